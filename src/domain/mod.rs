@@ -1,0 +1,25 @@
+//! Pure values and rules: what a name, a lifetime, a role or a cluster is. Imports nothing else of
+//! the program, reads no clock and no disk.
+//!
+//! A value that exists is right: each type has one constructor, which answers with
+//! [`error::Invalid`] otherwise. Start at [`settings`] (zpki.toml as data) and [`cluster`]
+//! (settings that fit together).
+
+pub mod address;
+pub mod certificate;
+pub mod cluster;
+pub mod crypto;
+pub mod digest;
+pub mod error;
+pub mod finding;
+pub mod host;
+pub mod key_algorithm;
+pub mod name;
+pub mod name_constraints;
+pub mod progress;
+pub mod role;
+pub mod serial_number;
+pub mod server_line;
+pub mod settings;
+pub mod text;
+pub mod validity;

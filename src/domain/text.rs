@@ -1,0 +1,109 @@
+//! How a value from outside is shown to a person: quoted, and with nothing in it that a terminal
+//! would act on.
+
+use std::fmt::{self, Display, Formatter, Write as _};
+
+/// Shows text in backticks; control characters, backticks' neighbours in mischief (bidirectional
+/// overrides and the like) and over-long text are made harmless.
+#[derive(Clone, Copy, Debug)]
+pub struct Quoted<'a>(pub &'a str);
+
+/// Characters shown of a value; the rest is cut, for a 100 MB value has no place in a message.
+const SHOWN: usize = 80;
+
+impl Quoted<'static> {
+    /// One character, in backticks.
+    #[must_use]
+    pub fn character(character: char) -> impl Display {
+        QuotedCharacter(character)
+    }
+}
+
+impl Display for Quoted<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_char('`')?;
+        for (count, character) in self.0.chars().enumerate() {
+            if count == SHOWN {
+                f.write_str("...")?;
+                break;
+            }
+            write_safe(f, character)?;
+        }
+        f.write_char('`')
+    }
+}
+
+struct QuotedCharacter(char);
+
+impl Display for QuotedCharacter {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if self.0 == ' ' {
+            return f.write_str("a space");
+        }
+        f.write_char('`')?;
+        write_safe(f, self.0)?;
+        f.write_char('`')
+    }
+}
+
+/// Text as one line for a terminal, whole: what `Quoted` does, without quotes and without a cut.
+#[derive(Clone, Copy, Debug)]
+pub struct Plain<'a>(pub &'a str);
+
+impl Display for Plain<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.0
+            .chars()
+            .try_for_each(|character| write_safe(f, character))
+    }
+}
+
+fn write_safe(f: &mut Formatter<'_>, character: char) -> fmt::Result {
+    let invisible = matches!(character,
+        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    if character.is_control() || invisible {
+        write!(f, "{}", character.escape_default())
+    } else {
+        f.write_char(character)
+    }
+}
+
+/// The items as one line of text.
+#[must_use]
+pub fn joined<T: Display>(items: &[T], separator: &str) -> String {
+    let words: Vec<String> = items.iter().map(ToString::to_string).collect();
+    words.join(separator)
+}
+
+/// Makes a type serialize as the text that its `Display` writes.
+macro_rules! serialize_as_text {
+    ($($name:ty),+) => {$(
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+    )+};
+}
+pub(super) use serialize_as_text;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_reaches_a_terminal_raw() {
+        assert_eq!(Quoted("a\u{1b}[2Jb\n").to_string(), r"`a\u{1b}[2Jb\n`");
+        assert_eq!(Quoted("x\u{202e}y").to_string(), r"`x\u{202e}y`");
+        assert_eq!(Plain("grün\t").to_string(), r"grün\t");
+        assert_eq!(Quoted::character(' ').to_string(), "a space");
+    }
+
+    #[test]
+    fn a_long_value_is_cut() {
+        assert_eq!(
+            Quoted(&"x".repeat(300)).to_string().len(),
+            SHOWN + "``...".len()
+        );
+    }
+}

@@ -1,0 +1,18 @@
+//! zpki bootstraps and keeps the PKI of an HAProxy load-balancer and the Python servers behind it.
+//!
+//! The layers, each importing only what stands to its left (`tests/layers.rs` holds it):
+//!
+//! ```text
+//! domain <- x509 <- verify <- { plan, config, store } <- commands <- cli <- main
+//!                   system (the door to the outside) is used by commands, cli and main
+//! ```
+
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_methods,
+        reason = "tests make files and run other programs"
+    )
+)]
+
+pub mod domain;
