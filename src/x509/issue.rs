@@ -1,0 +1,573 @@
+//! Signing certificates.
+//!
+//! rcgen encodes them. One thing it cannot do is name the issuer: it reads the CA's subject into a
+//! map, so that of two OU or DC the earlier is lost and the certificate names an issuer that does
+//! not exist (rcgen issues 81 and 300). So rcgen is given a key that only records what is to be
+//! signed; the issuer is replaced by the CA's own subject, octet for octet; and the result is
+//! signed with the real key. Every certificate and CRL takes this one way.
+
+use std::cell::RefCell;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use rcgen::{
+    CertificateParams, CidrSubnet, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
+    GeneralSubtree, IsCa, KeyIdMethod, KeyUsagePurpose, PublicKeyData, SanType, SigningKey,
+};
+
+use super::certificate::ParsedCertificate;
+use super::der;
+use super::error::Error;
+use super::private_key::PrivateKey;
+use crate::domain::host::{DnsName, Host};
+use crate::domain::name_constraints::NameConstraints;
+use crate::domain::role::ExtendedKeyUsage;
+use crate::domain::serial_number::SerialNumber;
+use crate::domain::validity::Validity;
+
+/// Subject of a certificate that zpki makes.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Subject {
+    /// O.
+    pub organization: String,
+    /// CN: at most 64 characters.
+    pub common_name: String,
+}
+
+/// What a CA certificate is to say besides its key.
+#[derive(Clone, Debug)]
+pub struct CaTemplate {
+    /// Subject, and issuer.
+    pub subject: Subject,
+    /// Serial number.
+    pub serial_number: SerialNumber,
+    /// notBefore and notAfter.
+    pub validity: Validity,
+    /// What it may vouch for.
+    pub name_constraints: NameConstraints,
+}
+
+/// What an end entity's certificate is to say besides its key.
+#[derive(Clone, Debug)]
+pub struct EndEntityTemplate {
+    /// Subject.
+    pub subject: Subject,
+    /// Serial number.
+    pub serial_number: SerialNumber,
+    /// notBefore and notAfter.
+    pub validity: Validity,
+    /// subjectAltName.
+    pub hosts: Vec<Host>,
+    /// extendedKeyUsage.
+    pub extended_key_usage: ExtendedKeyUsage,
+}
+
+/// A CA that can sign: a certificate and the private key that belongs to it.
+#[derive(Debug)]
+pub struct Authority {
+    certificate: ParsedCertificate,
+    key: PrivateKey,
+}
+
+impl Authority {
+    /// Makes a self-signed CA: basicConstraints CA:TRUE without pathLen, keyCertSign and cRLSign,
+    /// no extendedKeyUsage.
+    ///
+    /// # Errors
+    /// When rcgen or ring refuse.
+    pub fn self_signed(template: &CaTemplate, key: PrivateKey) -> Result<Self, Error> {
+        let mut params = params(
+            &template.subject,
+            &template.serial_number,
+            &template.validity,
+        )?;
+        params.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        params.name_constraints = constraints(&template.name_constraints)?;
+        let der = params
+            .self_signed(&key)
+            .map_err(Error::signing)?
+            .der()
+            .to_vec();
+        Self::new(ParsedCertificate::from_der(&der)?, key)
+    }
+
+    /// A CA that exists. rcgen would take any certificate for one; here it must say so, and the
+    /// key must be its own.
+    ///
+    /// # Errors
+    /// When the certificate is no CA's, may not sign, has no subjectKeyIdentifier, or belongs to
+    /// another key.
+    pub fn new(certificate: ParsedCertificate, key: PrivateKey) -> Result<Self, Error> {
+        let details = &certificate.details;
+        if certificate.public_key_der != key.public_key_der() {
+            return Err(Error::KeyMismatch {
+                subject: details.subject.clone(),
+            });
+        }
+        let may = |usage| {
+            details
+                .key_usage
+                .as_ref()
+                .is_none_or(|usages| usages.contains(&usage))
+        };
+        if !details.is_ca() || !may("keyCertSign") || details.subject_key_identifier.is_none() {
+            return Err(Error::NotACa {
+                subject: details.subject.clone(),
+            });
+        }
+        Ok(Self { certificate, key })
+    }
+
+    /// Its certificate.
+    #[must_use]
+    pub fn certificate(&self) -> &ParsedCertificate {
+        &self.certificate
+    }
+
+    /// Its private key.
+    #[must_use]
+    pub fn key(&self) -> &PrivateKey {
+        &self.key
+    }
+
+    /// Signs an end entity's certificate for the public key of `subject_key`: CA:FALSE,
+    /// digitalSignature (and keyEncipherment for RSA), authorityKeyIdentifier with the CA's own
+    /// key identifier and nothing else, so that a CA renewed with its key stays transparent.
+    ///
+    /// # Errors
+    /// When rcgen or ring refuse.
+    pub fn issue(
+        &self,
+        template: &EndEntityTemplate,
+        subject_key: &PrivateKey,
+    ) -> Result<ParsedCertificate, Error> {
+        let mut params = params(
+            &template.subject,
+            &template.serial_number,
+            &template.validity,
+        )?;
+        params.is_ca = IsCa::ExplicitNoCa;
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        if subject_key.algorithm().is_rsa() {
+            params.key_usages.push(KeyUsagePurpose::KeyEncipherment);
+        }
+        params.extended_key_usages = purposes(template.extended_key_usage);
+        params.subject_alt_names = alt_names(&template.hosts)?;
+        params.use_authority_key_identifier_extension = true;
+        let der = self.sign(ISSUER_OF_CERTIFICATE, |issuer| {
+            params.signed_by(subject_key, issuer).map(drop)
+        })?;
+        ParsedCertificate::from_der(&der)
+    }
+
+    /// Lets `encode` encode a certificate or CRL, puts the CA's own subject in the place of its
+    /// issuer and signs it.
+    pub(super) fn sign(
+        &self,
+        issuer_at: usize,
+        encode: impl FnOnce(&rcgen::Issuer<'_, &Recorder<'_>>) -> Result<(), rcgen::Error>,
+    ) -> Result<Vec<u8>, Error> {
+        let recorder = Recorder {
+            key: &self.key,
+            to_be_signed: RefCell::default(),
+        };
+        let mut ca = CertificateParams::default();
+        ca.key_identifier_method = self.key_identifier_method();
+        ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        encode(&rcgen::Issuer::from_params(&ca, &recorder)).map_err(Error::signing)?;
+        let recorded = recorder.to_be_signed.into_inner();
+        let incomplete = || Error::Signing {
+            because: "rcgen encoded no SEQUENCE".to_owned(),
+        };
+        let mut parts = der::elements(&recorded).ok_or_else(incomplete)?;
+        let algorithm = *parts.get(issuer_at - 1).ok_or_else(incomplete)?;
+        *parts.get_mut(issuer_at).ok_or_else(incomplete)? = &self.certificate.subject_der;
+        let to_be_signed = der::wrapped(der::SEQUENCE, &parts);
+        let signature = self.key.sign(&to_be_signed).map_err(Error::signing)?;
+        let signature = der::wrapped(der::BIT_STRING, &[&[0], &signature]);
+        Ok(der::wrapped(
+            der::SEQUENCE,
+            &[&to_be_signed, algorithm, &signature],
+        ))
+    }
+
+    /// The CA's subjectKeyIdentifier as it stands in its certificate: derived again from the key
+    /// it would differ for a CA that OpenSSL made, and HAProxy would not find the issuer.
+    pub(super) fn key_identifier_method(&self) -> KeyIdMethod {
+        let identifier = self.certificate.details.subject_key_identifier.as_ref();
+        KeyIdMethod::PreSpecified(identifier.map(|id| id.0.clone()).unwrap_or_default())
+    }
+}
+
+/// Where the issuer stands in a TBSCertificate (RFC 5280 4.1: version, serialNumber, signature,
+/// issuer); the AlgorithmIdentifier stands before it.
+const ISSUER_OF_CERTIFICATE: usize = 3;
+
+/// A key that signs nothing and keeps what it was to sign.
+pub(super) struct Recorder<'a> {
+    key: &'a PrivateKey,
+    to_be_signed: RefCell<Vec<u8>>,
+}
+
+impl PublicKeyData for &Recorder<'_> {
+    fn der_bytes(&self) -> &[u8] {
+        self.key.der_bytes()
+    }
+
+    fn algorithm(&self) -> &'static rcgen::SignatureAlgorithm {
+        PublicKeyData::algorithm(self.key)
+    }
+}
+
+impl SigningKey for &Recorder<'_> {
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
+        *self.to_be_signed.borrow_mut() = message.to_vec();
+        Ok(vec![0])
+    }
+}
+
+/// Everything that rcgen would choose itself (1975 to 4096, a serial number derived from the key)
+/// is set here.
+fn params(
+    subject: &Subject,
+    serial_number: &SerialNumber,
+    validity: &Validity,
+) -> Result<CertificateParams, Error> {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    params
+        .distinguished_name
+        .push(DnType::OrganizationName, &*subject.organization);
+    params
+        .distinguished_name
+        .push(DnType::CommonName, &*subject.common_name);
+    params.serial_number = Some(rcgen::SerialNumber::from_slice(serial_number.octets()));
+    params.not_before = validity.not_before;
+    params.not_after = validity.not_after;
+    Ok(params)
+}
+
+fn purposes(usage: ExtendedKeyUsage) -> Vec<ExtendedKeyUsagePurpose> {
+    let server = usage
+        .server_auth
+        .then_some(ExtendedKeyUsagePurpose::ServerAuth);
+    let client = usage
+        .client_auth
+        .then_some(ExtendedKeyUsagePurpose::ClientAuth);
+    server.into_iter().chain(client).collect()
+}
+
+fn alt_names(hosts: &[Host]) -> Result<Vec<SanType>, Error> {
+    let alt_name = |host: &Host| match host {
+        Host::Dns(name) => Ok(SanType::DnsName(
+            name.as_str().try_into().map_err(Error::signing)?,
+        )),
+        Host::Ip(address) => Ok(SanType::IpAddress(*address)),
+    };
+    hosts.iter().map(alt_name).collect()
+}
+
+/// The kind that is not permitted at all is excluded whole: an empty dNSName, `0.0.0.0/0` and
+/// `::/0` match everything.
+fn constraints(constraints: &NameConstraints) -> Result<Option<rcgen::NameConstraints>, Error> {
+    if constraints.is_empty() {
+        return Ok(None);
+    }
+    let domain = |name: &DnsName| GeneralSubtree::DnsName(name.as_str().to_owned());
+    let network =
+        |address, prefix| GeneralSubtree::IpAddress(CidrSubnet::from_addr_prefix(address, prefix));
+    let domains = constraints.permitted_domains.iter().map(domain);
+    let networks = constraints.permitted_networks.iter();
+    let networks = networks.map(|permitted| network(permitted.address(), permitted.prefix()));
+    let mut excluded = Vec::new();
+    if constraints.permitted_domains.is_empty() {
+        excluded.push(GeneralSubtree::DnsName(String::new()));
+    }
+    if constraints.permitted_networks.is_empty() {
+        excluded.push(network(Ipv4Addr::UNSPECIFIED.into(), 0));
+        excluded.push(network(Ipv6Addr::UNSPECIFIED.into(), 0));
+    }
+    Ok(Some(rcgen::NameConstraints {
+        permitted_subtrees: domains.chain(networks).collect(),
+        excluded_subtrees: excluded,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::domain::key_algorithm::KeyAlgorithm;
+    use crate::domain::serial_number::RANDOM_OCTETS;
+    use crate::x509::pem;
+    use crate::x509::testing::{openssl, openssl_succeeds};
+
+    const VALIDITY: Validity = Validity {
+        not_before: datetime!(2026-01-01 0:00 UTC),
+        not_after: datetime!(2036-01-01 0:00 UTC),
+    };
+
+    fn serial(octet: u8) -> SerialNumber {
+        SerialNumber::from_random([octet; RANDOM_OCTETS])
+    }
+
+    fn subject(common_name: &str) -> Subject {
+        Subject {
+            organization: "test".to_owned(),
+            common_name: common_name.to_owned(),
+        }
+    }
+
+    fn authority(name_constraints: NameConstraints) -> Authority {
+        let template = CaTemplate {
+            subject: subject("test CA"),
+            serial_number: serial(1),
+            validity: VALIDITY,
+            name_constraints,
+        };
+        let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
+        Authority::self_signed(&template, key).unwrap()
+    }
+
+    fn issue(authority: &Authority, hosts: &[&str]) -> ParsedCertificate {
+        let template = EndEntityTemplate {
+            subject: subject("server1"),
+            serial_number: serial(2),
+            validity: VALIDITY,
+            hosts: hosts.iter().map(|host| host.parse().unwrap()).collect(),
+            extended_key_usage: ExtendedKeyUsage::SERVER,
+        };
+        let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
+        authority.issue(&template, &key).unwrap()
+    }
+
+    /// Whether `openssl verify -x509_strict` takes the certificate.
+    fn openssl_takes(authority: &Authority, certificate: &ParsedCertificate) -> bool {
+        let directory = tempfile::tempdir().unwrap();
+        let ca = directory.path().join("ca.pem");
+        fs::write(&ca, authority.certificate().to_pem()).unwrap();
+        let ca = ca.to_str().unwrap();
+        let arguments = [
+            "verify",
+            "-x509_strict",
+            "-auth_level",
+            "2",
+            "-purpose",
+            "sslserver",
+            "-CAfile",
+            ca,
+        ];
+        openssl_succeeds(&arguments, certificate.to_pem().as_bytes())
+    }
+
+    /// A CA that the openssl command makes.
+    fn foreign_authority(subject: &str) -> Authority {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+        openssl(
+            &[
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:P-256",
+                "-nodes",
+                "-days",
+                "3650",
+                "-subj",
+                subject,
+                "-keyout",
+                &path("key"),
+                "-out",
+                &path("cert"),
+                "-addext",
+                "keyUsage=critical,keyCertSign,cRLSign",
+            ],
+            b"",
+        );
+        let block = |name: &str| {
+            pem::scan(&fs::read(Path::new(&path(name))).unwrap())
+                .remove(0)
+                .unwrap()
+        };
+        let certificate = ParsedCertificate::from_der(&block("cert").contents).unwrap();
+        Authority::new(
+            certificate,
+            PrivateKey::from_pem(&block("key"), None).unwrap(),
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn openssl_takes_what_is_issued() {
+        let authority = authority(NameConstraints::default());
+        assert!(openssl_takes(
+            &authority,
+            &issue(&authority, &["a.internal", "10.0.0.1", "fd00::1"])
+        ));
+    }
+
+    #[test]
+    fn the_issuers_name_is_the_cas_own_to_the_octet() {
+        for subject in [
+            "/DC=com/DC=example/CN=Example CA",
+            "/O=Example/OU=one/OU=two/CN=a/CN=b",
+            "/O=Example+OU=joined/CN=Multi CA",
+            "/emailAddress=ca@example.com/CN=Mail CA",
+        ] {
+            let authority = foreign_authority(subject);
+            let certificate = issue(&authority, &["a.internal"]);
+            assert_eq!(
+                certificate.issuer_der,
+                authority.certificate().subject_der,
+                "{subject}"
+            );
+            assert_eq!(
+                certificate.is_signed_by(authority.certificate()),
+                Some(true)
+            );
+            assert!(openssl_takes(&authority, &certificate), "{subject}");
+        }
+    }
+
+    #[test]
+    fn a_ca_made_elsewhere_is_found_by_its_own_key_identifier() {
+        let authority = foreign_authority("/CN=Foreign CA");
+        let certificate = issue(&authority, &["a.internal"]);
+        let named = certificate.details.authority_key_identifier;
+        assert_eq!(
+            named,
+            authority.certificate().details.subject_key_identifier
+        );
+    }
+
+    #[test]
+    fn every_field_is_what_the_template_says() {
+        let authority = authority(NameConstraints::default());
+        let details = issue(&authority, &["a.internal", "10.0.0.1"]).details;
+        assert_eq!(details.serial_number, serial(2));
+        assert_eq!(details.validity, VALIDITY);
+        assert_eq!(details.subject, "O=test,CN=server1");
+        assert_eq!(
+            details.hosts(),
+            ["a.internal".parse().unwrap(), "10.0.0.1".parse().unwrap()]
+        );
+        assert_eq!(
+            details.key_usage.as_deref(),
+            Some(&["digitalSignature"][..])
+        );
+        assert_eq!(
+            details.extended_key_usage,
+            Some(vec!["serverAuth".to_owned()])
+        );
+        assert_eq!(details.basic_constraints.unwrap().path_len, None);
+        assert!(!details.is_ca());
+        let ca = &authority.certificate().details;
+        assert!(ca.is_ca());
+        assert_eq!(
+            ca.key_usage.as_deref(),
+            Some(&["keyCertSign", "cRLSign"][..])
+        );
+        assert_eq!(
+            (
+                &ca.extended_key_usage,
+                ca.basic_constraints.unwrap().path_len
+            ),
+            (&None, None)
+        );
+    }
+
+    #[test]
+    fn an_rsa_key_may_be_encrypted_to() {
+        let authority = authority(NameConstraints::default());
+        let template = EndEntityTemplate {
+            subject: subject("server1"),
+            serial_number: serial(2),
+            validity: VALIDITY,
+            hosts: vec!["a.internal".parse().unwrap()],
+            extended_key_usage: ExtendedKeyUsage::BOTH,
+        };
+        let key = PrivateKey::generate(KeyAlgorithm::Rsa2048).unwrap();
+        let details = authority.issue(&template, &key).unwrap().details;
+        assert_eq!(
+            details.key_usage.unwrap(),
+            ["digitalSignature", "keyEncipherment"]
+        );
+        assert_eq!(
+            details.extended_key_usage.unwrap(),
+            ["serverAuth", "clientAuth"]
+        );
+    }
+
+    #[test]
+    fn openssl_holds_the_name_constraints() {
+        let domains = NameConstraints {
+            permitted_domains: vec!["prod.internal".parse().unwrap()],
+            permitted_networks: vec![],
+        };
+        let networks = NameConstraints {
+            permitted_domains: vec![],
+            permitted_networks: vec!["10.0.0.0/8".parse().unwrap()],
+        };
+        let both = NameConstraints {
+            permitted_domains: domains.permitted_domains.clone(),
+            permitted_networks: networks.permitted_networks.clone(),
+        };
+        for (constraints, host, taken) in [
+            (&domains, "a.prod.internal", true),
+            (&domains, "a.test.internal", false),
+            (&domains, "10.0.0.1", false),
+            (&domains, "fd00::1", false),
+            (&networks, "10.0.0.1", true),
+            (&networks, "11.0.0.1", false),
+            (&networks, "fd00::1", false),
+            (&networks, "a.prod.internal", false),
+            (&both, "10.0.0.1", true),
+            (&both, "a.prod.internal", true),
+        ] {
+            assert_eq!(
+                constraints.permit(&host.parse().unwrap()),
+                taken,
+                "{constraints} {host}"
+            );
+            let authority = authority(constraints.clone());
+            let certificate = issue(&authority, &[host]);
+            assert_eq!(
+                openssl_takes(&authority, &certificate),
+                taken,
+                "{constraints} {host}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_ca_signs_nothing() {
+        let authority = authority(NameConstraints::default());
+        let leaf = issue(&authority, &["a.internal"]);
+        let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
+        let error = Authority::new(leaf, key).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the private key does not belong to the certificate of `O=test,CN=server1`"
+        );
+        let leaf_key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
+        let template = EndEntityTemplate {
+            subject: subject("server1"),
+            serial_number: serial(3),
+            validity: VALIDITY,
+            hosts: vec!["a.internal".parse().unwrap()],
+            extended_key_usage: ExtendedKeyUsage::SERVER,
+        };
+        let leaf = authority.issue(&template, &leaf_key).unwrap();
+        let error = Authority::new(leaf, leaf_key).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the certificate of `O=test,CN=server1` is no CA's"
+        );
+    }
+}

@@ -1,0 +1,18 @@
+//! Bytes to values and back: the only layer that names rcgen, x509-parser, ring, pem, pkcs8 and
+//! aws-lc-rs.
+
+pub mod certificate;
+pub mod crl;
+pub mod csr;
+mod der;
+pub mod digest;
+mod encryption;
+pub mod error;
+pub mod issue;
+pub mod name;
+pub mod passphrase;
+pub mod pem;
+pub mod private_key;
+pub mod public_key;
+#[cfg(test)]
+pub(crate) mod testing;

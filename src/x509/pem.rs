@@ -1,0 +1,714 @@
+//! PEM (RFC 7468): a scanner that loses no block, and the encoder.
+//!
+//! Bundles are made by hand, and readers that skip what they do not understand answer "all is well"
+//! about a file whose last certificate was cut off. Here every BEGIN and every END line is
+//! accounted for: each leads to a block or to an error that names its line, and one bad block does
+//! not hide the ones after it. Text around blocks, byte order marks, CRLF, long lines and a missing
+//! final newline are all fine.
+
+use std::fmt::{self, Debug, Display, Formatter};
+
+use pkcs8::LineEnding;
+use pkcs8::der::pem::encode_string;
+use zeroize::Zeroizing;
+
+use super::error::Error;
+
+/// A PEM block, decoded.
+pub struct Block {
+    /// What stands after BEGIN, such as `CERTIFICATE`.
+    pub label: String,
+    /// The BEGIN line, counted from 1.
+    pub line: usize,
+    /// The END line.
+    pub end_line: usize,
+    /// The headers (RFC 1421 4.4) that encrypted keys of old have, such as `Proc-Type`.
+    pub headers: Vec<(String, String)>,
+    /// The decoded octets: wiped when dropped, for they may be a private key.
+    pub contents: Zeroizing<Vec<u8>>,
+    /// Why OpenSSL, and HAProxy with it, does not read this block, though zpki does.
+    pub oddity: Option<Oddity>,
+}
+
+/// Something about a block that makes OpenSSL 3.0 refuse it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Oddity {
+    /// A blank line among the base64.
+    BlankLine,
+    /// Lines end in a carriage return alone.
+    CarriageReturn,
+    /// The BEGIN line begins on the END line of another block, as when files without a final
+    /// newline are put together; or something else follows the END line.
+    Glued,
+    /// Headers without a blank line after them.
+    Headers,
+    /// Its BEGIN or END line is indented.
+    Indented,
+}
+
+/// Every block of `bytes`, or what is wrong with it, in the order of the file.
+///
+/// # Errors
+/// An item is an error when a block was begun or ended and cannot be read whole; when the file is
+/// UTF-16, or base64 without boundaries, that is the only item.
+#[must_use]
+pub fn scan(bytes: &[u8]) -> Vec<Result<Block, Error>> {
+    if matches!(
+        bytes,
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [b'-', 0, ..] | [0, b'-', ..]
+    ) {
+        return vec![Err(Error::PemUtf16)];
+    }
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let mut scanner = Scanner::default();
+    for line in lines(text) {
+        scanner.read(&line);
+    }
+    scanner.abandon();
+    if scanner.found.is_empty() && is_bare_base64(text) {
+        return vec![Err(Error::PemWithoutBoundaries)];
+    }
+    scanner.found
+}
+
+/// A PEM block: LF, 64 columns (RFC 7468 3).
+///
+/// # Panics
+/// Never: a label that is a constant is a valid one, and no DER comes near the largest `usize`.
+#[must_use]
+pub fn encode(label: &'static str, der: &[u8]) -> String {
+    // This encoder makes no second copy of a private key, and its time tells nothing about it.
+    encode_string(label, LineEnding::LF, der).expect("the label is a valid constant")
+}
+
+impl Debug for Block {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Block")
+            .field("label", &self.label)
+            .field("line", &self.line)
+            .field("end_line", &self.end_line)
+            .field("oddity", &self.oddity)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Display for Oddity {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::BlankLine => "it has a blank line among the base64",
+            Self::CarriageReturn => "its lines end in a carriage return alone",
+            Self::Glued => "its END line goes on, or it begins on the END line of another block",
+            Self::Headers => "no blank line follows its headers",
+            Self::Indented => "its BEGIN or END line is indented",
+        })
+    }
+}
+
+#[derive(Default)]
+struct Scanner<'a> {
+    found: Vec<Result<Block, Error>>,
+    open: Option<Open<'a>>,
+}
+
+impl<'a> Scanner<'a> {
+    fn read(&mut self, line: &Line<'a>) {
+        if let Some(begin) = Boundary::read(line.text, b"-----BEGIN ") {
+            self.begin(line, &begin, begin.indentation());
+        } else if let Some(end) = Boundary::read(line.text, b"-----END ") {
+            self.end(line, &end);
+        } else if let Some(open) = &mut self.open {
+            open.read(line);
+        }
+    }
+
+    fn begin(&mut self, line: &Line<'a>, begin: &Boundary<'a>, oddity: Option<Oddity>) {
+        self.abandon();
+        let goes_on = !begin.rest.trim_ascii().is_empty();
+        self.open = Some(Open {
+            label: begin.label,
+            line: line.number,
+            part: Part::Start,
+            headers: Vec::new(),
+            base64: Vec::new(),
+            error: goes_on.then(|| Error::PemBeginLine {
+                label: begin.label.to_owned(),
+                line: line.number,
+            }),
+            oddity: oddity.or_else(|| line.oddity()),
+        });
+    }
+
+    fn end(&mut self, line: &Line<'a>, end: &Boundary<'a>) {
+        let glued = !end.rest.trim_ascii().is_empty();
+        let found = match self.open.take() {
+            Some(mut open) => {
+                open.note(end.indentation());
+                open.note(glued.then_some(Oddity::Glued));
+                open.close(end.label, line.number)
+            }
+            None => Err(Error::PemBeginMissing {
+                label: end.label.to_owned(),
+                line: line.number,
+            }),
+        };
+        self.found.push(found);
+        if let Some(begin) = Boundary::read(end.rest, b"-----BEGIN ") {
+            self.begin(line, &begin, Some(Oddity::Glued));
+        }
+    }
+
+    /// A block that is open and will not be closed.
+    fn abandon(&mut self) {
+        if let Some(open) = self.open.take() {
+            let missing = || Error::PemEndMissing {
+                label: open.label.to_owned(),
+                line: open.line,
+            };
+            self.found.push(Err(open.error.unwrap_or_else(missing)));
+        }
+    }
+}
+
+/// A block whose END line has not come yet.
+struct Open<'a> {
+    label: &'a str,
+    line: usize,
+    part: Part,
+    headers: Vec<(String, String)>,
+    base64: Vec<&'a [u8]>,
+    /// The first thing that is wrong with it.
+    error: Option<Error>,
+    oddity: Option<Oddity>,
+}
+
+/// What the next line of a block may be.
+#[derive(Clone, Copy, PartialEq)]
+enum Part {
+    Start,
+    Headers,
+    Base64,
+}
+
+impl<'a> Open<'a> {
+    fn read(&mut self, line: &Line<'a>) {
+        let text = line.text.trim_ascii();
+        match self.part {
+            Part::Base64 if text.is_empty() => self.note(Some(Oddity::BlankLine)),
+            Part::Base64 => self.read_base64(text, line.number),
+            Part::Start | Part::Headers if text.is_empty() => self.part = Part::Base64,
+            Part::Start | Part::Headers => self.read_header(line, text),
+        }
+    }
+
+    fn read_header(&mut self, line: &Line<'a>, text: &'a [u8]) {
+        let text_or_odd = String::from_utf8_lossy(text);
+        if let Some((name, value)) = text_or_odd.split_once(':') {
+            self.part = Part::Headers;
+            let header = (name.trim_end().to_owned(), value.trim_start().to_owned());
+            self.headers.push(header);
+        } else if self.part == Part::Headers
+            && line.text.first().is_some_and(u8::is_ascii_whitespace)
+        {
+            // A header that goes on (RFC 1421 4.4).
+            if let Some((_, value)) = self.headers.last_mut() {
+                value.push_str(&text_or_odd);
+            }
+        } else {
+            self.note((self.part == Part::Headers).then_some(Oddity::Headers));
+            self.part = Part::Base64;
+            self.read_base64(text, line.number);
+        }
+    }
+
+    fn read_base64(&mut self, text: &'a [u8], line: usize) {
+        if text.iter().all(is_base64) {
+            self.base64.push(text);
+        } else {
+            self.fail(line);
+        }
+    }
+
+    fn fail(&mut self, line: usize) {
+        self.error.get_or_insert_with(|| Error::PemBase64 {
+            label: self.label.to_owned(),
+            line,
+        });
+    }
+
+    fn note(&mut self, oddity: Option<Oddity>) {
+        self.oddity = self.oddity.or(oddity);
+    }
+
+    fn close(mut self, end: &str, end_line: usize) -> Result<Block, Error> {
+        if let Some(error) = self.error.take() {
+            return Err(error);
+        }
+        let label = self.label.to_owned();
+        if label != end {
+            return Err(Error::PemEndMismatch {
+                label,
+                end: end.to_owned(),
+                line: end_line,
+            });
+        }
+        if self.base64.is_empty() {
+            let line = self.line;
+            return Err(Error::PemEmpty { label, line });
+        }
+        let Some(contents) = decode(&self.base64) else {
+            let line = end_line - 1;
+            return Err(Error::PemBase64 { label, line });
+        };
+        Ok(Block {
+            label,
+            line: self.line,
+            end_line,
+            headers: self.headers,
+            contents,
+            oddity: self.oddity,
+        })
+    }
+}
+
+/// Base64 is decoded by the pem crate, which wants a whole block.
+fn decode(lines: &[&[u8]]) -> Option<Zeroizing<Vec<u8>>> {
+    const BEGIN: &str = "-----BEGIN X-----\n";
+    const END: &str = "\n-----END X-----\n";
+    let length: usize = lines.iter().map(|line| line.len()).sum();
+    let mut block = Zeroizing::new(Vec::with_capacity(BEGIN.len() + length + END.len()));
+    block.extend_from_slice(BEGIN.as_bytes());
+    for line in lines {
+        block.extend(line.iter().filter(|octet| !octet.is_ascii_whitespace()));
+    }
+    block.extend_from_slice(END.as_bytes());
+    let decoded = pem::parse(&block).ok()?;
+    Some(Zeroizing::new(decoded.into_contents()))
+}
+
+fn is_base64(octet: &u8) -> bool {
+    octet.is_ascii_alphanumeric() || matches!(octet, b'+' | b'/' | b'=' | b' ' | b'\t')
+}
+
+/// Whether this is DER (`MI` is how its first octets look) in base64, and nothing else.
+fn is_bare_base64(text: &[u8]) -> bool {
+    let text = text.trim_ascii();
+    text.starts_with(b"MI")
+        && text.len() >= 64
+        && text
+            .iter()
+            .all(|octet| is_base64(octet) || matches!(octet, b'\r' | b'\n'))
+}
+
+/// A BEGIN or END line, taken apart.
+struct Boundary<'a> {
+    indented: bool,
+    label: &'a str,
+    /// What follows the dashes.
+    rest: &'a [u8],
+}
+
+impl<'a> Boundary<'a> {
+    /// None for a line that only mentions one: a boundary stands first on its line.
+    fn read(line: &'a [u8], opening: &[u8]) -> Option<Self> {
+        let start = line.iter().position(|octet| *octet > b' ')?;
+        let after = line[start..].strip_prefix(opening)?;
+        let length = after.windows(5).position(|octets| octets == b"-----")?;
+        let (label, rest) = after.split_at(length);
+        let label = str::from_utf8(label)
+            .ok()
+            .filter(|label| !label.contains(|c: char| c.is_control()))?;
+        Some(Self {
+            indented: start > 0,
+            label,
+            rest: &rest[5..],
+        })
+    }
+
+    fn indentation(&self) -> Option<Oddity> {
+        self.indented.then_some(Oddity::Indented)
+    }
+}
+
+/// A line without its end.
+struct Line<'a> {
+    number: usize,
+    text: &'a [u8],
+    carriage_return: bool,
+}
+
+impl Line<'_> {
+    fn oddity(&self) -> Option<Oddity> {
+        self.carriage_return.then_some(Oddity::CarriageReturn)
+    }
+}
+
+/// Lines end in LF, CRLF or CR.
+fn lines(text: &[u8]) -> impl Iterator<Item = Line<'_>> {
+    let mut rest = text;
+    (1..).map_while(move |number| {
+        if rest.is_empty() {
+            return None;
+        }
+        let is_end = |octet: &u8| matches!(octet, b'\n' | b'\r');
+        let length = rest.iter().position(is_end).unwrap_or(rest.len());
+        let (line, end) = rest.split_at(length);
+        let (carriage_return, skipped) = match end {
+            [b'\r', b'\n', ..] => (false, 2),
+            [b'\r', ..] => (true, 1),
+            [_, ..] => (false, 1),
+            [] => (false, 0),
+        };
+        rest = &end[skipped..];
+        Some(Line {
+            number,
+            text: line,
+            carriage_return,
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use crate::domain::key_algorithm::KeyAlgorithm;
+    use crate::x509::private_key::PrivateKey;
+    use crate::x509::testing::openssl_succeeds;
+
+    use super::*;
+
+    const A: &str = "-----BEGIN A-----\nAAECAwQF\nBgcICQ==\n-----END A-----\n";
+    const B: &str = "-----BEGIN B-----\n/////w==\n-----END B-----\n";
+
+    /// One line for each item: what it is, and where.
+    fn told(text: impl AsRef<[u8]>) -> Vec<String> {
+        let tell = |item| match item {
+            Ok(Block {
+                label,
+                line,
+                end_line,
+                contents,
+                oddity,
+                ..
+            }) => {
+                let decoded: &[u8] = if label == "A" {
+                    &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+                } else {
+                    &[0xff; 4]
+                };
+                assert_eq!(*contents, decoded);
+                let oddity = oddity
+                    .map(|oddity| format!(" {oddity:?}"))
+                    .unwrap_or_default();
+                format!("{label} {line}-{end_line}{oddity}")
+            }
+            Err(error) => match Error::line(&error) {
+                Some(line) => format!("{line}: {error}"),
+                None => error.to_string(),
+            },
+        };
+        scan(text.as_ref()).into_iter().map(tell).collect()
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let text = encode("CERTIFICATE", &[7; 100]);
+        assert_eq!(
+            text,
+            "-----BEGIN CERTIFICATE-----\n\
+             BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH\n\
+             BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH\n\
+             BwcHBw==\n\
+             -----END CERTIFICATE-----\n"
+        );
+        let blocks = scan(text.as_bytes());
+        let [Ok(block)] = &blocks[..] else {
+            panic!("{blocks:?}")
+        };
+        assert_eq!(*block.contents, [7; 100]);
+    }
+
+    #[test]
+    fn a_block_is_not_shown() {
+        let blocks = scan(A.as_bytes());
+        assert_eq!(
+            format!("{:?}", blocks[0]),
+            r#"Ok(Block { label: "A", line: 1, end_line: 4, oddity: None, .. })"#
+        );
+    }
+
+    #[test]
+    fn text_around_blocks_is_skipped() {
+        assert_eq!(
+            told(format!("Bag Attributes\n  x: y\n{A}text\n\n{B}more")),
+            ["A 3-6", "B 9-11"]
+        );
+        assert_eq!(
+            told(b"\xfc\xff\n-----BEGIN B-----\n/////w==\n-----END B-----"),
+            ["B 2-4"]
+        );
+        assert_eq!(
+            told(format!("use -----BEGIN A----- to start\n{B}")),
+            ["B 2-4"]
+        );
+    }
+
+    #[test]
+    fn a_file_without_blocks_has_no_items() {
+        assert!(told("").is_empty());
+        assert!(told(" \n\t\r\n").is_empty());
+        assert!(told("text\n").is_empty());
+        assert!(told(A.to_lowercase()).is_empty());
+    }
+
+    #[test]
+    fn line_ends_do_not_matter() {
+        assert_eq!(told(A.replace('\n', "\r\n")), ["A 1-4"]);
+        assert_eq!(told(A.trim_end()), ["A 1-4"]);
+        assert_eq!(told(A.replace('\n', "  \t\n")), ["A 1-4"]);
+        assert_eq!(told(A.replace('\n', "\r")), ["A 1-4 CarriageReturn"]);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_skipped() {
+        assert_eq!(told(format!("\u{feff}{A}")), ["A 1-4"]);
+    }
+
+    #[test]
+    fn lines_may_have_any_length() {
+        assert_eq!(told(A.replace("\nB", "B")), ["A 1-3"]);
+        let der = vec![7; 2_000_000];
+        let text = encode("HUGE", &der)
+            .replace('\n', "")
+            .replace("E-----", "E-----\n");
+        let text = text.replace("-----END", "\n-----END");
+        let blocks = scan(text.as_bytes());
+        assert_eq!(*blocks[0].as_ref().unwrap().contents, der);
+    }
+
+    #[test]
+    fn blanks_and_blank_lines_are_skipped() {
+        assert_eq!(told(A.replace("\nBg", "\n\n  Bg c")).len(), 1);
+        assert_eq!(told(A.replace("\nBg", "\n\nBg")), ["A 1-5 BlankLine"]);
+        assert_eq!(told(A.replace("\nAAE", "\n\nAA E")), ["A 1-5"]);
+    }
+
+    #[test]
+    fn headers_are_kept() {
+        let text = A.replace(
+            "\nAA",
+            "\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,\n  0123\n\nAA",
+        );
+        let blocks = scan(text.as_bytes());
+        let block = blocks[0].as_ref().unwrap();
+        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(
+            block.headers,
+            [
+                header("Proc-Type", "4,ENCRYPTED"),
+                header("DEK-Info", "AES-256-CBC,0123")
+            ]
+        );
+        assert_eq!(
+            (block.line, block.end_line, block.contents.len()),
+            (1, 8, 10)
+        );
+        assert_eq!(told(A.replace("\nAA", "\nX: y\nAA")), ["A 1-5 Headers"]);
+    }
+
+    #[test]
+    fn an_indented_block_is_found() {
+        assert_eq!(
+            told(A.replace("-----BEGIN", "  -----BEGIN")),
+            ["A 1-4 Indented"]
+        );
+        assert_eq!(
+            told(A.replace("-----END", "\t-----END")),
+            ["A 1-4 Indented"]
+        );
+        assert_eq!(told(format!("\0{A}")).len(), 1);
+    }
+
+    #[test]
+    fn glued_blocks_are_both_found() {
+        assert_eq!(
+            told(format!("{}{B}", A.trim_end())),
+            ["A 1-4 Glued", "B 4-6 Glued"]
+        );
+        assert_eq!(
+            told(A.replace("END A-----", "END A-----x")),
+            ["A 1-4 Glued"]
+        );
+    }
+
+    #[test]
+    fn a_truncated_last_block_is_an_error() {
+        assert_eq!(
+            told(format!("{B}-----BEGIN A-----\nAAEC")),
+            ["B 1-3", "4: the PEM block `A` has no END line"]
+        );
+        assert_eq!(
+            told("-----BEGIN A-----"),
+            ["1: the PEM block `A` has no END line"]
+        );
+        assert_eq!(
+            told(A.replace("END A-----", "END A--")),
+            ["4: the PEM block `A` is not base64"]
+        );
+    }
+
+    #[test]
+    fn a_block_within_a_truncated_one_is_found() {
+        assert_eq!(
+            told(format!("-----BEGIN A-----\nAAEC\n{B}")),
+            ["1: the PEM block `A` has no END line", "B 3-5"]
+        );
+    }
+
+    #[test]
+    fn bad_base64_names_its_line_and_hides_nothing() {
+        let bad = A.replace("\nBg", "\nB!");
+        assert_eq!(
+            told(format!("{bad}{B}")),
+            ["3: the PEM block `A` is not base64", "B 5-7"]
+        );
+        let comment = A.replace("AwQF", "AwQF # comment");
+        assert_eq!(told(comment), ["2: the PEM block `A` is not base64"]);
+        let unpadded = A.replace("==", "=");
+        assert_eq!(told(unpadded), ["3: the PEM block `A` is not base64"]);
+    }
+
+    #[test]
+    fn an_end_line_must_match() {
+        assert_eq!(
+            told(format!("{}{B}", A.replace("END A", "END X"))),
+            ["4: the PEM block `A` ends as `X`", "B 5-7"]
+        );
+    }
+
+    #[test]
+    fn an_end_line_alone_is_an_error() {
+        assert_eq!(
+            told(A.replace("-----BEGIN", "----BEGIN")),
+            ["4: the PEM block `A` has an END line and no BEGIN line"]
+        );
+    }
+
+    #[test]
+    fn an_empty_block_is_an_error() {
+        assert_eq!(
+            told("-----BEGIN A-----\n\n-----END A-----\n"),
+            ["1: the PEM block `A` is empty"]
+        );
+    }
+
+    #[test]
+    fn a_block_on_one_line_is_one_error() {
+        let message = "1: the BEGIN line of the PEM block `A` goes on after its dashes";
+        assert_eq!(
+            told(format!("{}\n{B}", A.replace('\n', r"\n"))),
+            [message, "B 2-4"]
+        );
+        assert_eq!(told(A.replace('\n', "")), [message]);
+        assert_eq!(told(A.replace("BEGIN A-----", "BEGIN A-----x")), [message]);
+    }
+
+    #[test]
+    fn base64_alone_and_utf_16_are_errors() {
+        let bare = encode("A", &[0x30, 0x82, 0x03, 0x00].repeat(20))
+            .lines()
+            .collect::<Vec<_>>()[1..2]
+            .join("");
+        assert_eq!(
+            told(&bare),
+            ["the file is base64 without BEGIN and END lines"]
+        );
+        let utf_16 = |text: &str| {
+            text.encode_utf16()
+                .flat_map(u16::to_le_bytes)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(told(utf_16(A)), ["the file is UTF-16"]);
+        assert_eq!(
+            told(utf_16(&format!("\u{feff}{A}"))),
+            ["the file is UTF-16"]
+        );
+    }
+
+    #[test]
+    fn a_terminal_sees_no_control_characters() {
+        let text = "-----BEGIN A\u{202e}-----\n-----END A-----\n";
+        assert_eq!(told(text), [r"2: the PEM block `A\u{202e}` ends as `A`"]);
+        assert_eq!(
+            told("-----BEGIN A\u{1b}-----\n-----END A-----\n"),
+            ["2: the PEM block `A` has an END line and no BEGIN line"]
+        );
+    }
+
+    #[test]
+    fn openssl_agrees_on_what_is_odd() {
+        let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256)
+            .unwrap()
+            .public_key_pem();
+        let end = "-----END PUBLIC KEY-----";
+        let shapes = [
+            key.clone(),
+            format!("\u{feff}{key}"),
+            format!("text\n{key}"),
+            format!("{end}x\n{key}"),
+            key.replace('\n', "\r\n"),
+            key.replace('\n', " \n"),
+            key.replace('\n', "\r"),
+            key.trim_end().to_owned(),
+            key.replace("\nM", "\n\nM"),
+            key.replace("\nM", "\nX: y\n\nM"),
+            key.replace("\nM", "\nX: y\nM"),
+            key.replace("==\n", "==\n\n"),
+            key.replace("\nM", "\n  M"),
+            key.replace("-----BEGIN", " -----BEGIN"),
+            key.replace("-----END", " -----END"),
+            key.replace(end, &format!("{end}x")),
+            format!("{}{key}", key.trim_end()),
+        ];
+        for text in shapes {
+            let blocks = scan(text.as_bytes());
+            let block = blocks.iter().flatten().next().unwrap();
+            let read = openssl_succeeds(&["pkey", "-pubin", "-noout"], text.as_bytes());
+            assert_eq!(
+                block.oddity.is_none(),
+                read,
+                "{:?} in {text:?}",
+                block.oddity
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_octets_make_it_panic(bytes: Vec<u8>) {
+            let _ = scan(&bytes);
+        }
+
+        #[test]
+        fn no_boundary_is_lost(parts in prop::collection::vec(0..PARTS.len(), 0..12)) {
+            let text: String = parts.iter().map(|part| PARTS[*part]).collect();
+            let blocks = scan(text.as_bytes());
+            let begins = text.matches("-----BEGIN").count();
+            prop_assert!(blocks.len() >= begins, "{blocks:?} in {text:?}");
+        }
+    }
+
+    /// What files are made of, more or less.
+    const PARTS: &[&str] = &[
+        A,
+        B,
+        "-----BEGIN A-----\n",
+        "-----END A-----\n",
+        "AAEC\n",
+        "\n",
+        "-----\n",
+        "X: y\n",
+        " ",
+        "\r",
+    ];
+}
