@@ -16,5 +16,6 @@
 )]
 
 pub mod domain;
+pub mod plan;
 pub mod verify;
 pub mod x509;
