@@ -1,0 +1,5 @@
+//! Other programs' configuration as text: what zpki reads out of it and what it writes for it.
+
+pub mod haproxy;
+pub mod snippet;
+pub mod unreadable;
