@@ -18,5 +18,10 @@
 pub mod config;
 pub mod domain;
 pub mod plan;
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the layer that reads and writes files"
+)]
+pub mod store;
 pub mod verify;
 pub mod x509;

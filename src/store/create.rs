@@ -1,0 +1,576 @@
+//! A new PKI directory, complete from the first instant at which it can be seen: it is built under a
+//! dot-name beside its place, and renamed once.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fs::File;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use crate::domain::progress::Progress;
+
+use super::error::Error;
+use super::fault::Faults;
+use super::file::{self, Tree};
+use super::generation::{FIRST, GENERATION};
+use super::lock::{self, Attempt, LOCK, LOCK_MODE};
+use super::root::Root;
+use super::transaction::for_each;
+use super::{PRIVATE, STATE};
+
+/// Makes the directory `target` with all of `tree` in it, durably; parents that are missing are made
+/// as `mkdir -p` makes them. On an error or an interruption, which `progress` reports (one step for
+/// each file, and one more), everything that was made is removed.
+///
+/// # Errors
+/// [`Error::Exists`] and [`Error::DanglingLink`] when something stands at `target`, which is never
+/// replaced; [`Error::Path`]; [`Error::Interrupted`]; [`Error::LocksUnsupported`]; [`Error::Io`].
+pub fn create(target: &Path, tree: &Tree, progress: &dyn Progress) -> Result<(), Error> {
+    create_with(target, tree, progress, &Faults::default())
+}
+
+fn create_with(
+    target: &Path,
+    tree: &Tree,
+    progress: &dyn Progress,
+    faults: &Faults,
+) -> Result<(), Error> {
+    let mut site = Site::open(target, faults)?;
+    site.make_parents()?;
+    let stage = site.claim()?;
+    fill(&stage, tree, progress)?;
+    make_durable(&stage, tree)?;
+    progress.advance()?;
+    site.publish()
+}
+
+/// After this many names, a directory that vanishes is no other run's doing.
+const CLAIMS: u32 = 100;
+
+/// Where a directory is being built. Dropped before it is published, it leaves nothing behind.
+struct Site {
+    /// The nearest directory above the target that was there before.
+    base: Root,
+    /// Relative to `base`, like the paths below.
+    target: PathBuf,
+    made: Vec<PathBuf>,
+    stage: Option<Stage>,
+}
+
+/// The directory as it is built. Its lock is held: so another run knows that this one lives.
+struct Stage {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Site {
+    fn open(target: &Path, faults: &Faults) -> Result<Self, Error> {
+        let (base, target) = nearest(target, faults)?;
+        match base.occupant(&target)? {
+            Some(occupant) => Err(occupant),
+            None => Ok(Self {
+                base,
+                target,
+                made: Vec::new(),
+                stage: None,
+            }),
+        }
+    }
+
+    fn parent(&self) -> &Path {
+        self.target.parent().unwrap_or_else(|| Path::new(""))
+    }
+
+    fn make_parents(&mut self) -> Result<(), Error> {
+        let mut missing: Vec<_> = self.parent().ancestors().map(Path::to_owned).collect();
+        missing.pop();
+        for path in missing.into_iter().rev() {
+            if self.base.make_plain_directory(&path)? {
+                let above = path.parent().unwrap_or_else(|| Path::new("")).to_owned();
+                self.made.push(path);
+                self.base.sync_directory(&above)?;
+            } else if let Some(link @ Error::DanglingLink { .. }) = self.base.occupant(&path)? {
+                return Err(link);
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the stage under the first free name. One that a killed run has left is removed; so may
+    /// ours be by another run before it is locked, and a parent that another run has made and given
+    /// up.
+    fn claim(&mut self) -> Result<Root, Error> {
+        let mut number = 0;
+        loop {
+            let path = self.parent().join(format!(".zpki-init-{number}"));
+            sweep(&self.base, &path);
+            match self.base.make_directory(&path, PRIVATE) {
+                Ok(true) => match lock_stage(&self.base, &path) {
+                    Ok(Some((root, lock))) => {
+                        self.stage = Some(Stage { path, _lock: lock });
+                        return Ok(root);
+                    }
+                    Ok(None) => {}
+                    Err(error) => {
+                        let _ = remove(&self.base, &path);
+                        return Err(error);
+                    }
+                },
+                Ok(false) => {}
+                Err(Error::Io { source, .. })
+                    if source.kind() == ErrorKind::NotFound && number < CLAIMS =>
+                {
+                    self.make_parents()?;
+                }
+                Err(error) => return Err(error),
+            }
+            number += 1;
+        }
+    }
+
+    /// Renames the stage into its place, if that is still free.
+    fn publish(mut self) -> Result<(), Error> {
+        let Some(stage) = &self.stage else {
+            return Ok(());
+        };
+        self.base.set_mode(&stage.path, file::PUBLIC)?;
+        if !self.base.rename_new(&stage.path, &self.target)? {
+            return Err(Error::Exists {
+                path: self.base.shown(&self.target),
+            });
+        }
+        self.stage = None;
+        self.made.clear();
+        self.base
+            .sync_directory(self.parent())
+            .map_err(Error::unfinished)
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        if let Some(stage) = &self.stage {
+            let _ = remove(&self.base, &stage.path);
+        }
+        for parent in self.made.iter().rev() {
+            let _ = self.base.remove_directory(parent);
+        }
+    }
+}
+
+/// The nearest directory above `target` that exists, and the way from there.
+fn nearest(target: &Path, faults: &Faults) -> Result<(Root, PathBuf), Error> {
+    let exists = || Error::Exists {
+        path: target.to_owned(),
+    };
+    let name = target.file_name().ok_or_else(exists)?;
+    for ancestor in target.ancestors().skip(1) {
+        match Root::open(ancestor, faults) {
+            Ok(root) => {
+                let parent = target.parent().unwrap_or(ancestor);
+                let way = parent.strip_prefix(ancestor).unwrap_or(parent);
+                return Ok((root, way.join(name)));
+            }
+            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(exists())
+}
+
+/// Makes the stage's lock and takes it; `None` when another run has swept the stage away in between,
+/// and perhaps made its own there.
+fn lock_stage(base: &Root, path: &Path) -> Result<Option<(Root, File)>, Error> {
+    let root = match make_lock(base, path) {
+        Err(Error::Io { source, .. })
+            if matches!(
+                source.kind(),
+                ErrorKind::AlreadyExists | ErrorKind::NotFound
+            ) =>
+        {
+            return Ok(None);
+        }
+        made => made?,
+    };
+    match lock::try_lock(&root)? {
+        Attempt::Held(lock) => Ok(Some((root, lock))),
+        Attempt::Busy | Attempt::Gone => Ok(None),
+    }
+}
+
+fn make_lock(base: &Root, path: &Path) -> Result<Root, Error> {
+    let root = base.enter(path)?;
+    root.make_directory(Path::new(STATE), PRIVATE)?;
+    root.write_new(Path::new(LOCK), LOCK_MODE, b"")?;
+    Ok(root)
+}
+
+/// Removes the stage of a run that was killed: one whose lock is free; or, when it was killed before
+/// there was a lock, one that has nothing in it.
+fn sweep(base: &Root, path: &Path) {
+    let Ok(root) = base.enter(path) else {
+        return;
+    };
+    match lock::try_lock(&root) {
+        Ok(Attempt::Held(_lock)) => _ = remove(base, path),
+        Ok(Attempt::Gone) => {
+            let _ = root.remove_directory(Path::new(STATE));
+            let _ = base.remove_directory(path);
+        }
+        Ok(Attempt::Busy) | Err(_) => {}
+    }
+}
+
+/// Removes a stage, its lock last: if this run is killed too, the next one knows what is left for what
+/// it is.
+fn remove(base: &Root, path: &Path) -> Result<(), Error> {
+    base.remove_tree(path, Path::new(LOCK))
+}
+
+/// Writes everything but the lock, which is there. Threads take whole directories: two that make
+/// entries in the same one wait for each other.
+fn fill(root: &Root, tree: &Tree, progress: &dyn Progress) -> Result<(), Error> {
+    let named = tree.directories.iter().map(|directory| &*directory.path);
+    let files = tree.files.iter().map(|file| &*file.path);
+    named.chain(files.clone()).try_for_each(file::check_path)?;
+    root.write_new(Path::new(GENERATION), LOCK_MODE, FIRST)?;
+    progress.start("writing files", tree.files.len() + 1);
+    let contents = by_directory(&tree.files);
+    let write_files = |directory: &Path| {
+        let runs = contents.get(directory).into_iter().flatten();
+        runs.copied().flatten().try_for_each(|file| {
+            progress.advance()?;
+            root.write_new(&file.path, file.mode, &file.bytes)?;
+            Ok(())
+        })
+    };
+    let directories = file::directories(&tree.directories, files);
+    let parents: HashSet<_> = directories.iter().filter_map(|it| it.0.parent()).collect();
+    let (outer, inner): (Vec<_>, Vec<_>) =
+        directories.iter().partition(|it| parents.contains(it.0));
+    write_files(Path::new(""))?;
+    for (path, mode) in outer {
+        root.make_directory(path, mode)?;
+        write_files(path)?;
+    }
+    for_each(&inner, |(path, mode)| {
+        root.make_directory(path, *mode)?;
+        write_files(path)
+    })
+}
+
+/// Makes everything durable that stands in the directory by now: all on one file system, for all of
+/// it was made here.
+fn make_durable(root: &Root, tree: &Tree) -> Result<(), Error> {
+    if root.sync_file_system()? {
+        return Ok(());
+    }
+    let files = tree.files.iter().map(|file| &*file.path);
+    let made = file::directories(&tree.directories, files.clone());
+    let own = ["", STATE].map(Path::new);
+    let directories: BTreeSet<_> = made.into_iter().map(|it| it.0).chain(own).collect();
+    let files: Vec<_> = files.chain([GENERATION, LOCK].map(Path::new)).collect();
+    root.sync_each(&directories, &files)
+}
+
+/// The files of each directory, in runs as they stood.
+fn by_directory(files: &[file::File]) -> HashMap<&Path, Vec<&[file::File]>> {
+    let mut contents: HashMap<_, Vec<_>> = HashMap::new();
+    for run in files.chunk_by(|one, next| parent(one).as_os_str() == parent(next).as_os_str()) {
+        contents.entry(parent(&run[0])).or_default().push(run);
+    }
+    contents
+}
+
+fn parent(file: &file::File) -> &Path {
+    file.path.parent().unwrap_or_else(|| Path::new(""))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::process::Command;
+    use std::sync::Barrier;
+    use std::thread;
+
+    use crate::domain::progress::Quiet;
+    use crate::store::Store;
+    use crate::store::error::Kind;
+    use crate::store::fault::Step;
+    use crate::store::file::{Directory, File};
+    use crate::store::testing::{Listing, SOON, Until, listing};
+
+    use super::*;
+
+    fn tree() -> Tree {
+        let directory = |path: &str, mode| Directory {
+            path: path.into(),
+            mode,
+        };
+        Tree {
+            directories: vec![
+                directory("servers/server1", 0o700),
+                directory("clients", 0o755),
+            ],
+            files: vec![
+                File::new("zpki.toml", 0o644, "settings"),
+                File::new("servers/server1/key.pem", 0o600, "key"),
+                File::new("ca/log.jsonl", 0o640, "log"),
+            ],
+        }
+    }
+
+    fn refused(target: &Path) -> (Kind, String) {
+        let error = create(target, &tree(), &Quiet).unwrap_err();
+        assert!(!error.committed());
+        (error.kind(), error.to_string())
+    }
+
+    #[test]
+    fn a_new_directory_is_complete_with_its_exact_modes() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("a/b/demo");
+        create(&target, &tree(), &Quiet).unwrap();
+        let expected = [
+            (".zpki", "0700 directory"),
+            (".zpki/generation", "0600 0\n"),
+            (".zpki/lock", "0600 "),
+            ("ca", "0755 directory"),
+            ("ca/log.jsonl", "0640 log"),
+            ("clients", "0755 directory"),
+            ("servers", "0755 directory"),
+            ("servers/server1", "0700 directory"),
+            ("servers/server1/key.pem", "0600 key"),
+            ("zpki.toml", "0644 settings"),
+        ];
+        let owned = |(path, what): (&str, &str)| (path.to_owned(), what.to_owned());
+        assert_eq!(listing(&target), Listing::from(expected.map(owned)));
+        let parent = listing(&dir.path().join("a/b"));
+        assert_eq!(parent["demo"], "0755 directory");
+        assert!(parent.keys().all(|path| path.starts_with("demo")));
+        let writer = Store::at(&target).lock(SOON, &Quiet).unwrap();
+        assert_eq!(writer.recovered(), None);
+    }
+
+    /// The umask belongs to the process, so these tests run once more in processes of their own.
+    #[test]
+    fn the_umask_changes_nothing() {
+        let tests = [
+            "store::create::tests::a_new_directory_is_complete_with_its_exact_modes",
+            "store::transaction::tests::all_changes_happen_with_their_exact_modes",
+        ];
+        for umask in ["000", "077", "027"] {
+            let output = Command::new("sh")
+                .args(["-c", r#"umask "$0" && exec "$@""#, umask])
+                .arg(std::env::current_exe().unwrap())
+                .arg("--exact")
+                .args(tests)
+                .output()
+                .unwrap();
+            let text = String::from_utf8(output.stdout).unwrap();
+            assert!(output.status.success(), "umask {umask}: {text}");
+            assert!(text.contains("2 passed"), "umask {umask}: {text}");
+        }
+    }
+
+    #[test]
+    fn every_file_of_a_directory_is_written_however_its_path_is_spelt() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("demo");
+        let paths = ["a/b/1", "c/1", "a//b/2", "top", "a/./b/3", "c/2", "a/4"];
+        let files = paths.map(|path| File::new(path, 0o644, path));
+        let tree = Tree {
+            directories: Vec::new(),
+            files: files.into(),
+        };
+        create(&target, &tree, &Quiet).unwrap();
+        for path in paths {
+            assert_eq!(fs::read_to_string(target.join(path)).unwrap(), path);
+        }
+    }
+
+    #[test]
+    fn a_target_may_end_with_a_slash_or_a_dot() {
+        let dir = tempfile::tempdir().unwrap();
+        for (target, made) in [("a/", "a"), ("b/.", "b"), ("c/d/", "c/d")] {
+            create(&dir.path().join(target), &tree(), &Quiet).unwrap();
+            assert!(dir.path().join(made).join("zpki.toml").exists());
+        }
+    }
+
+    #[test]
+    fn whatever_stands_there_is_not_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        fs::write(path("file"), "text").unwrap();
+        fs::create_dir(path("directory")).unwrap();
+        symlink("directory", path("link")).unwrap();
+        symlink("nowhere", path("dangling")).unwrap();
+        let before = listing(dir.path());
+        let root = dir.path().display();
+        for name in ["file", "directory", "link", "directory/."] {
+            let name_shown = name.trim_end_matches("/.");
+            let message = format!("`{root}/{name_shown}` already exists");
+            assert_eq!(refused(&path(name)), (Kind::Refused, message));
+        }
+        for name in ["dangling", "dangling/below/demo"] {
+            let message =
+                format!("`{root}/dangling` is a symbolic link to something that does not exist");
+            assert_eq!(refused(&path(name)), (Kind::Refused, message));
+        }
+        for name in [".", "..", "/"] {
+            let message = format!("`{name}` already exists");
+            assert_eq!(refused(Path::new(name)), (Kind::Refused, message));
+        }
+        let message = format!("cannot open `{root}/file`");
+        assert_eq!(refused(&path("file/demo")), (Kind::Io, message));
+        assert_eq!(listing(dir.path()), before);
+    }
+
+    #[test]
+    fn an_interruption_at_any_step_leaves_nothing() {
+        for step in 0..4 {
+            let dir = tempfile::tempdir().unwrap();
+            let target = dir.path().join("a/b/demo");
+            let error = create(&target, &tree(), &Until::step(step)).unwrap_err();
+            assert_eq!(error.kind(), Kind::Interrupted);
+            assert_eq!(listing(dir.path()), Listing::new(), "step {step}");
+        }
+    }
+
+    #[test]
+    fn a_disk_that_fails_at_any_step_leaves_nothing_not_even_parents() {
+        let mut unfinished = 0;
+        for step in 0.. {
+            let dir = tempfile::tempdir().unwrap();
+            let target = dir.path().join("a/b/demo");
+            let faults = Faults::fail_at(step, ErrorKind::PermissionDenied);
+            match create_with(&target, &tree(), &Quiet, &faults) {
+                Err(error) if !error.committed() => {
+                    assert!(matches!(error.kind(), Kind::Io | Kind::Permission));
+                    assert_eq!(listing(dir.path()), Listing::new(), "step {step}: {error}");
+                }
+                // The last sync, after the rename.
+                Err(_) => {
+                    unfinished += 1;
+                    assert_eq!(listing(&target).len(), 10, "step {step}");
+                }
+                Ok(()) => {
+                    assert!(!faults.struck(), "step {step} failed and nobody noticed");
+                    break;
+                }
+            }
+        }
+        assert_eq!(unfinished, 1);
+    }
+
+    #[test]
+    fn a_file_system_that_cannot_be_synced_fails_and_leaves_nothing() {
+        for kind in [ErrorKind::Other, ErrorKind::StorageFull] {
+            let dir = tempfile::tempdir().unwrap();
+            let faults = Faults::fail_every(Step::Syncfs, kind);
+            let target = dir.path().join("a/b/demo");
+            let error = create_with(&target, &tree(), &Quiet, &faults).unwrap_err();
+            assert!(!error.committed());
+            assert_eq!(error.kind(), Kind::Io);
+            let stage = dir.path().join("a/b/.zpki-init-0/");
+            assert_eq!(
+                error.to_string(),
+                format!("cannot sync `{}`", stage.display())
+            );
+            assert_eq!(listing(dir.path()), Listing::new());
+        }
+    }
+
+    #[test]
+    fn without_syncfs_each_file_and_directory_is_synced() {
+        for kind in [ErrorKind::InvalidInput, ErrorKind::Unsupported] {
+            let dir = tempfile::tempdir().unwrap();
+            let faults = Faults::fail_every(Step::Syncfs, kind);
+            let target = dir.path().join("a/b/demo");
+            create_with(&target, &tree(), &Quiet, &faults).unwrap();
+            assert!(faults.struck());
+            // One for everything that was made, and one for the directory that was there.
+            assert_eq!(faults.fsyncs(), listing(dir.path()).len() + 1);
+        }
+    }
+
+    #[test]
+    fn a_crash_at_any_step_leaves_no_half_of_a_directory() {
+        for step in 0.. {
+            let dir = tempfile::tempdir().unwrap();
+            let target = dir.path().join("demo");
+            let faults = Faults::crash_at(step);
+            let _ = create_with(&target, &tree(), &Quiet, &faults);
+            if !target.exists() {
+                create(&target, &tree(), &Quiet).unwrap();
+            }
+            assert_eq!(listing(&target).len(), 10, "step {step}");
+            if !faults.struck() {
+                break;
+            }
+        }
+    }
+
+    #[test]
+    fn the_stage_of_a_killed_run_is_removed_by_the_next() {
+        let mut keys_left = 0;
+        for step in 0.. {
+            let dir = tempfile::tempdir().unwrap();
+            let target = dir.path().join("demo");
+            let faults = Faults::crash_at(step);
+            let _ = create_with(&target, &tree(), &Quiet, &faults);
+            let key = dir.path().join(".zpki-init-0/servers/server1/key.pem");
+            keys_left += usize::from(key.exists());
+            create(&dir.path().join("other"), &tree(), &Quiet).unwrap();
+            let names = fs::read_dir(dir.path()).unwrap();
+            let mut names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+            names.retain(|name| name != "demo");
+            assert_eq!(names, ["other"], "step {step}");
+            if !faults.struck() {
+                break;
+            }
+        }
+        assert!(keys_left > 0);
+    }
+
+    #[test]
+    fn a_stage_whose_removal_was_killed_is_removed_by_the_next() {
+        for step in 0.. {
+            let dir = tempfile::tempdir().unwrap();
+            let stage = dir.path().join(".zpki-init-0");
+            create(&dir.path().join("killed"), &tree(), &Quiet).unwrap();
+            fs::rename(dir.path().join("killed"), &stage).unwrap();
+            let faults = Faults::crash_at(step);
+            let base = Root::open(dir.path(), &faults).unwrap();
+            sweep(&base, Path::new(".zpki-init-0"));
+            if !faults.struck() {
+                assert!(!stage.exists());
+                break;
+            }
+            create(&dir.path().join("demo"), &tree(), &Quiet).unwrap();
+            assert!(!stage.exists(), "step {step}");
+        }
+    }
+
+    #[test]
+    fn of_two_runs_for_one_target_one_wins_and_the_other_leaves_nothing() {
+        for _ in 0..50 {
+            let dir = tempfile::tempdir().unwrap();
+            let target = dir.path().join("a/demo");
+            let barrier = Barrier::new(2);
+            let run = || {
+                barrier.wait();
+                create(&target, &tree(), &Quiet)
+            };
+            let outcomes = thread::scope(|scope| {
+                let runs = [scope.spawn(run), scope.spawn(run)];
+                runs.map(|run| run.join().unwrap())
+            });
+            let refused: Vec<_> = outcomes.into_iter().filter_map(Result::err).collect();
+            assert_eq!(refused.len(), 1, "{refused:?}");
+            assert!(matches!(refused[0], Error::Exists { .. }), "{refused:?}");
+            assert_eq!(listing(&dir.path().join("a")).len(), 11);
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! What can go wrong on disk.
+
+use std::fmt::{self, Display, Formatter};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::domain::progress::Interrupted;
+use crate::domain::text::Plain;
+
+/// Why something was not read or not written. Unless it is [`Error::Unfinished`], nothing of what
+/// was asked for has happened.
+#[derive(Debug)]
+pub enum Error {
+    /// The PKI directory changed again and again while it was read.
+    Busy {
+        /// The PKI directory.
+        path: PathBuf,
+    },
+    /// A file is no longer what it was when the change was decided.
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A committed change of an earlier run cannot be finished: somebody has changed a file since.
+    Conflict {
+        /// The file, which is neither what it was nor what it is to become.
+        path: PathBuf,
+    },
+    /// A symbolic link to nowhere stands where something is to be made.
+    DanglingLink {
+        /// The link.
+        path: PathBuf,
+    },
+    /// Something stands where something new is to be made.
+    Exists {
+        /// Where.
+        path: PathBuf,
+    },
+    /// The run was asked to end.
+    Interrupted,
+    /// The operating system refused.
+    Io {
+        /// What was tried, such as `write`.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The journal of an earlier run cannot be read.
+    Journal {
+        /// The journal.
+        path: PathBuf,
+        /// What is wrong with it.
+        because: String,
+    },
+    /// Another run writes.
+    Locked {
+        /// The lock.
+        path: PathBuf,
+        /// For how long it was waited for.
+        waited: Duration,
+    },
+    /// The file system has no locks that work.
+    LocksUnsupported {
+        /// The lock.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// A committed change of an earlier run cannot be finished: what it was to put in place is gone
+    /// or damaged.
+    Lost {
+        /// What is missing.
+        path: PathBuf,
+    },
+    /// A rename cannot reach it, or replace it.
+    Mounted {
+        /// What is on a file system of its own.
+        path: PathBuf,
+    },
+    /// A regular file was expected.
+    NotAFile {
+        /// What is something else: a directory, a symbolic link, a device.
+        path: PathBuf,
+    },
+    /// A path that cannot be one of a PKI directory's, or is given twice.
+    Path {
+        /// The path.
+        path: PathBuf,
+        /// What is wrong with it.
+        because: &'static str,
+    },
+    /// The change is committed, and could not be carried out to its end. The next writer does that;
+    /// readers see it done already.
+    Unfinished {
+        /// What stopped it.
+        source: Box<Self>,
+    },
+}
+
+/// What an error means to a caller, coarse enough for an exit status.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kind {
+    /// The run was asked to end, and nothing was written.
+    Interrupted,
+    /// The disk failed, or is full.
+    Io,
+    /// Another run is at work.
+    Locked,
+    /// Permission is missing.
+    Permission,
+    /// It would have overwritten what is not zpki's to overwrite.
+    Refused,
+}
+
+impl Error {
+    /// What this error means, coarsely.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Busy { .. } | Self::Locked { .. } => Kind::Locked,
+            Self::Changed { .. }
+            | Self::Conflict { .. }
+            | Self::DanglingLink { .. }
+            | Self::Exists { .. }
+            | Self::Mounted { .. }
+            | Self::NotAFile { .. }
+            | Self::Path { .. } => Kind::Refused,
+            Self::Interrupted => Kind::Interrupted,
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                Kind::Permission
+            }
+            Self::Io { .. }
+            | Self::Journal { .. }
+            | Self::LocksUnsupported { .. }
+            | Self::Lost { .. }
+            | Self::Unfinished { .. } => Kind::Io,
+        }
+    }
+
+    /// Whether the change has happened all the same.
+    #[must_use]
+    pub fn committed(&self) -> bool {
+        matches!(self, Self::Unfinished { .. })
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Busy { .. } | Self::Changed { .. } => "run the command again".into(),
+            Self::Conflict { .. } => {
+                "move it out of the way and run the command again, which finishes the change".into()
+            }
+            Self::DanglingLink { .. } => "remove the link, or make what it points to".into(),
+            Self::Exists { .. } => "choose another place, or move it out of the way".into(),
+            Self::Interrupted => "nothing was changed; run the command again".into(),
+            Self::Io { source, .. } => io_hint(source.kind()).into(),
+            Self::Journal { path, .. } | Self::Lost { path } => format!(
+                "restore {} from a backup; or remove the journal, `{STATE}/journal`, to keep every file as it is now",
+                Shown(path),
+                STATE = super::STATE,
+            ),
+            Self::Locked { .. } => {
+                "wait for the other run to end, or wait longer with --lock-timeout".into()
+            }
+            Self::LocksUnsupported { .. } => {
+                "keep the PKI directory on a file system with working locks, such as a local disk"
+                    .into()
+            }
+            Self::Mounted { .. } => {
+                "mount the whole PKI directory, not a file or folder inside it".into()
+            }
+            Self::NotAFile { .. } => "put a regular file there, or move it out of the way".into(),
+            Self::Path { .. } => {
+                "a path in a PKI directory is relative, without `..`, and UTF-8".into()
+            }
+            Self::Unfinished { source } => {
+                format!(
+                    "the next run that writes finishes the change; before that: {}",
+                    source.hint()
+                )
+            }
+        }
+    }
+
+    /// Marks what stopped a change that is committed already.
+    pub(super) fn unfinished(self) -> Self {
+        Self::Unfinished {
+            source: Box::new(self),
+        }
+    }
+}
+
+fn io_hint(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::FileTooLarge => "a file of a PKI directory may have at most 64 MiB",
+        io::ErrorKind::NotADirectory => {
+            "a part of the path is a file: choose another place, or move it out of the way"
+        }
+        io::ErrorKind::NotFound => "check the path",
+        io::ErrorKind::PermissionDenied => {
+            "run as the owner of the PKI directory, or choose a place that you may write to"
+        }
+        io::ErrorKind::QuotaExceeded | io::ErrorKind::StorageFull => {
+            "make room on the file system and run the command again"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => "choose a file system that is mounted for writing",
+        _ => "look into the system's log for what the file system says",
+    }
+}
+
+impl Display for Error {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Busy { path } => write!(f, "{} keeps changing while it is read", Shown(path)),
+            Self::Changed { path } => write!(f, "{} was changed by somebody else", Shown(path)),
+            Self::Conflict { path } => write!(
+                f,
+                "{} was changed by hand, and the unfinished change of an earlier run would overwrite it",
+                Shown(path)
+            ),
+            Self::DanglingLink { path } => write!(
+                f,
+                "{} is a symbolic link to something that does not exist",
+                Shown(path)
+            ),
+            Self::Exists { path } => write!(f, "{} already exists", Shown(path)),
+            Self::Interrupted => write!(f, "interrupted"),
+            Self::Io { action, path, .. } => write!(f, "cannot {action} {}", Shown(path)),
+            Self::Journal { path, because } => write!(
+                f,
+                "the journal {} cannot be read: {}",
+                Shown(path),
+                Plain(because)
+            ),
+            Self::Locked { path, waited } => write!(
+                f,
+                "{} is held by another run (waited {} s)",
+                Shown(path),
+                waited.as_secs_f32()
+            ),
+            Self::LocksUnsupported { path, .. } => {
+                write!(f, "the file system cannot lock {}", Shown(path))
+            }
+            Self::Lost { path } => write!(
+                f,
+                "{} is missing or damaged, and the unfinished change of an earlier run needs it",
+                Shown(path)
+            ),
+            Self::Mounted { path } => write!(
+                f,
+                "{} is a mount of its own, so that it cannot be renamed or replaced",
+                Shown(path)
+            ),
+            Self::NotAFile { path } => write!(f, "{} is not a regular file", Shown(path)),
+            Self::Path { path, because } => write!(f, "the path {} {because}", Shown(path)),
+            Self::Unfinished { .. } => write!(f, "the change is committed, but not finished"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io { source, .. } | Self::LocksUnsupported { source, .. } => Some(source),
+            Self::Unfinished { source } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl From<Interrupted> for Error {
+    fn from(_: Interrupted) -> Self {
+        Self::Interrupted
+    }
+}
+
+/// A path in backticks, whole, with nothing in it that a terminal would act on.
+struct Shown<'a>(&'a Path);
+
+impl Display for Shown<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`", Plain(&self.0.to_string_lossy()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    fn io(kind: io::ErrorKind) -> Error {
+        Error::Io {
+            action: "write",
+            path: "/pki/ca.pem\n".into(),
+            source: kind.into(),
+        }
+    }
+
+    #[test]
+    fn the_operating_system_s_refusals_are_told_apart() {
+        assert_eq!(io(io::ErrorKind::PermissionDenied).kind(), Kind::Permission);
+        let full = io(io::ErrorKind::StorageFull);
+        assert_eq!(full.kind(), Kind::Io);
+        assert_eq!(full.to_string(), r"cannot write `/pki/ca.pem\n`");
+        assert_eq!(full.source().unwrap().to_string(), "no storage space");
+        assert_eq!(
+            full.hint(),
+            "make room on the file system and run the command again"
+        );
+    }
+
+    #[test]
+    fn a_failure_after_the_commit_says_so_and_is_an_io_error() {
+        let error = io(io::ErrorKind::PermissionDenied).unfinished();
+        assert!(error.committed());
+        assert_eq!(error.kind(), Kind::Io);
+        assert_eq!(
+            error.to_string(),
+            "the change is committed, but not finished"
+        );
+        assert_eq!(
+            error.source().unwrap().to_string(),
+            r"cannot write `/pki/ca.pem\n`"
+        );
+        assert!(!io(io::ErrorKind::Other).committed());
+    }
+}

@@ -1,0 +1,461 @@
+//! A transaction as it stands on disk, from which it can be thrown away or carried out to the end by
+//! any run, however often that is interrupted too.
+//!
+//! It is written as `.zpki/intent` before the first stage is, and renamed to `.zpki/journal` when
+//! every stage is durable: that rename is the commit.
+
+use std::collections::{BTreeSet, HashSet};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, FileType};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::domain::digest::Digest;
+use crate::x509::digest::sha256;
+
+use super::STATE;
+use super::error::Error;
+use super::file::{self, Directory};
+use super::generation;
+use super::lock::Recovered;
+use super::root::Root;
+use super::transaction::{Change, Transaction};
+
+pub(super) const INTENT: &str = ".zpki/intent";
+pub(super) const JOURNAL: &str = ".zpki/journal";
+
+const MODE: u32 = 0o600;
+const SCHEMA: u32 = 1;
+
+/// Everything there is to do, in full: a later version of zpki may have to finish it.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Journal {
+    schema: u32,
+    /// Those that were missing, parents first.
+    pub(super) directories: Vec<Directory>,
+    pub(super) steps: Vec<Step>,
+}
+
+/// One change. Each path of a transaction is in one step only, so their order means nothing.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(tag = "change", rename_all = "kebab-case")]
+pub(super) enum Step {
+    Delete {
+        path: PathBuf,
+        #[serde(deserialize_with = "digest")]
+        before: Digest,
+    },
+    Move {
+        from: PathBuf,
+        to: PathBuf,
+        #[serde(deserialize_with = "digest")]
+        before: Digest,
+    },
+    Put {
+        path: PathBuf,
+        stage: PathBuf,
+        #[serde(deserialize_with = "optional_digest")]
+        before: Option<Digest>,
+        #[serde(deserialize_with = "digest")]
+        after: Digest,
+    },
+}
+
+/// What a step does to the disk.
+enum Action<'a> {
+    Remove { path: &'a Path, before: Digest },
+    Rename(Rename<'a>),
+}
+
+/// A rename, which is what a move is, and a put once its stage is written.
+struct Rename<'a> {
+    from: &'a Path,
+    to: &'a Path,
+    /// What is replaced.
+    before: Option<Digest>,
+    after: Digest,
+}
+
+/// Finishes what a killed run has committed, or removes what it has not.
+pub(super) fn recover(root: &Root) -> Result<Option<Recovered>, Error> {
+    if let Some(journal) = Journal::load(root)? {
+        journal.resume(root)?;
+        return Ok(Some(Recovered::RolledForward));
+    }
+    let Some(bytes) = root.read(Path::new(INTENT))? else {
+        return Ok(None);
+    };
+    // It is durable before anything else is made: half an intent is all that there is.
+    match Journal::intent(&bytes) {
+        Some(intent) => intent.undo(root)?,
+        None => root.remove(Path::new(INTENT))?,
+    }
+    Ok(Some(Recovered::ThrownAway))
+}
+
+impl Journal {
+    /// What `transaction` comes to, with nothing written yet.
+    pub(super) fn of(root: &Root, transaction: &Transaction) -> Result<Self, Error> {
+        transaction.check_paths()?;
+        let generation = generation::read(root)?;
+        let new = transaction.changes.iter().filter_map(Change::new_path);
+        let mut directories = Vec::new();
+        let mut missing: HashSet<&Path> = HashSet::new();
+        for (path, mode) in file::directories(&transaction.directories, new) {
+            let below_missing = path.parent().is_some_and(|up| missing.contains(up));
+            if below_missing || is_missing(root, path)? {
+                missing.insert(path);
+                directories.push(Directory {
+                    path: path.to_owned(),
+                    mode,
+                });
+            }
+        }
+        let step = |change: &Change| Step::of(change, generation);
+        Ok(Self {
+            schema: SCHEMA,
+            directories,
+            steps: transaction.changes.iter().map(step).collect(),
+        })
+    }
+
+    /// The committed transaction that nobody has finished, if there is one.
+    pub(super) fn load(root: &Root) -> Result<Option<Self>, Error> {
+        let path = Path::new(JOURNAL);
+        let Some(bytes) = root.read(path)? else {
+            return Ok(None);
+        };
+        Self::parse(&bytes)
+            .map(Some)
+            .map_err(|because| Error::Journal {
+                path: root.shown(path),
+                because,
+            })
+    }
+
+    /// The transaction that is being staged, as far as its intent is written.
+    pub(super) fn intent(bytes: &[u8]) -> Option<Self> {
+        Self::parse(bytes).ok()
+    }
+
+    fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let journal: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        if journal.schema != SCHEMA {
+            return Err(format!("its schema is {}, not {SCHEMA}", journal.schema));
+        }
+        journal
+            .paths()
+            .try_for_each(file::check_path)
+            .map_err(|error| error.to_string())?;
+        Ok(journal)
+    }
+
+    /// Every path that is named, so that none leads out of the PKI directory.
+    fn paths(&self) -> impl Iterator<Item = &Path> {
+        let directories = self.directories.iter().map(|directory| &*directory.path);
+        let steps = self.steps.iter().flat_map(|step| match step {
+            Step::Delete { path, .. } => [Some(path), None],
+            Step::Move { from, to, .. } => [Some(from), Some(to)],
+            Step::Put { path, stage, .. } => [Some(path), Some(stage)],
+        });
+        directories.chain(steps.flatten().map(PathBuf::as_path))
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.directories.is_empty() && self.steps.is_empty()
+    }
+
+    /// Refuses when a file is not what the transaction takes it for.
+    pub(super) fn check(&self, root: &Root) -> Result<(), Error> {
+        self.steps.iter().try_for_each(|step| match step {
+            Step::Delete { path, before } => expect(root, path, *before),
+            Step::Move { from, to, before } => {
+                expect(root, from, *before)?;
+                expect_nothing(root, to)?;
+                expect_one_mount(root, from, nearest(root, to)?)
+            }
+            Step::Put { path, before, .. } => match before {
+                Some(before) => expect(root, path, *before),
+                None => expect_nothing(root, path),
+            },
+        })
+    }
+
+    /// Makes the intent durable.
+    pub(super) fn write_intent(&self, root: &Root) -> Result<(), Error> {
+        let path = Path::new(INTENT);
+        let bytes = serde_json::to_vec(self).map_err(|error| root.error("write", path, error))?;
+        let file = root.write_new(path, MODE, &bytes)?;
+        root.sync_file(&file, path)?;
+        root.sync_directory(Path::new(STATE))
+    }
+
+    /// Makes everything but the renames durable.
+    pub(super) fn sync_stages(&self, root: &Root) -> Result<(), Error> {
+        let stages: Vec<_> = self.steps.iter().filter_map(Step::stage).collect();
+        let mut directories = self.touched();
+        directories.extend(self.directories.iter().map(|directory| &*directory.path));
+        root.make_durable(&directories, &stages)
+    }
+
+    /// The commit: before it nothing has happened, from here on it will.
+    pub(super) fn commit(&self, root: &Root) -> Result<(), Error> {
+        root.rename(Path::new(INTENT), Path::new(JOURNAL))
+    }
+
+    /// Removes every trace of a transaction that was not committed; the intent last, so that this
+    /// can be done again.
+    pub(super) fn undo(&self, root: &Root) -> Result<(), Error> {
+        generation::discard(root)?;
+        for stage in self.steps.iter().filter_map(Step::stage) {
+            root.remove(stage)?;
+        }
+        for directory in self.directories.iter().rev() {
+            root.remove_directory(&directory.path)?;
+        }
+        let mut left = self.touched();
+        for directory in &self.directories {
+            left.remove(&*directory.path);
+        }
+        root.make_durable(&left, &[])?;
+        root.remove(Path::new(INTENT))?;
+        root.sync_directory(Path::new(STATE))
+    }
+
+    /// Carries out the transaction that this run has just committed. There is nothing to write: a
+    /// disk that is full does not stop it.
+    pub(super) fn finish(&self, root: &Root) -> Result<(), Error> {
+        root.sync_directory(Path::new(STATE))?;
+        generation::begin(root)?;
+        self.carry_out(root, &self.steps.iter().collect::<Vec<_>>())?;
+        generation::end(root)?;
+        close(root)
+    }
+
+    /// Carries out the rest of a transaction that a killed run has committed.
+    fn resume(&self, root: &Root) -> Result<(), Error> {
+        let pending = self.pending(root)?;
+        root.sync_directory(Path::new(STATE))?;
+        generation::bump(root)?;
+        self.carry_out(root, &pending)?;
+        generation::bump(root)?;
+        generation::discard(root)?;
+        close(root)
+    }
+
+    fn carry_out(&self, root: &Root, steps: &[&Step]) -> Result<(), Error> {
+        steps.iter().try_for_each(|step| step.apply(root))?;
+        root.make_durable(&self.touched(), &[])
+    }
+
+    /// The steps that a killed run has not done; or what stands in their way, before any is done.
+    fn pending(&self, root: &Root) -> Result<Vec<&Step>, Error> {
+        let mut pending = Vec::new();
+        for step in &self.steps {
+            if step.is_pending(root)? {
+                pending.push(step);
+            }
+        }
+        Ok(pending)
+    }
+
+    /// The directories in which something appears or vanishes.
+    fn touched(&self) -> BTreeSet<&Path> {
+        self.paths().filter_map(Path::parent).collect()
+    }
+}
+
+/// Ends a transaction that is carried out.
+fn close(root: &Root) -> Result<(), Error> {
+    root.remove(Path::new(JOURNAL))?;
+    root.sync_directory(Path::new(STATE))
+}
+
+impl Step {
+    fn of(change: &Change, generation: u64) -> Self {
+        match change {
+            Change::Delete { path, before } => Self::Delete {
+                path: path.clone(),
+                before: *before,
+            },
+            Change::Move { from, to, before } => Self::Move {
+                from: from.clone(),
+                to: to.clone(),
+                before: *before,
+            },
+            Change::Put { file, before } => Self::Put {
+                path: file.path.clone(),
+                stage: stage_of(&file.path, generation),
+                before: *before,
+                after: sha256(&file.bytes),
+            },
+        }
+    }
+
+    /// Where the file is written before it is put in place.
+    pub(super) fn stage(&self) -> Option<&Path> {
+        match self {
+            Self::Put { stage, .. } => Some(stage),
+            Self::Delete { .. } | Self::Move { .. } => None,
+        }
+    }
+
+    fn action(&self) -> Action<'_> {
+        match self {
+            Self::Delete { path, before } => Action::Remove {
+                path,
+                before: *before,
+            },
+            Self::Move { from, to, before } => Action::Rename(Rename {
+                from,
+                to,
+                before: None,
+                after: *before,
+            }),
+            Self::Put {
+                path,
+                stage,
+                before,
+                after,
+            } => Action::Rename(Rename {
+                from: stage,
+                to: path,
+                before: *before,
+                after: *after,
+            }),
+        }
+    }
+
+    fn apply(&self, root: &Root) -> Result<(), Error> {
+        match self.action() {
+            Action::Remove { path, .. } => root.remove(path),
+            Action::Rename(rename) => rename.apply(root),
+        }
+    }
+
+    /// Whether this is still to be done, and nothing that somebody else wrote would be lost by it.
+    fn is_pending(&self, root: &Root) -> Result<bool, Error> {
+        match self.action() {
+            Action::Remove { path, before } => match root.digest(path)? {
+                Some(found) if found == before => Ok(true),
+                Some(_) => Err(conflict(root, path)),
+                None => Ok(false),
+            },
+            Action::Rename(rename) => rename.is_pending(root),
+        }
+    }
+}
+
+impl Rename<'_> {
+    fn apply(&self, root: &Root) -> Result<(), Error> {
+        if self.before.is_some() {
+            return root.rename(self.from, self.to);
+        }
+        if root.rename_new(self.from, self.to)? {
+            return Ok(());
+        }
+        // Made by hand in the last instant; only the very same bytes are no loss.
+        if root.digest(self.to)? == Some(self.after) {
+            return root.remove(self.from);
+        }
+        Err(conflict(root, self.to))
+    }
+
+    fn is_pending(&self, root: &Root) -> Result<bool, Error> {
+        let from = root.digest(self.from)?;
+        let to = root.digest(self.to)?;
+        if from.is_none() && to == Some(self.after) {
+            return Ok(false);
+        }
+        if from != Some(self.after) {
+            return Err(Error::Lost {
+                path: root.shown(self.from),
+            });
+        }
+        // Nothing at all is in nobody's way: what was moved aside by hand is safe.
+        if to.is_none() || to == self.before || to == Some(self.after) {
+            return Ok(true);
+        }
+        Err(conflict(root, self.to))
+    }
+}
+
+/// A dot-name in the target's own directory, since a rename cannot leave its file system. The
+/// generation makes it unique to its transaction, so that a reader which still looks through an
+/// older journal never takes the stage of a newer one for its own.
+fn stage_of(path: &Path, generation: u64) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.zpki-{generation}"))
+}
+
+/// Whether a directory has to be made; an error when something else has its name.
+fn is_missing(root: &Root, path: &Path) -> Result<bool, Error> {
+    let found = root.stat(path, AtFlags::empty())?;
+    let is_directory =
+        found.is_some_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory);
+    match root.occupant(path)? {
+        Some(occupant) if !is_directory => Err(occupant),
+        occupant => Ok(occupant.is_none()),
+    }
+}
+
+fn expect(root: &Root, path: &Path, before: Digest) -> Result<(), Error> {
+    if root.digest(path)? == Some(before) {
+        return expect_one_mount(root, path, parent(path));
+    }
+    Err(Error::Changed {
+        path: root.shown(path),
+    })
+}
+
+/// That `path` can be renamed into `directory`: found out only after the commit, it would stop every
+/// later writer.
+fn expect_one_mount(root: &Root, path: &Path, directory: &Path) -> Result<(), Error> {
+    let mount = root.mount(path, AtFlags::SYMLINK_NOFOLLOW)?;
+    if mount == root.mount(directory, AtFlags::empty())? {
+        return Ok(());
+    }
+    Err(Error::Mounted {
+        path: root.shown(path),
+    })
+}
+
+/// The directory above `path` that is there already.
+fn nearest<'a>(root: &Root, path: &'a Path) -> Result<&'a Path, Error> {
+    let mut directory = parent(path);
+    while root.stat(directory, AtFlags::empty())?.is_none() {
+        directory = parent(directory);
+    }
+    Ok(directory)
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().unwrap_or_else(|| Path::new(""))
+}
+
+fn expect_nothing(root: &Root, path: &Path) -> Result<(), Error> {
+    root.occupant(path)?.map_or(Ok(()), Err)
+}
+
+fn conflict(root: &Root, path: &Path) -> Error {
+    Error::Conflict {
+        path: root.shown(path),
+    }
+}
+
+fn digest<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Digest, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse()
+        .map_err(|_| D::Error::custom("not a SHA-256 digest"))
+}
+
+fn optional_digest<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Digest>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    text.map(|text| {
+        text.parse()
+            .map_err(|_| D::Error::custom("not a SHA-256 digest"))
+    })
+    .transpose()
+}

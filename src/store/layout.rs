@@ -1,0 +1,124 @@
+//! Every file of a PKI directory: its name and its mode, here and nowhere else.
+//!
+//! Directories that hold private keys are 0700 and the keys 0600, so that a key is safe behind two
+//! doors; what is public is 0644, for HAProxy and monitoring run as other users.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use crate::domain::name::{EntryName, LOAD_BALANCER};
+use crate::domain::role::Role;
+use crate::domain::serial_number::SerialNumber;
+
+/// Mode of a file that anyone may read.
+pub const PUBLIC: u32 = 0o644;
+/// Mode of a private key.
+pub const SECRET: u32 = 0o600;
+/// Mode of the log: who did what is not everyone's business.
+pub const LOG: u32 = 0o640;
+/// Mode of a directory that holds private keys; others are open to all.
+pub const CLOSED_DIRECTORY: u32 = 0o700;
+
+/// The desired state.
+pub const CLUSTER_FILE: &str = "zpki.toml";
+/// The CA's directory.
+pub const CA: &str = "ca";
+/// The issuing CA's certificate.
+pub const CA_CERTIFICATE: &str = "ca/ca.cert.pem";
+/// The CA's private key.
+pub const CA_KEY: &str = "ca/ca.key.pem";
+/// The trust bundle.
+pub const CA_FILE: &str = "ca/ca-file.pem";
+/// The record of revocations.
+pub const CRL: &str = "ca/crl.pem";
+/// The inventory: every certificate ever issued.
+pub const ISSUED: &str = "ca/issued";
+/// Who issued, renewed and revoked what, when and why.
+pub const LOG_FILE: &str = "ca/log.jsonl";
+/// Host folders of servers.
+pub const SERVERS: &str = "servers";
+/// Host folders of clients.
+pub const CLIENTS: &str = "clients";
+
+/// What must not be there where a PKI directory is to be made; the settings last, for where only
+/// they are left there is a way on.
+pub const TOP_LEVEL: [&str; 5] = [CA, LOAD_BALANCER, SERVERS, CLIENTS, CLUSTER_FILE];
+
+/// Where a certificate stands in the inventory.
+#[must_use]
+pub fn issued(name: &EntryName, serial_number: &SerialNumber) -> PathBuf {
+    issued_directory(name).join(format!("{serial_number}.pem"))
+}
+
+/// Whether a file of the inventory has the name of a certificate: an editor's backup beside it is
+/// none.
+#[must_use]
+pub fn is_issued(file: &OsStr) -> bool {
+    let serial_number = file.to_str().and_then(|name| name.strip_suffix(".pem"));
+    serial_number.is_some_and(|serial| serial.parse::<SerialNumber>().is_ok())
+}
+
+/// Where the certificates of an entry stand in the inventory.
+#[must_use]
+pub fn issued_directory(name: &EntryName) -> PathBuf {
+    Path::new(ISSUED).join(name.as_str())
+}
+
+/// A host folder: the files that one host needs, and no others. Names are those that the consumer
+/// has by default: server.conf's, or HAProxy's words.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct HostFolder<'a> {
+    name: &'a EntryName,
+    role: Role,
+}
+
+impl<'a> HostFolder<'a> {
+    /// The host folder of an entry.
+    #[must_use]
+    pub fn of(name: &'a EntryName, role: Role) -> Self {
+        Self { name, role }
+    }
+
+    /// The folder itself.
+    #[must_use]
+    pub fn directory(&self) -> PathBuf {
+        match self.role {
+            Role::Server => Path::new(SERVERS).join(self.name.as_str()),
+            Role::Client => Path::new(CLIENTS).join(self.name.as_str()),
+            Role::Ca | Role::LoadBalancer => PathBuf::from(LOAD_BALANCER),
+        }
+    }
+
+    /// The file that holds the certificate, and for the load-balancer the private key too.
+    #[must_use]
+    pub fn certificate(&self) -> PathBuf {
+        self.directory().join(match self.role {
+            Role::Server => SERVER_CERTIFICATE,
+            Role::Client => CLIENT_CERTIFICATE,
+            Role::Ca | Role::LoadBalancer => KEY_CERT,
+        })
+    }
+}
+
+/// Private key, certificate, intermediates: HAProxy's `crt`.
+pub const KEY_CERT: &str = "key-cert.pem";
+/// Trust bundle of the load-balancer and of clients: HAProxy's `ca-file`.
+pub const TRUST_BUNDLE: &str = "ca.cert.pem";
+/// HAProxy's `crl-file`.
+pub const CRL_FILE: &str = "crl.pem";
+/// The server lines.
+pub const HAPROXY_LINES: &str = "haproxy.cfg";
+/// server.conf's `priv_key_location`.
+pub const SERVER_PRIVATE_KEY: &str = "zato-server-priv-key.pem";
+/// server.conf's `pub_key_location`.
+pub const SERVER_PUBLIC_KEY: &str = "zato-server-pub-key.pem";
+/// server.conf's `cert_location`.
+pub const SERVER_CERTIFICATE: &str = "zato-server-cert.pem";
+/// server.conf's `ca_certs_location`.
+pub const SERVER_CA_CERTIFICATES: &str = "zato-server-ca-certs.pem";
+/// The `[crypto]` section.
+pub const SERVER_SETTINGS: &str = "server.conf";
+/// A client's private key.
+pub const CLIENT_PRIVATE_KEY: &str = "client.key.pem";
+/// A client's certificate.
+pub const CLIENT_CERTIFICATE: &str = "client.cert.pem";

@@ -1,0 +1,614 @@
+//! The system calls, relative to one open directory: each with its path in its error, each step
+//! that changes the disk open to a test's fault.
+
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, TryLockError};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RenameFlags, Stat, StatxFlags};
+use zeroize::Zeroizing;
+
+use crate::domain::digest::Digest;
+use crate::x509::digest::sha256;
+
+use super::error::Error;
+use super::fault::{Faults, Step};
+
+/// A file is at most this long, 64 MiB: more than any that zpki writes, and less than would exhaust
+/// the memory of a small machine.
+const LONGEST: usize = 64 << 20;
+
+/// An open directory. It stays the same one when its path is renamed.
+#[derive(Debug)]
+pub(super) struct Root {
+    path: PathBuf,
+    directory: OwnedFd,
+    faults: Faults,
+}
+
+impl Root {
+    pub(super) fn open(path: &Path, faults: &Faults) -> Result<Self, Error> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        match fs::open(or_here(path), flags, Mode::empty()) {
+            Ok(directory) => Ok(Self {
+                path: path.to_owned(),
+                directory,
+                faults: faults.clone(),
+            }),
+            Err(errno) => Err(Error::Io {
+                action: "open",
+                path: path.to_owned(),
+                source: errno.into(),
+            }),
+        }
+    }
+
+    /// The directory at `path` below this one, which is no link.
+    pub(super) fn enter(&self, path: &Path) -> Result<Self, Error> {
+        match enter(&self.directory, path) {
+            Ok(directory) => Ok(Self {
+                path: self.shown(path),
+                directory,
+                faults: self.faults.clone(),
+            }),
+            Err(errno) => Err(self.error("open", path, errno)),
+        }
+    }
+
+    /// `path` as a person would give it.
+    pub(super) fn shown(&self, path: &Path) -> PathBuf {
+        self.path.join(path)
+    }
+
+    pub(super) fn error(
+        &self,
+        action: &'static str,
+        path: &Path,
+        source: impl Into<io::Error>,
+    ) -> Error {
+        Error::Io {
+            action,
+            path: self.shown(path),
+            source: source.into(),
+        }
+    }
+
+    /// What stands at `path`; a link is followed if `follow` says so.
+    pub(super) fn stat(&self, path: &Path, follow: AtFlags) -> Result<Option<Stat>, Error> {
+        match fs::statat(&self.directory, or_here(path), follow).map_err(io::Error::from) {
+            Ok(stat) => Ok(Some(stat)),
+            Err(error) if is_absent(&error) => Ok(None),
+            Err(error) => Err(self.error("read", path, error)),
+        }
+    }
+
+    /// Which mount `path` is on. A rename fails between two of them, and onto the root of one, such
+    /// as a file that is bound into a container.
+    pub(super) fn mount(&self, path: &Path, follow: AtFlags) -> Result<(u64, u64), Error> {
+        let (path, here) = (or_here(path), &self.directory);
+        let stat =
+            fs::statat(here, path, follow).map_err(|errno| self.error("read", path, errno))?;
+        // Linux before 5.8 does not say; it leaves the device to tell mounts apart.
+        let mount = fs::statx(here, path, follow, StatxFlags::MNT_ID);
+        Ok((stat.st_dev, mount.map_or(0, |found| found.stx_mnt_id)))
+    }
+
+    /// Why nothing new can be made at `path`, if something stands there.
+    pub(super) fn occupant(&self, path: &Path) -> Result<Option<Error>, Error> {
+        let Some(stat) = self.stat(path, AtFlags::SYMLINK_NOFOLLOW)? else {
+            return Ok(None);
+        };
+        let link = FileType::from_raw_mode(stat.st_mode) == FileType::Symlink;
+        let dangling = link && fs::statat(&self.directory, path, AtFlags::empty()).is_err();
+        let path = self.shown(path);
+        Ok(Some(if dangling {
+            Error::DanglingLink { path }
+        } else {
+            Error::Exists { path }
+        }))
+    }
+
+    /// The bytes of a regular file, through links.
+    pub(super) fn read(&self, path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+        self.read_with(path, OFlags::empty())
+    }
+
+    /// The digest of a regular file that is not a link.
+    pub(super) fn digest(&self, path: &Path) -> Result<Option<Digest>, Error> {
+        let bytes = self.read_with(path, OFlags::NOFOLLOW)?;
+        Ok(bytes.map(|bytes| sha256(&bytes)))
+    }
+
+    fn read_with(&self, path: &Path, flags: OFlags) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+        // Without NONBLOCK, opening a FIFO would wait for its writer.
+        let flags = flags | OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let file = match fs::openat(&self.directory, path, flags, Mode::empty()) {
+            Ok(file) => File::from(file),
+            Err(rustix::io::Errno::LOOP) if flags.contains(OFlags::NOFOLLOW) => {
+                return Err(self.not_a_file(path));
+            }
+            Err(errno) if is_absent(&errno.into()) => return Ok(None),
+            Err(errno) => return Err(self.error("open", path, errno)),
+        };
+        let stat = fs::fstat(&file).map_err(|errno| self.error("read", path, errno))?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            return Err(self.not_a_file(path));
+        }
+        match read_all(file, stat) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) => Err(self.error("read", path, error)),
+        }
+    }
+
+    fn not_a_file(&self, path: &Path) -> Error {
+        Error::NotAFile {
+            path: self.shown(path),
+        }
+    }
+
+    /// The names in a directory, sorted; none when there is no directory.
+    pub(super) fn list(&self, path: &Path) -> Result<Vec<OsString>, Error> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = match fs::openat(&self.directory, or_here(path), flags, Mode::empty()) {
+            Ok(directory) => directory,
+            Err(errno) if is_absent(&errno.into()) => return Ok(Vec::new()),
+            Err(errno) => return Err(self.error("list", path, errno)),
+        };
+        names(directory).map_err(|error| self.error("list", path, error))
+    }
+
+    /// Makes a directory with exactly this mode; `false` when there is one already.
+    pub(super) fn make_directory(&self, path: &Path, mode: u32) -> Result<bool, Error> {
+        if !self.mkdir(path, mode)? {
+            return Ok(false);
+        }
+        self.set_mode(path, mode)
+            .inspect_err(|_| _ = self.remove_directory(path))?;
+        Ok(true)
+    }
+
+    pub(super) fn set_mode(&self, path: &Path, mode: u32) -> Result<(), Error> {
+        let mode = Mode::from_raw_mode(mode);
+        self.attempt(|| fs::chmodat(&self.directory, path, mode, AtFlags::empty()))
+            .map_err(|error| self.error("set the mode of", path, error))
+    }
+
+    /// Makes a directory as `mkdir` does, its mode left to the umask; `false` when there is one.
+    pub(super) fn make_plain_directory(&self, path: &Path) -> Result<bool, Error> {
+        self.mkdir(path, 0o777)
+    }
+
+    fn mkdir(&self, path: &Path, mode: u32) -> Result<bool, Error> {
+        let mode = Mode::from_raw_mode(mode);
+        match self.attempt(|| fs::mkdirat(&self.directory, path, mode)) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(self.error("create", path, error)),
+        }
+    }
+
+    /// Writes a file that must not exist, and that can be read again. It has its mode from the open, so that a key is at no time
+    /// readable by others, and again after it, so that the umask takes nothing away.
+    pub(super) fn write_new(&self, path: &Path, mode: u32, bytes: &[u8]) -> Result<File, Error> {
+        if bytes.len() > LONGEST {
+            return Err(self.error("write", path, ErrorKind::FileTooLarge));
+        }
+        let mode = Mode::from_raw_mode(mode);
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = self
+            .attempt(|| fs::openat(&self.directory, path, flags, mode))
+            .map_err(|error| self.error("create", path, error))?;
+        let mut file = File::from(file);
+        let written = self
+            .write_all(&mut file, bytes)
+            .and_then(|()| self.attempt(|| set_mode_if_other(&file, mode)));
+        match written {
+            Ok(()) => Ok(file),
+            Err(error) => Err(self.error("write", path, error)),
+        }
+    }
+
+    /// A disk that fails here has taken a part of the bytes.
+    fn write_all(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
+        if let Err(error) = self.faults.strike(Step::Change) {
+            file.write_all(&bytes[..bytes.len() / 2])?;
+            return Err(error);
+        }
+        file.write_all(bytes)
+    }
+
+    /// Like [`Root::write_new`], for a name that is zpki's alone: what a killed run left there goes.
+    pub(super) fn write_stage(&self, path: &Path, mode: u32, bytes: &[u8]) -> Result<File, Error> {
+        match self.write_new(path, mode, bytes) {
+            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::AlreadyExists => {
+                self.remove(path)?;
+                self.write_new(path, mode, bytes)
+            }
+            written => written,
+        }
+    }
+
+    /// Opens a file for locking; `None` when there is none.
+    pub(super) fn open_lock(&self, path: &Path) -> Result<Option<File>, Error> {
+        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        match fs::openat(&self.directory, path, flags, Mode::empty()) {
+            Ok(file) => Ok(Some(file.into())),
+            Err(errno) if is_absent(&errno.into()) => Ok(None),
+            Err(errno) => Err(self.error("open", path, errno)),
+        }
+    }
+
+    /// Locks an open file without waiting.
+    pub(super) fn lock(&self, file: &File) -> Result<(), TryLockError> {
+        self.faults
+            .strike(Step::Change)
+            .map_err(TryLockError::Error)?;
+        file.try_lock()
+    }
+
+    /// Whether `file` still is what stands at `path`.
+    pub(super) fn is_at(&self, file: &File, path: &Path) -> Result<bool, Error> {
+        let held = fs::fstat(file).map_err(|errno| self.error("read", path, errno))?;
+        let there = self.stat(path, AtFlags::SYMLINK_NOFOLLOW)?;
+        Ok(there.is_some_and(|there| (there.st_dev, there.st_ino) == (held.st_dev, held.st_ino)))
+    }
+
+    pub(super) fn rename(&self, from: &Path, to: &Path) -> Result<(), Error> {
+        self.attempt(|| fs::renameat(&self.directory, from, &self.directory, to))
+            .map_err(|error| self.error("put in place", to, error))
+    }
+
+    /// Renames, replacing nothing; `false` when `to` is taken.
+    pub(super) fn rename_new(&self, from: &Path, to: &Path) -> Result<bool, Error> {
+        let here = &self.directory;
+        let flags = RenameFlags::NOREPLACE;
+        match self.attempt(|| fs::renameat_with(here, from, here, to, flags)) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+            // A file system that does not know NOREPLACE, such as NFS.
+            Err(error) if is_unknown(&error) => {
+                let free = self.occupant(to)?.is_none();
+                if free {
+                    self.rename(from, to)?;
+                }
+                Ok(free)
+            }
+            Err(error) => Err(self.error("put in place", to, error)),
+        }
+    }
+
+    /// Removes a file, if there is one.
+    pub(super) fn remove(&self, path: &Path) -> Result<(), Error> {
+        self.unlink(&self.directory, path, AtFlags::empty())
+            .map_err(|error| self.error("remove", path, error))
+    }
+
+    /// Removes a directory, if there is one and it is empty.
+    pub(super) fn remove_directory(&self, path: &Path) -> Result<(), Error> {
+        match self.unlink(&self.directory, path, AtFlags::REMOVEDIR) {
+            Err(error) if error.kind() != ErrorKind::DirectoryNotEmpty => {
+                Err(self.error("remove", path, error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes a directory with everything in it, links and not what they point to. What is at `last`
+    /// in it goes when all the rest has gone.
+    pub(super) fn remove_tree(&self, path: &Path, last: &Path) -> Result<(), Error> {
+        self.remove_all(&self.directory, path, last)
+            .map_err(|error| self.error("remove", path, error))
+    }
+
+    fn remove_all(&self, above: &OwnedFd, path: &Path, last: &Path) -> io::Result<()> {
+        let directory = enter(above, path)?;
+        let mut names = names(directory.try_clone()?)?;
+        names.sort_by_key(|name| last.iter().any(|part| part == name));
+        for name in names.iter().map(Path::new) {
+            match self.unlink(&directory, name, AtFlags::empty()) {
+                Err(error) if error.kind() == ErrorKind::IsADirectory => {
+                    self.remove_all(&directory, name, last)?;
+                }
+                removed => removed?,
+            }
+        }
+        self.unlink(above, path, AtFlags::REMOVEDIR)
+    }
+
+    fn unlink(&self, above: &OwnedFd, path: &Path, flags: AtFlags) -> io::Result<()> {
+        match self.attempt(|| fs::unlinkat(above, path, flags)) {
+            Err(error) if is_absent(&error) => Ok(()),
+            removed => removed,
+        }
+    }
+
+    /// Makes the entries of one directory durable.
+    pub(super) fn sync_directory(&self, path: &Path) -> Result<(), Error> {
+        self.sync(&self.open_directory(path)?, path)
+    }
+
+    /// Makes an open file durable.
+    pub(super) fn sync_file(&self, file: &File, path: &Path) -> Result<(), Error> {
+        self.attempt_as(Step::Fsync, || fs::fsync(file))
+            .map_err(|error| self.error("sync", path, error))
+    }
+
+    /// Makes `files`, and the entries of `directories`, durable: by one syncfs for each file system,
+    /// which is far cheaper than an fsync for each file; and by those where there is no syncfs. What
+    /// is new is to be named in full: with every directory that was made, and those they are in.
+    pub(super) fn make_durable(
+        &self,
+        directories: &BTreeSet<&Path>,
+        files: &[&Path],
+    ) -> Result<(), Error> {
+        if self.sync_file_systems(directories)? {
+            Ok(())
+        } else {
+            self.sync_each(directories, files)
+        }
+    }
+
+    /// Makes everything durable that is on the file system of this directory; `false` where there is
+    /// no syncfs.
+    pub(super) fn sync_file_system(&self) -> Result<bool, Error> {
+        self.sync_file_systems(&BTreeSet::from([Path::new("")]))
+    }
+
+    fn sync_file_systems(&self, directories: &BTreeSet<&Path>) -> Result<bool, Error> {
+        let mut synced = BTreeSet::new();
+        for path in directories {
+            let directory = self.open_directory(path)?;
+            let stat = fs::fstat(&directory).map_err(|errno| self.error("read", path, errno))?;
+            if synced.insert(stat.st_dev) {
+                match self.attempt_as(Step::Syncfs, || fs::syncfs(&directory)) {
+                    Err(error) if is_unknown(&error) => return Ok(false),
+                    outcome => outcome.map_err(|error| self.error("sync", path, error))?,
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Makes `files`, and the entries of `directories`, durable one by one.
+    pub(super) fn sync_each(
+        &self,
+        directories: &BTreeSet<&Path>,
+        files: &[&Path],
+    ) -> Result<(), Error> {
+        for path in files {
+            let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let file = fs::openat(&self.directory, *path, flags, Mode::empty())
+                .map_err(|errno| self.error("sync", path, errno))?;
+            self.sync(&file, path)?;
+        }
+        directories
+            .iter()
+            .try_for_each(|path| self.sync_directory(path))
+    }
+
+    fn open_directory(&self, path: &Path) -> Result<OwnedFd, Error> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        fs::openat(&self.directory, or_here(path), flags, Mode::empty())
+            .map_err(|errno| self.error("sync", path, errno))
+    }
+
+    fn sync(&self, open: &OwnedFd, path: &Path) -> Result<(), Error> {
+        self.attempt_as(Step::Fsync, || fs::fsync(open))
+            .map_err(|error| self.error("sync", path, error))
+    }
+
+    /// One step that changes the disk.
+    fn attempt<T>(&self, call: impl FnOnce() -> rustix::io::Result<T>) -> io::Result<T> {
+        self.attempt_as(Step::Change, call)
+    }
+
+    fn attempt_as<T>(
+        &self,
+        step: Step,
+        call: impl FnOnce() -> rustix::io::Result<T>,
+    ) -> io::Result<T> {
+        self.faults.strike(step)?;
+        Ok(call()?)
+    }
+}
+
+/// The empty path is the directory itself, which the system calls write as a dot.
+fn or_here(path: &Path) -> &Path {
+    if path.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        path
+    }
+}
+
+fn enter(above: &OwnedFd, path: &Path) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    fs::openat(above, path, flags, Mode::empty())
+}
+
+/// To ask is cheaper than to set what is so already, which it is but for an unusual umask or ACL.
+fn set_mode_if_other(file: &File, mode: Mode) -> rustix::io::Result<()> {
+    if Mode::from_raw_mode(fs::fstat(file)?.st_mode) == mode {
+        Ok(())
+    } else {
+        fs::fchmod(file, mode)
+    }
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotADirectory | ErrorKind::NotFound)
+}
+
+/// Whether the kernel, or the file system, does not know what was asked: ENOSYS, EOPNOTSUPP, EINVAL.
+fn is_unknown(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::InvalidInput | ErrorKind::Unsupported
+    )
+}
+
+/// Reads into room for the whole file, so that no reallocation leaves a copy of a key behind. A file
+/// can grow as it is read.
+fn read_all(file: File, stat: Stat) -> io::Result<Zeroizing<Vec<u8>>> {
+    let size = usize::try_from(stat.st_size).unwrap_or(usize::MAX);
+    if size > LONGEST {
+        return Err(ErrorKind::FileTooLarge.into());
+    }
+    let mut bytes = Zeroizing::new(Vec::with_capacity(size + 1));
+    file.take(LONGEST as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > LONGEST {
+        return Err(ErrorKind::FileTooLarge.into());
+    }
+    Ok(bytes)
+}
+
+fn names(directory: OwnedFd) -> io::Result<Vec<OsString>> {
+    let mut names = Vec::new();
+    for entry in fs::Dir::new(directory)? {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if name != b"." && name != b".." {
+            names.push(OsStr::from_bytes(name).to_owned());
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_noreplace_nothing_is_replaced_either() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        std::fs::write(path("from"), "from").unwrap();
+        std::fs::write(path("taken"), "taken").unwrap();
+        for (to, free) in [("taken", false), ("free", true)] {
+            let faults = Faults::fail_at(0, ErrorKind::InvalidInput);
+            let root = Root::open(dir.path(), &faults).unwrap();
+            let renamed = root.rename_new(Path::new("from"), Path::new(to)).unwrap();
+            assert!(faults.struck());
+            assert_eq!(renamed, free);
+        }
+        assert_eq!(std::fs::read_to_string(path("taken")).unwrap(), "taken");
+        assert_eq!(std::fs::read_to_string(path("free")).unwrap(), "from");
+        assert!(!path("from").exists());
+    }
+
+    #[test]
+    fn a_tree_is_removed_and_not_what_its_links_point_to() {
+        use std::os::unix::fs::symlink;
+
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        std::fs::create_dir_all(path("tree/a/b")).unwrap();
+        std::fs::create_dir(path("other")).unwrap();
+        std::fs::write(path("other/file"), "").unwrap();
+        std::fs::write(path("tree/a/b/file"), "").unwrap();
+        symlink("../other", path("tree/link")).unwrap();
+        symlink("other", path("link")).unwrap();
+        let root = Root::open(dir.path(), &Faults::default()).unwrap();
+        root.remove_tree(Path::new("tree"), Path::new("")).unwrap();
+        let link = Path::new("link");
+        root.remove_tree(link, Path::new("")).unwrap_err();
+        root.enter(link).unwrap_err();
+        assert_eq!(root.list(Path::new("")).unwrap(), ["link", "other"]);
+        assert!(path("other/file").exists());
+    }
+
+    #[test]
+    fn an_open_directory_stays_the_same_one_when_its_path_is_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        std::fs::create_dir_all(path("ours/stage")).unwrap();
+        let root = Root::open(&path("ours"), &Faults::default()).unwrap();
+        std::fs::rename(path("ours"), path("moved")).unwrap();
+        std::fs::create_dir_all(path("ours/stage")).unwrap();
+        let stage = root.enter(Path::new("stage")).unwrap();
+        stage.write_new(Path::new("key"), 0o600, b"key").unwrap();
+        assert!(path("moved/stage/key").exists());
+        root.remove_tree(Path::new("stage"), Path::new("")).unwrap();
+        assert!(!path("moved/stage").exists());
+        assert!(path("ours/stage").exists());
+    }
+
+    #[test]
+    fn a_file_that_is_too_long_is_not_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        let file = File::create(&path).unwrap();
+        let root = Root::open(dir.path(), &Faults::default()).unwrap();
+        let kind = |error| match error {
+            Error::Io { action, source, .. } => (action, source.kind()),
+            other => panic!("{other}"),
+        };
+        file.set_len(1 << 40).unwrap();
+        let refused = ("read", ErrorKind::FileTooLarge);
+        assert_eq!(kind(root.read(Path::new("file")).unwrap_err()), refused);
+        assert_eq!(kind(root.digest(Path::new("file")).unwrap_err()), refused);
+        file.set_len(LONGEST as u64).unwrap();
+        let bytes = root.read(Path::new("file")).unwrap().unwrap();
+        assert_eq!(bytes.len(), LONGEST);
+    }
+
+    #[test]
+    fn a_file_that_grows_as_it_is_read_is_not_read_without_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        File::create(&path).unwrap().set_len(1 << 40).unwrap();
+        let file = File::open(&path).unwrap();
+        let mut before = fs::fstat(&file).unwrap();
+        before.st_size = 0;
+        let error = read_all(file, before).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::FileTooLarge);
+    }
+
+    #[test]
+    fn a_file_that_could_not_be_read_again_is_not_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Root::open(dir.path(), &Faults::default()).unwrap();
+        let bytes = vec![0; LONGEST + 1];
+        let error = root
+            .write_new(Path::new("file"), 0o600, &bytes)
+            .unwrap_err();
+        let path = dir.path().join("file");
+        assert_eq!(
+            error.to_string(),
+            format!("cannot write `{}`", path.display())
+        );
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_call_that_is_unknown_is_told_from_a_disk_that_fails() {
+        use rustix::io::Errno;
+
+        for errno in [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP] {
+            assert!(is_unknown(&errno.into()), "{errno}");
+        }
+        for errno in [Errno::DQUOT, Errno::IO, Errno::NOSPC, Errno::ROFS] {
+            assert!(!is_unknown(&errno.into()), "{errno}");
+        }
+    }
+
+    #[test]
+    fn a_directory_whose_mode_cannot_be_set_does_not_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let faults = Faults::fail_at(1, ErrorKind::PermissionDenied);
+        let root = Root::open(dir.path(), &faults).unwrap();
+        let error = root.make_directory(Path::new("a"), 0o700).unwrap_err();
+        let path = dir.path().join("a");
+        assert_eq!(
+            error.to_string(),
+            format!("cannot set the mode of `{}`", path.display())
+        );
+        assert!(!path.exists());
+    }
+}

@@ -1,0 +1,451 @@
+//! Reading, without a lock, one state of the PKI directory: that before a transaction or that after
+//! it.
+//!
+//! The generation is compared before and after: if it has changed, so may have what was read, and it
+//! is read again. A committed transaction that nobody has carried out yet (its process was killed, or
+//! is just about to) is read as if it were: through its journal, the stages in place of the targets.
+//! What is only being staged is hidden.
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsString;
+use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use rustix::fs::{AtFlags, FileType};
+use zeroize::Zeroizing;
+
+use super::Store;
+use super::error::Error;
+use super::generation::GENERATION;
+use super::journal::{INTENT, Journal, Step};
+use super::root::Root;
+
+/// How often a read is begun before it is given up; the pauses between add up to some 4 s, longer than
+/// any transaction needs for its renames.
+const ATTEMPTS: u32 = 12;
+const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
+
+/// One state of a PKI directory, as long as [`Store::read`] runs.
+#[derive(Debug)]
+pub struct Snapshot {
+    root: Root,
+    /// Directories that a transaction which is not committed has made.
+    hidden: HashSet<PathBuf>,
+    /// Where a committed transaction that is not carried out has its files; `None`: gone.
+    overlay: HashMap<PathBuf, Option<PathBuf>>,
+}
+
+/// What a file or directory is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Metadata {
+    /// Neither a file nor anything else.
+    pub is_directory: bool,
+    /// The permission bits.
+    pub mode: u32,
+}
+
+impl Store {
+    /// Reads one state with `read`, which is called again when the directory has changed meanwhile.
+    /// Nobody is waited for and nothing is written.
+    ///
+    /// Who may not enter `.zpki/` (a user other than the owner, who reads the public files) gets no
+    /// such promise: each file is whole, but two of them may be of different states.
+    ///
+    /// # Errors
+    /// What `read` answers; [`Error::Busy`]; [`Error::Io`].
+    pub fn read<T, E: From<Error>>(
+        &self,
+        mut read: impl FnMut(&Snapshot) -> Result<T, E>,
+    ) -> Result<T, E> {
+        for attempt in 0..ATTEMPTS {
+            if attempt > 0 {
+                thread::sleep(SHORTEST_PAUSE * 2_u32.pow(attempt));
+            }
+            let root = Root::open(&self.root, &self.faults)?;
+            let before = Moment::of(&root)?;
+            let journal = permitted(Journal::load(&root))?;
+            let snapshot = Snapshot {
+                hidden: before.staged_directories(),
+                overlay: journal.map(overlay).unwrap_or_default(),
+                root,
+            };
+            let answer = read(&snapshot);
+            // An error too may come from having read half of a change.
+            if Moment::of(&snapshot.root)? == before {
+                return answer;
+            }
+        }
+        Err(E::from(Error::Busy {
+            path: self.root.clone(),
+        }))
+    }
+}
+
+impl Snapshot {
+    /// The bytes of a file; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`Error::NotAFile`]; [`Error::Io`].
+    pub fn bytes(&self, path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+        self.look(path, |path| self.root.read(path))
+    }
+
+    /// What a file or directory is, through links; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn metadata(&self, path: &Path) -> Result<Option<Metadata>, Error> {
+        let stat = self.look(path, |path| self.root.stat(path, AtFlags::empty()))?;
+        Ok(stat.map(|stat| Metadata {
+            is_directory: FileType::from_raw_mode(stat.st_mode) == FileType::Directory,
+            mode: stat.st_mode & 0o7777,
+        }))
+    }
+
+    /// The names in a directory, sorted, without those that begin with a dot; none when there is no
+    /// such directory. The empty path is the PKI directory itself.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn list(&self, directory: &Path) -> Result<Vec<OsString>, Error> {
+        let mut names = self.root.list(directory)?;
+        names.retain(|name| !self.hidden.contains(&directory.join(name)));
+        for (path, place) in &self.overlay {
+            let Some(name) = path
+                .file_name()
+                .filter(|_| path.parent() == Some(directory))
+            else {
+                continue;
+            };
+            names.retain(|known| known != name);
+            if place.is_some() {
+                names.push(name.to_owned());
+            }
+        }
+        names.retain(|name| !name.as_bytes().starts_with(b"."));
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// Asks for `path` where it is now. A rename under way may take it from its first place to its
+    /// last between two questions, but never back.
+    fn look<T>(
+        &self,
+        path: &Path,
+        ask: impl Fn(&Path) -> Result<Option<T>, Error>,
+    ) -> Result<Option<T>, Error> {
+        if self.hidden.contains(path) {
+            return Ok(None);
+        }
+        match self.overlay.get(path) {
+            Some(Some(first)) => match ask(first)? {
+                None => ask(path),
+                found => Ok(found),
+            },
+            Some(None) => Ok(None),
+            None => ask(path),
+        }
+    }
+}
+
+/// What is different whenever a change has begun to show.
+#[derive(Eq, PartialEq)]
+struct Moment {
+    generation: Option<Zeroizing<Vec<u8>>>,
+    intent: Option<Zeroizing<Vec<u8>>>,
+}
+
+impl Moment {
+    fn of(root: &Root) -> Result<Self, Error> {
+        Ok(Self {
+            generation: permitted(root.read(Path::new(GENERATION)))?,
+            intent: permitted(root.read(Path::new(INTENT)))?,
+        })
+    }
+
+    /// None of them is made before the intent is whole.
+    fn staged_directories(&self) -> HashSet<PathBuf> {
+        let intent = self
+            .intent
+            .as_ref()
+            .and_then(|bytes| Journal::intent(bytes));
+        let directories = intent.map(|intent| intent.directories).unwrap_or_default();
+        directories.into_iter().map(|made| made.path).collect()
+    }
+}
+
+/// Where the files of a committed transaction are to be found.
+fn overlay(journal: Journal) -> HashMap<PathBuf, Option<PathBuf>> {
+    let mut overlay = HashMap::new();
+    for step in journal.steps {
+        match step {
+            Step::Delete { path, .. } => {
+                overlay.insert(path, None);
+            }
+            Step::Move { from, to, .. } => {
+                overlay.insert(from.clone(), None);
+                overlay.insert(to, Some(from));
+            }
+            Step::Put { path, stage, .. } => {
+                overlay.insert(path, Some(stage));
+            }
+        }
+    }
+    overlay
+}
+
+/// What `.zpki/` holds, or nothing for those who may not enter it.
+fn permitted<T>(found: Result<Option<T>, Error>) -> Result<Option<T>, Error> {
+    match found {
+        Err(Error::Io { source, .. }) if source.kind() == ErrorKind::PermissionDenied => Ok(None),
+        found => found,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use rustix::fs::{CWD, Mode, mkfifoat};
+
+    use crate::domain::progress::Quiet;
+    use crate::store::error::Kind;
+    use crate::store::fault::Faults;
+    use crate::store::file::{File, Tree};
+    use crate::store::generation;
+    use crate::store::testing::SOON;
+    use crate::store::transaction::{Change, Transaction};
+    use crate::x509::digest::sha256;
+
+    use super::*;
+
+    fn commit(store: &Store, transaction: &Transaction) {
+        let writer = store.lock(SOON, &Quiet).unwrap();
+        writer.commit(transaction, &Quiet).unwrap();
+    }
+
+    fn text(snapshot: &Snapshot, path: &str) -> Result<Option<String>, Error> {
+        let bytes = snapshot.bytes(Path::new(path))?;
+        Ok(bytes.map(|bytes| String::from_utf8(bytes.to_vec()).unwrap()))
+    }
+
+    /// Two files that always say the same.
+    fn twins(old: Option<u32>, new: u32) -> Transaction {
+        let put = |path| Change::Put {
+            file: File::new(path, 0o644, new.to_string()),
+            before: old.map(|old| sha256(old.to_string().as_bytes())),
+        };
+        Transaction {
+            directories: vec![],
+            changes: vec![put("a/one"), put("b/two")],
+        }
+    }
+
+    #[test]
+    fn what_changes_during_a_read_is_read_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::at(dir.path());
+        commit(&store, &twins(None, 0));
+        let mut calls = 0;
+        let seen = store.read(|snapshot| {
+            let one = text(snapshot, "a/one")?;
+            calls += 1;
+            if calls < 3 {
+                commit(&store, &twins(Some(calls - 1), calls));
+            }
+            Ok::<_, Error>((one, text(snapshot, "b/two")?))
+        });
+        assert_eq!(seen.unwrap(), (Some("2".into()), Some("2".into())));
+        assert_eq!(calls, 3);
+    }
+
+    #[test]
+    fn a_writer_that_dies_at_any_step_of_a_read_does_not_mix_two_states() {
+        let mut new = 0;
+        for step in 0.. {
+            let dir = tempfile::tempdir().unwrap();
+            let store = Store::at(dir.path());
+            commit(&store, &twins(None, 0));
+            let dying = Store {
+                root: dir.path().to_owned(),
+                faults: Faults::crash_at(step),
+            };
+            let mut calls = 0;
+            let seen = store.read(|snapshot| {
+                let one = text(snapshot, "a/one")?;
+                calls += 1;
+                if calls == 1 {
+                    let writer = dying.lock(SOON, &Quiet);
+                    let _ = writer.and_then(|writer| writer.commit(&twins(Some(0), 1), &Quiet));
+                }
+                Ok::<_, Error>((one, text(snapshot, "b/two")?))
+            });
+            let (one, two) = seen.unwrap();
+            assert_eq!(one, two, "step {step}");
+            new += usize::from(one.as_deref() == Some("1"));
+            if !dying.faults.struck() {
+                break;
+            }
+        }
+        assert!(new > 5, "{new}");
+    }
+
+    #[test]
+    fn an_error_during_a_change_is_not_believed() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::at(dir.path());
+        commit(&store, &twins(None, 0));
+        let mut calls = 0;
+        let answer = store.read(|_| {
+            calls += 1;
+            if calls > 1 {
+                return Ok(());
+            }
+            commit(&store, &twins(Some(0), 1));
+            Err(Error::Interrupted)
+        });
+        answer.unwrap();
+        assert_eq!(calls, 2);
+    }
+
+    #[test]
+    fn a_directory_that_never_rests_is_given_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::at(dir.path());
+        commit(&store, &twins(None, 0));
+        let root = Root::open(dir.path(), &Faults::default()).unwrap();
+        let error = store.read(|_| generation::bump(&root)).unwrap_err();
+        assert_eq!(error.kind(), Kind::Locked);
+        assert_eq!(
+            error.to_string(),
+            format!("`{}` keeps changing while it is read", dir.path().display())
+        );
+    }
+
+    #[test]
+    fn readers_beside_a_writer_never_see_half_a_change() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::at(dir.path());
+        commit(&store, &twins(None, 0));
+        let done = AtomicBool::new(false);
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while !done.load(Ordering::SeqCst) {
+                        let seen = store.read(|snapshot| {
+                            let one = text(snapshot, "a/one")?;
+                            thread::yield_now();
+                            Ok::<_, Error>((one, text(snapshot, "b/two")?))
+                        });
+                        let (one, two) = seen.unwrap();
+                        assert!(one.is_some());
+                        assert_eq!(one, two);
+                    }
+                });
+            }
+            for number in 0..200 {
+                commit(&store, &twins(Some(number), number + 1));
+            }
+            done.store(true, Ordering::SeqCst);
+        });
+    }
+
+    #[test]
+    fn reading_writes_nothing_and_needs_no_state_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("file"), "text").unwrap();
+        fs::write(dir.path().join(".hidden"), "").unwrap();
+        fs::create_dir(dir.path().join("directory")).unwrap();
+        let mode = fs::Permissions::from_mode(0o750);
+        fs::set_permissions(dir.path().join("directory"), mode).unwrap();
+        let store = Store::at(dir.path());
+        let seen = store.read(|snapshot| {
+            assert_eq!(text(snapshot, "file")?, Some("text".into()));
+            assert_eq!(text(snapshot, "file/below")?, None);
+            assert_eq!(text(snapshot, "missing")?, None);
+            assert!(snapshot.list(Path::new("missing"))?.is_empty());
+            let metadata = snapshot.metadata(Path::new("directory"))?.unwrap();
+            assert!(metadata.is_directory);
+            assert_eq!(metadata.mode, 0o750);
+            snapshot.list(Path::new(""))
+        });
+        assert_eq!(seen.unwrap(), ["directory", "file"]);
+        assert!(!dir.path().join(crate::store::STATE).exists());
+    }
+
+    #[test]
+    fn what_is_no_file_is_refused_without_waiting_for_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let fifo = dir.path().join("fifo");
+        mkfifoat(CWD, &fifo, Mode::from_raw_mode(0o600)).unwrap();
+        symlink("fifo", dir.path().join("link")).unwrap();
+        for name in ["", "fifo", "link"] {
+            let store = Store::at(dir.path());
+            let path = Path::new(if name.is_empty() { "." } else { name });
+            let error = store.read(|snapshot| snapshot.bytes(path)).unwrap_err();
+            assert!(matches!(error, Error::NotAFile { .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_only_being_staged_is_not_seen() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::at(dir.path());
+        commit(&store, &twins(None, 0));
+        let left = (0..).find_map(|step| {
+            let faults = Faults::crash_at(step);
+            let faulty = Store {
+                root: dir.path().to_owned(),
+                faults,
+            };
+            let tree = Tree {
+                directories: vec![],
+                files: vec![File::new("c/d/three", 0o644, "3")],
+            };
+            let writer = faulty.lock(SOON, &Quiet).ok()?;
+            writer.commit(&tree.into(), &Quiet).ok();
+            let entries = fs::read_dir(dir.path().join("c/d")).ok()?;
+            (entries.count() == 1).then_some(())
+        });
+        left.unwrap();
+        let seen = store.read(|snapshot| {
+            assert_eq!(snapshot.metadata(Path::new("c"))?, None);
+            assert!(snapshot.list(Path::new("c"))?.is_empty());
+            assert!(snapshot.list(Path::new("c/d"))?.is_empty());
+            snapshot.list(Path::new(""))
+        });
+        assert_eq!(seen.unwrap(), ["a", "b"]);
+    }
+
+    #[test]
+    fn who_may_not_enter_the_state_directory_reads_without_it() {
+        let refused = |kind: ErrorKind| {
+            permitted::<()>(Err(Error::Io {
+                action: "open",
+                path: GENERATION.into(),
+                source: kind.into(),
+            }))
+        };
+        assert_eq!(refused(ErrorKind::PermissionDenied).unwrap(), None);
+        refused(ErrorKind::Other).unwrap_err();
+    }
+
+    #[test]
+    fn a_link_is_read_through() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::at(dir.path());
+        let tree = Tree {
+            directories: vec![],
+            files: vec![File::new("real", 0o644, "text")],
+        };
+        commit(&store, &tree.into());
+        symlink("real", dir.path().join("link")).unwrap();
+        let seen = store.read(|snapshot| text(snapshot, "link"));
+        assert_eq!(seen.unwrap(), Some("text".into()));
+    }
+}

@@ -1,0 +1,838 @@
+//! Many files changed as one.
+//!
+//! 1. The intent is written: what is to be made, and under which names until it is committed.
+//! 2. Missing directories are made, and each new file is written under a dot-name in its target's
+//!    own directory, with its final mode.
+//! 3. All of that is made durable.
+//! 4. The intent is renamed to the journal. This is the commit: a process killed before it has
+//!    changed nothing, one killed after it has changed everything, for readers look through the
+//!    journal, and the next writer carries it out.
+//! 5. The files are renamed into place, that is made durable, and the journal is removed.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+use crate::domain::digest::Digest;
+use crate::domain::progress::Progress;
+
+use super::error::Error;
+use super::file::{Directory, File, Tree, check_path};
+use super::generation;
+use super::journal::{Journal, Step};
+use super::lock::Writer;
+use super::root::Root;
+
+/// From this many files on, threads pay for themselves.
+const MANY: usize = 64;
+
+/// One change, together with what it was decided on: if that is no longer so, nothing happens.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Change {
+    /// Removes a file.
+    Delete {
+        /// Relative to the PKI directory.
+        path: PathBuf,
+        /// What is in it now.
+        before: Digest,
+    },
+    /// Renames a file, keeping mode and owner; not from one file system to another.
+    Move {
+        /// Where it is, relative to the PKI directory.
+        from: PathBuf,
+        /// Where it shall be; nothing may stand there.
+        to: PathBuf,
+        /// What is in it now.
+        before: Digest,
+    },
+    /// Makes or replaces a file.
+    Put {
+        /// What it shall be.
+        file: File,
+        /// What is in it now; `None`: it must not exist.
+        before: Option<Digest>,
+    },
+}
+
+/// All changes of one command. They happen together or not at all, and each path occurs once in
+/// them: to keep the old file under another name while a new one takes its place, put both.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Transaction {
+    /// Those with a mode of their own, or empty; others that files need are made with mode 0755.
+    /// Directories that exist stay as they are.
+    pub directories: Vec<Directory>,
+    /// In any order.
+    pub changes: Vec<Change>,
+}
+
+impl From<Tree> for Transaction {
+    /// Makes all of a tree; none of its files may exist.
+    fn from(tree: Tree) -> Self {
+        let put = |file| Change::Put { file, before: None };
+        Self {
+            directories: tree.directories,
+            changes: tree.files.into_iter().map(put).collect(),
+        }
+    }
+}
+
+impl Writer {
+    /// Makes all changes of `transaction`, durably, and unlocks. An interruption that `progress`
+    /// reports is heeded up to the commit; it is told of one step for each file, and of one more.
+    ///
+    /// # Errors
+    /// Nothing has changed then, except after [`Error::Unfinished`]: [`Error::Exists`],
+    /// [`Error::DanglingLink`], [`Error::Changed`] and [`Error::NotAFile`] when a file is not what it
+    /// was taken for; [`Error::Mounted`]; [`Error::Path`]; [`Error::Interrupted`]; [`Error::Io`].
+    pub fn commit(self, transaction: &Transaction, progress: &dyn Progress) -> Result<(), Error> {
+        let journal = Journal::of(&self.root, transaction)?;
+        if journal.is_empty() {
+            return Ok(());
+        }
+        journal.check(&self.root)?;
+        prepare(&self.root, &journal, transaction, progress)
+            .and_then(|()| journal.commit(&self.root))
+            // Should this fail too, the intent stays, and the next writer does it.
+            .inspect_err(|_| _ = journal.undo(&self.root))?;
+        journal.finish(&self.root).map_err(Error::unfinished)
+    }
+}
+
+/// Everything up to the commit.
+fn prepare(
+    root: &Root,
+    journal: &Journal,
+    transaction: &Transaction,
+    progress: &dyn Progress,
+) -> Result<(), Error> {
+    journal.write_intent(root)?;
+    for directory in &journal.directories {
+        root.make_directory(&directory.path, directory.mode)?;
+    }
+    let stages = journal.steps.iter().map(Step::stage);
+    let files = transaction.changes.iter().map(Change::file);
+    let staged: Vec<_> = stages
+        .zip(files)
+        .filter_map(|(stage, file)| stage.zip(file))
+        .collect();
+    progress.start("writing files", staged.len() + 1);
+    for_each(&staged, |(stage, file)| {
+        progress.advance()?;
+        root.write_stage(stage, file.mode, &file.bytes)?;
+        Ok(())
+    })?;
+    generation::prepare(root)?;
+    journal.sync_stages(root)?;
+    progress.advance()?;
+    journal.check(root)
+}
+
+/// Does `work` for each of `items`, on all processors when they are many, until one fails.
+pub(super) fn for_each<T: Sync>(
+    items: &[T],
+    work: impl Fn(&T) -> Result<(), Error> + Sync + Send,
+) -> Result<(), Error> {
+    if items.len() < MANY {
+        items.iter().try_for_each(work)
+    } else {
+        items.par_iter().try_for_each(work)
+    }
+}
+
+impl Change {
+    fn file(&self) -> Option<&File> {
+        match self {
+            Self::Put { file, .. } => Some(file),
+            Self::Delete { .. } | Self::Move { .. } => None,
+        }
+    }
+
+    /// Where something appears that needs a directory.
+    pub(super) fn new_path(&self) -> Option<&Path> {
+        match self {
+            Self::Delete { .. } => None,
+            Self::Move { to, .. } => Some(to),
+            Self::Put { file, .. } => Some(&file.path),
+        }
+    }
+}
+
+impl Transaction {
+    /// That every path is one of a PKI directory's, and none is given twice.
+    pub(super) fn check_paths(&self) -> Result<(), Error> {
+        self.directories
+            .iter()
+            .try_for_each(|directory| check_path(&directory.path))?;
+        let mut seen = HashSet::new();
+        for change in &self.changes {
+            let old = match change {
+                Change::Delete { path, .. } => Some(path.as_path()),
+                Change::Move { from, .. } => Some(from.as_path()),
+                Change::Put { .. } => None,
+            };
+            for path in old.into_iter().chain(change.new_path()) {
+                check_path(path)?;
+                if !seen.insert(path) {
+                    return Err(Error::Path {
+                        path: path.to_owned(),
+                        because: "is changed twice at once",
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::ErrorKind;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use tempfile::TempDir;
+
+    use crate::domain::progress::Quiet;
+    use crate::store::Store;
+    use crate::store::error::Kind;
+    use crate::store::fault::{Faults, Step as FaultyStep};
+    use crate::store::lock::Recovered;
+    use crate::store::testing::{Listing, SOON, Until, listing, visible};
+    use crate::x509::digest::sha256;
+
+    use super::*;
+
+    /// A PKI directory in which one transaction has been committed.
+    fn pki() -> TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        commit(&Store::at(dir.path()), &first()).unwrap();
+        dir
+    }
+
+    fn first() -> Transaction {
+        Transaction::from(Tree {
+            directories: vec![],
+            files: vec![
+                File::new("zpki.toml", 0o644, "old settings"),
+                File::new("ca/crl.pem", 0o644, "old crl"),
+                File::new("ca/log.jsonl", 0o640, "log"),
+            ],
+        })
+    }
+
+    /// A bit of everything: a file replaced, new ones in new directories, one moved, one deleted.
+    fn second() -> Transaction {
+        let put = |path: &str, mode, text: &str, before: Option<&str>| Change::Put {
+            file: File::new(path, mode, text),
+            before: before.map(|text| sha256(text.as_bytes())),
+        };
+        Transaction {
+            directories: vec![
+                directory("servers/server1", 0o700),
+                directory("clients", 0o755),
+            ],
+            changes: vec![
+                put("zpki.toml", 0o644, "new settings", Some("old settings")),
+                put("servers/server1/key.pem", 0o600, "key", None),
+                Change::Move {
+                    from: "ca/crl.pem".into(),
+                    to: "ca/previous/1/crl.pem".into(),
+                    before: sha256(b"old crl"),
+                },
+                Change::Delete {
+                    path: "ca/log.jsonl".into(),
+                    before: sha256(b"log"),
+                },
+            ],
+        }
+    }
+
+    fn directory(path: &str, mode: u32) -> Directory {
+        Directory {
+            path: path.into(),
+            mode,
+        }
+    }
+
+    fn after_first() -> Listing {
+        listed(&[
+            ("ca", "0755 directory"),
+            ("ca/crl.pem", "0644 old crl"),
+            ("ca/log.jsonl", "0640 log"),
+            ("zpki.toml", "0644 old settings"),
+        ])
+    }
+
+    fn after_second() -> Listing {
+        listed(&[
+            ("ca", "0755 directory"),
+            ("ca/previous", "0755 directory"),
+            ("ca/previous/1", "0755 directory"),
+            ("ca/previous/1/crl.pem", "0644 old crl"),
+            ("clients", "0755 directory"),
+            ("servers", "0755 directory"),
+            ("servers/server1", "0700 directory"),
+            ("servers/server1/key.pem", "0600 key"),
+            ("zpki.toml", "0644 new settings"),
+        ])
+    }
+
+    fn listed(entries: &[(&str, &str)]) -> Listing {
+        let owned = |(path, what): &(&str, &str)| ((*path).to_owned(), (*what).to_owned());
+        entries.iter().map(owned).collect()
+    }
+
+    /// What `.zpki/` holds between transactions.
+    fn state(root: &Path) -> Vec<String> {
+        let mut paths: Vec<_> = listing(root).into_keys().collect();
+        paths.retain(|path| path.starts_with(".zpki"));
+        paths
+    }
+
+    fn commit(store: &Store, transaction: &Transaction) -> Result<(), Error> {
+        store.lock(SOON, &Quiet)?.commit(transaction, &Quiet)
+    }
+
+    fn faulty(dir: &TempDir, faults: &Faults) -> Store {
+        Store {
+            root: dir.path().to_owned(),
+            faults: faults.clone(),
+        }
+    }
+
+    /// What a reader sees of the files that the transactions touch.
+    fn seen(store: &Store) -> Vec<Option<String>> {
+        let paths = [
+            "zpki.toml",
+            "servers/server1/key.pem",
+            "ca/crl.pem",
+            "ca/previous/1/crl.pem",
+            "ca/log.jsonl",
+        ];
+        store
+            .read(|snapshot| {
+                let text = |path: &str| {
+                    let bytes = snapshot.bytes(Path::new(path))?;
+                    Ok(bytes.map(|bytes| String::from_utf8(bytes.to_vec()).unwrap()))
+                };
+                paths.into_iter().map(text).collect::<Result<_, Error>>()
+            })
+            .unwrap()
+    }
+
+    #[test]
+    fn all_changes_happen_with_their_exact_modes() {
+        let dir = pki();
+        assert_eq!(visible(dir.path()), after_first());
+        commit(&Store::at(dir.path()), &second()).unwrap();
+        assert_eq!(visible(dir.path()), after_second());
+        assert_eq!(
+            state(dir.path()),
+            [".zpki", ".zpki/generation", ".zpki/lock"]
+        );
+        let all = listing(dir.path());
+        assert_eq!(all[".zpki"], "0700 directory");
+        assert_eq!(all[".zpki/lock"], "0600 ");
+        assert_eq!(all[".zpki/generation"], "0600 4\n");
+    }
+
+    #[test]
+    fn many_files_are_written_by_several_threads() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |n: usize| File::new(format!("{}/{n}.pem", n % 7), 0o644, n.to_string());
+        let tree = Tree {
+            directories: vec![],
+            files: (0..3 * MANY).map(file).collect(),
+        };
+        commit(&Store::at(dir.path()), &tree.into()).unwrap();
+        let found = visible(dir.path());
+        assert_eq!(found.len(), 7 + 3 * MANY);
+        assert_eq!(found["6/13.pem"], "0644 13");
+    }
+
+    #[test]
+    fn a_directory_that_exists_keeps_its_mode() {
+        let dir = pki();
+        let transaction = Transaction {
+            directories: vec![directory("ca", 0o700)],
+            changes: vec![],
+        };
+        commit(&Store::at(dir.path()), &transaction).unwrap();
+        assert_eq!(visible(dir.path()), after_first());
+    }
+
+    #[test]
+    fn what_is_not_as_expected_is_refused_and_nothing_is_touched() {
+        let put = |path: &str, before| Change::Put {
+            file: File::new(path, 0o644, "new"),
+            before,
+        };
+        let remove = |path: &str, text: &str| Change::Delete {
+            path: path.into(),
+            before: sha256(text.as_bytes()),
+        };
+        let to = |to: &str, text: &str| Change::Move {
+            from: "zpki.toml".into(),
+            to: to.into(),
+            before: sha256(text.as_bytes()),
+        };
+        let cases = [
+            (put("zpki.toml", None), "`PKI/zpki.toml` already exists"),
+            (put("ca", None), "`PKI/ca` already exists"),
+            (
+                put("zpki.toml/file", None),
+                "`PKI/zpki.toml` already exists",
+            ),
+            (
+                put("zpki.toml", Some(sha256(b"other"))),
+                "`PKI/zpki.toml` was changed by somebody else",
+            ),
+            (
+                put("missing", Some(sha256(b"other"))),
+                "`PKI/missing` was changed by somebody else",
+            ),
+            (
+                put("ca", Some(sha256(b""))),
+                "`PKI/ca` is not a regular file",
+            ),
+            (
+                put("link", Some(sha256(b"old settings"))),
+                "`PKI/link` is not a regular file",
+            ),
+            (put("link", None), "`PKI/link` already exists"),
+            (
+                put("dangling", None),
+                "`PKI/dangling` is a symbolic link to something that does not exist",
+            ),
+            (
+                put("dangling/file", None),
+                "`PKI/dangling` is a symbolic link to something that does not exist",
+            ),
+            (
+                remove("zpki.toml", "other"),
+                "`PKI/zpki.toml` was changed by somebody else",
+            ),
+            (
+                remove("missing", ""),
+                "`PKI/missing` was changed by somebody else",
+            ),
+            (
+                to("ca/crl.pem", "old settings"),
+                "`PKI/ca/crl.pem` already exists",
+            ),
+            (
+                to("new", "other"),
+                "`PKI/zpki.toml` was changed by somebody else",
+            ),
+            (
+                to("proc/file", "old settings"),
+                "`PKI/zpki.toml` is a mount of its own, so that it cannot be renamed or replaced",
+            ),
+            (
+                put("../out", None),
+                "the path `../out` leads out of the PKI directory",
+            ),
+            (
+                to("zpki.toml", "old settings"),
+                "the path `zpki.toml` is changed twice at once",
+            ),
+        ];
+        let dir = pki();
+        symlink("zpki.toml", dir.path().join("link")).unwrap();
+        symlink("nowhere", dir.path().join("dangling")).unwrap();
+        symlink("/proc", dir.path().join("proc")).unwrap();
+        let before = listing(dir.path());
+        for (change, message) in cases {
+            let transaction = Transaction {
+                directories: vec![directory("new/directory", 0o700)],
+                changes: vec![put("new/directory/file", None), change],
+            };
+            let error = commit(&Store::at(dir.path()), &transaction).unwrap_err();
+            let found = error
+                .to_string()
+                .replace(dir.path().to_str().unwrap(), "PKI");
+            assert_eq!(found, message);
+            assert_eq!(error.kind(), Kind::Refused, "{message}");
+            assert!(!error.committed());
+            assert_eq!(listing(dir.path()), before, "{message}");
+        }
+    }
+
+    #[test]
+    fn an_empty_transaction_writes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        commit(&Store::at(dir.path()), &Transaction::default()).unwrap();
+        assert_eq!(listing(dir.path()), Listing::new());
+    }
+
+    #[test]
+    fn an_interruption_at_any_step_leaves_everything_as_it_was() {
+        let dir = pki();
+        let before = listing(dir.path());
+        let store = Store::at(dir.path());
+        for step in 0..3 {
+            let writer = store.lock(SOON, &Quiet).unwrap();
+            let error = writer.commit(&second(), &Until::step(step)).unwrap_err();
+            assert_eq!(error.kind(), Kind::Interrupted);
+            assert_eq!(listing(dir.path()), before, "interrupted at {step}");
+        }
+        let writer = store.lock(SOON, &Quiet).unwrap();
+        writer.commit(&second(), &Until::step(3)).unwrap();
+        assert_eq!(visible(dir.path()), after_second());
+    }
+
+    #[test]
+    fn an_interrupted_first_transaction_leaves_no_trace_of_zpki() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("notes.txt"), "mine").unwrap();
+        let before = listing(dir.path());
+        for step in 0..4 {
+            let writer = Store::at(dir.path()).lock(SOON, &Quiet).unwrap();
+            let error = writer.commit(&first(), &Until::step(step)).unwrap_err();
+            assert_eq!(error.kind(), Kind::Interrupted);
+            assert_eq!(listing(dir.path()), before, "interrupted at {step}");
+        }
+    }
+
+    #[test]
+    fn a_disk_that_fails_at_any_step_leaves_all_or_nothing() {
+        let (mut undone, mut committed) = (0, 0);
+        for step in 0.. {
+            let dir = pki();
+            let before = listing(dir.path());
+            let faults = Faults::fail_at(step, ErrorKind::StorageFull);
+            let outcome = commit(&faulty(&dir, &faults), &second());
+            if !faults.struck() {
+                outcome.unwrap();
+                break;
+            }
+            match outcome {
+                Ok(()) => panic!("step {step} failed and nobody noticed"),
+                Err(error) if error.committed() => {
+                    committed += 1;
+                    assert_eq!(error.kind(), Kind::Io);
+                    let left = dir.path().join(".zpki/journal").exists();
+                    let writer = Store::at(dir.path()).lock(SOON, &Quiet).unwrap();
+                    let recovered = left.then_some(Recovered::RolledForward);
+                    assert_eq!(writer.recovered(), recovered);
+                    assert_eq!(visible(dir.path()), after_second(), "step {step}");
+                }
+                Err(error) => {
+                    undone += 1;
+                    assert_eq!(error.kind(), Kind::Io);
+                    assert_eq!(listing(dir.path()), before, "step {step}: {error}");
+                }
+            }
+            assert!(state(dir.path()).len() <= 3, "step {step}");
+        }
+        assert!(undone > 10 && committed > 8, "{undone}, {committed}");
+    }
+
+    #[test]
+    fn a_first_transaction_that_fails_leaves_no_trace_of_zpki() {
+        for step in 0.. {
+            let dir = tempfile::tempdir().unwrap();
+            let faults = Faults::fail_at(step, ErrorKind::PermissionDenied);
+            match commit(&faulty(&dir, &faults), &first()) {
+                Err(error) if !error.committed() => {
+                    assert_eq!(listing(dir.path()), Listing::new(), "step {step}: {error}");
+                }
+                Err(_) => {
+                    drop(Store::at(dir.path()).lock(SOON, &Quiet).unwrap());
+                    assert_eq!(visible(dir.path()), after_first(), "step {step}");
+                }
+                Ok(()) => {
+                    assert!(!faults.struck(), "step {step} failed and nobody noticed");
+                    break;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_system_that_cannot_be_synced_fails_and_changes_nothing() {
+        let dir = pki();
+        let before = visible(dir.path());
+        let faults = Faults::fail_every(FaultyStep::Syncfs, ErrorKind::Other);
+        let error = commit(&faulty(&dir, &faults), &second()).unwrap_err();
+        assert!(!error.committed());
+        assert_eq!(
+            error.to_string(),
+            format!("cannot sync `{}/`", dir.path().display())
+        );
+        assert_eq!(visible(dir.path()), before);
+        let writer = Store::at(dir.path()).lock(SOON, &Quiet).unwrap();
+        // The undoing could not be made durable either, so the next writer did it.
+        assert_eq!(writer.recovered(), Some(Recovered::ThrownAway));
+        assert_eq!(visible(dir.path()), before);
+    }
+
+    #[test]
+    fn without_syncfs_each_file_and_directory_is_synced() {
+        let dir = pki();
+        let faults = Faults::fail_every(FaultyStep::Syncfs, ErrorKind::Unsupported);
+        commit(&faulty(&dir, &faults), &second()).unwrap();
+        assert!(faults.struck());
+        assert_eq!(visible(dir.path()), after_second());
+        // The intent; `.zpki/` as the intent, the journal, and nothing stands in it.
+        let always = 1 + 3;
+        // Two stages, the five directories that are made, and the root and `ca` that were there.
+        let staged = 2 + 5 + 2;
+        // Those directories in which something was put in place or was moved away from: all of them
+        // but `clients`, which stays empty.
+        let in_place = 4 + 2;
+        assert_eq!(faults.fsyncs(), always + staged + in_place);
+    }
+
+    #[test]
+    fn a_crash_at_any_step_leaves_the_old_state_or_the_new_one() {
+        let (mut old, mut new) = (0, 0);
+        for step in 0.. {
+            let dir = pki();
+            let faults = Faults::crash_at(step);
+            let outcome = commit(&faulty(&dir, &faults), &second());
+            if !faults.struck() {
+                outcome.unwrap();
+                break;
+            }
+            let store = Store::at(dir.path());
+            let before_recovery = seen(&store);
+            let recovered = store.lock(SOON, &Quiet).unwrap().recovered();
+            assert_eq!(seen(&store), before_recovery, "step {step}");
+            assert_eq!(
+                state(dir.path()),
+                [".zpki", ".zpki/generation", ".zpki/lock"],
+                "step {step}"
+            );
+            if visible(dir.path()) == after_first() {
+                old += 1;
+                assert_ne!(recovered, Some(Recovered::RolledForward));
+                commit(&store, &second()).unwrap();
+            } else {
+                new += 1;
+                assert_ne!(recovered, Some(Recovered::ThrownAway));
+            }
+            assert_eq!(visible(dir.path()), after_second(), "step {step}");
+        }
+        assert!(old > 10 && new > 8, "{old}, {new}");
+    }
+
+    #[test]
+    fn a_crash_of_the_recovery_at_any_step_is_recovered_from() {
+        for step in 0.. {
+            let dir = pki();
+            let faults = Faults::crash_at(step);
+            let _ = commit(&faulty(&dir, &faults), &second());
+            if !faults.struck() {
+                break;
+            }
+            let expected = seen(&Store::at(dir.path()));
+            for step_again in 0.. {
+                let faults = Faults::crash_at(step_again);
+                let outcome = faulty(&dir, &faults).lock(SOON, &Quiet).map(drop);
+                assert_eq!(seen(&Store::at(dir.path())), expected);
+                if !faults.struck() {
+                    outcome.unwrap();
+                    break;
+                }
+            }
+            let found = visible(dir.path());
+            assert!(
+                found == after_first() || found == after_second(),
+                "step {step}: {found:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_first_transaction_survives_a_crash_at_any_step() {
+        for step in 0.. {
+            let dir = tempfile::tempdir().unwrap();
+            let faults = Faults::crash_at(step);
+            let _ = commit(&faulty(&dir, &faults), &first());
+            if !faults.struck() {
+                break;
+            }
+            drop(Store::at(dir.path()).lock(SOON, &Quiet).unwrap());
+            let found = listing(dir.path());
+            assert!(
+                found.is_empty() || visible(dir.path()) == after_first(),
+                "step {step}: {found:?}"
+            );
+        }
+    }
+
+    /// A directory whose writer died right after its commit.
+    fn left_in_the_middle() -> TempDir {
+        (0..)
+            .find_map(|step| {
+                let dir = pki();
+                let _ = commit(&faulty(&dir, &Faults::crash_at(step)), &second());
+                let committed = dir.path().join(".zpki/journal").exists();
+                committed.then_some(dir)
+            })
+            .unwrap()
+    }
+
+    #[test]
+    fn readers_see_a_committed_change_before_it_is_carried_out() {
+        let dir = left_in_the_middle();
+        let text = fs::read_to_string(dir.path().join("zpki.toml")).unwrap();
+        assert_eq!(text, "old settings");
+        let before = listing(dir.path());
+        let expected = [
+            Some("new settings"),
+            Some("key"),
+            None,
+            Some("old crl"),
+            None,
+        ];
+        let store = Store::at(dir.path());
+        assert_eq!(seen(&store), expected.map(|text| text.map(str::to_owned)));
+        let names = store.read(|snapshot| {
+            let ca = snapshot.list(Path::new("ca"))?;
+            let previous = snapshot.list(Path::new("ca/previous/1"))?;
+            let server1 = snapshot.list(Path::new("servers/server1"))?;
+            let key = snapshot.metadata(Path::new("servers/server1/key.pem"))?;
+            assert_eq!(key.unwrap().mode, 0o600);
+            assert_eq!(snapshot.metadata(Path::new("ca/crl.pem"))?, None);
+            Ok::<_, Error>([ca, previous, server1])
+        });
+        assert_eq!(
+            names.unwrap(),
+            [vec!["previous"], vec!["crl.pem"], vec!["key.pem"]]
+        );
+        assert_eq!(listing(dir.path()), before);
+    }
+
+    #[test]
+    fn recovery_stops_at_a_file_that_somebody_has_changed() {
+        let dir = left_in_the_middle();
+        fs::write(dir.path().join("ca/log.jsonl"), "by hand").unwrap();
+        let before = listing(dir.path());
+        let store = Store::at(dir.path());
+        let error = store.lock(SOON, &Quiet).unwrap_err();
+        assert_eq!(
+            error
+                .to_string()
+                .replace(dir.path().to_str().unwrap(), "PKI"),
+            "`PKI/ca/log.jsonl` was changed by hand, and the unfinished change of an earlier run would overwrite it"
+        );
+        assert_eq!(error.kind(), Kind::Refused);
+        assert!(!error.committed());
+        assert_eq!(listing(dir.path()), before);
+
+        let aside = dir.path().join("aside");
+        fs::rename(dir.path().join("ca/log.jsonl"), &aside).unwrap();
+        drop(store.lock(SOON, &Quiet).unwrap());
+        fs::remove_file(aside).unwrap();
+        assert_eq!(visible(dir.path()), after_second());
+    }
+
+    #[test]
+    fn recovery_replaces_nothing_that_has_appeared_since() {
+        let dir = left_in_the_middle();
+        let key = dir.path().join("servers/server1/key.pem");
+        fs::write(&key, "another key").unwrap();
+        let error = Store::at(dir.path()).lock(SOON, &Quiet).unwrap_err();
+        assert!(
+            matches!(&error, Error::Conflict { path } if *path == key),
+            "{error}"
+        );
+        assert_eq!(fs::read_to_string(&key).unwrap(), "another key");
+    }
+
+    #[test]
+    fn recovery_stops_at_a_damaged_stage() {
+        let dir = left_in_the_middle();
+        let stage = dir.path().join(".zpki.toml.zpki-2");
+        fs::write(&stage, "").unwrap();
+        let before = listing(dir.path());
+        let error = Store::at(dir.path()).lock(SOON, &Quiet).unwrap_err();
+        assert!(
+            matches!(&error, Error::Lost { path } if *path == stage),
+            "{error}"
+        );
+        assert_eq!(listing(dir.path()), before);
+    }
+
+    #[test]
+    fn a_journal_that_cannot_be_read_stops_everybody_and_stays() {
+        let dir = pki();
+        let journal = dir.path().join(".zpki/journal");
+        let cases = [
+            ("{", "EOF while parsing an object at line 1 column 1"),
+            (
+                r#"{"schema":2,"directories":[],"steps":[]}"#,
+                "its schema is 2, not 1",
+            ),
+            (
+                r#"{"schema":1,"directories":[{"path":"../x","mode":493}],"steps":[]}"#,
+                "the path `../x` leads out of the PKI directory",
+            ),
+            (
+                r#"{"schema":1,"directories":[],"steps":[{"change":"delete","path":"x","before":"f"}]}"#,
+                "not a SHA-256 digest at line 1 column 82",
+            ),
+        ];
+        let store = Store::at(dir.path());
+        for (text, because) in cases {
+            fs::write(&journal, text).unwrap();
+            let before = listing(dir.path());
+            let written = store.lock(SOON, &Quiet).unwrap_err();
+            let read = store.read(|_| Ok::<_, Error>(())).unwrap_err();
+            let path = journal.display();
+            for error in [written, read] {
+                assert_eq!(
+                    error.to_string(),
+                    format!("the journal `{path}` cannot be read: {because}")
+                );
+            }
+            assert_eq!(listing(dir.path()), before);
+        }
+    }
+
+    #[test]
+    fn a_torn_intent_is_thrown_away() {
+        let dir = pki();
+        fs::write(dir.path().join(".zpki/intent"), r#"{"schema":1,"dir"#).unwrap();
+        let writer = Store::at(dir.path()).lock(SOON, &Quiet).unwrap();
+        assert_eq!(writer.recovered(), Some(Recovered::ThrownAway));
+        assert_eq!(visible(dir.path()), after_first());
+        assert!(!dir.path().join(".zpki/intent").exists());
+    }
+
+    #[test]
+    fn a_file_that_appears_between_check_and_rename_is_not_replaced() {
+        let dir = pki();
+        let root = Root::open(dir.path(), &Faults::default()).unwrap();
+        let transaction = Transaction {
+            directories: vec![],
+            changes: vec![Change::Put {
+                file: File::new("new", 0o600, "ours"),
+                before: None,
+            }],
+        };
+        let journal = Journal::of(&root, &transaction).unwrap();
+        prepare(&root, &journal, &transaction, &Quiet).unwrap();
+        fs::write(dir.path().join("new"), "theirs").unwrap();
+        journal.commit(&root).unwrap();
+        let error = journal.finish(&root).unwrap_err();
+        assert!(matches!(error, Error::Conflict { .. }), "{error}");
+        assert_eq!(
+            fs::read_to_string(dir.path().join("new")).unwrap(),
+            "theirs"
+        );
+    }
+
+    #[test]
+    fn a_stale_stage_is_replaced_and_its_mode_is_not_kept() {
+        let dir = pki();
+        let stale = dir.path().join(".zpki.toml.zpki-2");
+        fs::write(&stale, "stale").unwrap();
+        fs::set_permissions(&stale, fs::Permissions::from_mode(0o777)).unwrap();
+        commit(&Store::at(dir.path()), &second()).unwrap();
+        assert_eq!(visible(dir.path()), after_second());
+    }
+}
