@@ -23,5 +23,7 @@ pub mod plan;
     reason = "this is the layer that reads and writes files"
 )]
 pub mod store;
+#[expect(clippy::disallowed_methods, reason = "this is the door to the outside")]
+pub mod system;
 pub mod verify;
 pub mod x509;

@@ -1,0 +1,315 @@
+//! The one door to the outside: clock, randomness, environment, streams, terminal, signals and the
+//! files that users name. Everything else takes what it needs as a value, so a whole run can be
+//! repeated in a test with a [`System`] made for it.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::io::{self, IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use ring::rand::{SecureRandom, SystemRandom};
+use time::OffsetDateTime;
+use zeroize::Zeroizing;
+
+use crate::domain::key_algorithm::KeyAlgorithm;
+use crate::domain::progress::Progress;
+use crate::domain::serial_number::{RANDOM_OCTETS, SerialNumber};
+use crate::x509::error::Error;
+use crate::x509::passphrase::Passphrase;
+use crate::x509::private_key::PrivateKey;
+
+pub mod interruption;
+mod progress;
+mod terminal;
+
+use interruption::Interruption;
+
+/// What a run sees of the world.
+pub struct System {
+    /// The instant of the run: read once. None when the clock shows a date outside 1970 to 9999.
+    pub now: Option<OffsetDateTime>,
+    /// Environment variables.
+    pub environment: BTreeMap<OsString, OsString>,
+    /// The current directory; None when it was removed.
+    pub current_directory: Option<PathBuf>,
+    /// The user, for the log.
+    pub user: String,
+    /// Keys and random numbers.
+    pub entropy: Box<dyn Entropy>,
+    /// Standard input.
+    pub stdin: Box<dyn Read>,
+    /// Standard output: the product.
+    pub stdout: Box<dyn Write>,
+    /// Standard error: what is said to a person.
+    pub stderr: Box<dyn Write>,
+    /// Whether standard error is a terminal.
+    pub stderr_is_terminal: bool,
+    /// Who answers questions; None without a terminal.
+    pub prompt: Option<Box<dyn Prompt>>,
+    /// Who is told of long work.
+    pub progress: Box<dyn Progress>,
+    /// The signal that ends the run.
+    pub interruption: Arc<Interruption>,
+}
+
+/// Keys, serial numbers and salts. Neither ring nor rcgen takes a generator from outside, so this
+/// is where tests put keys of their own.
+pub trait Entropy: Sync {
+    /// A new private key.
+    ///
+    /// # Errors
+    /// When the operating system gives no randomness.
+    fn private_key(&self, algorithm: KeyAlgorithm) -> Result<PrivateKey, Error>;
+
+    /// Fills `octets`.
+    ///
+    /// # Errors
+    /// When the operating system gives no randomness.
+    fn fill(&self, octets: &mut [u8]) -> Result<(), Error>;
+
+    /// A new serial number.
+    ///
+    /// # Errors
+    /// When the operating system gives no randomness.
+    fn serial_number(&self) -> Result<SerialNumber, Error> {
+        let mut octets = [0; RANDOM_OCTETS];
+        self.fill(&mut octets)?;
+        Ok(SerialNumber::from_random(octets))
+    }
+}
+
+/// Why a question has no answer.
+#[derive(Debug)]
+pub enum NoAnswer {
+    /// Ctrl-C, or the end of the input.
+    Interrupted,
+    /// The terminal failed.
+    Io(io::Error),
+}
+
+/// Whether an answer will do; the reason when it will not.
+pub type Check<'a> = &'a dyn Fn(&str) -> Result<(), String>;
+
+/// Answers questions at a terminal.
+pub trait Prompt {
+    /// A line of text, or the default when it is empty; an answer that `check` refuses is asked
+    /// for again, with the reason.
+    ///
+    /// # Errors
+    /// [`NoAnswer`].
+    fn text(&mut self, question: &str, default: &str, check: Check<'_>)
+    -> Result<String, NoAnswer>;
+
+    /// One of several choices, each a word, a colon and its meaning; the index of it.
+    ///
+    /// # Errors
+    /// [`NoAnswer`].
+    fn choose(
+        &mut self,
+        question: &str,
+        choices: &[&str],
+        default: usize,
+    ) -> Result<usize, NoAnswer>;
+
+    /// Yes or no.
+    ///
+    /// # Errors
+    /// [`NoAnswer`].
+    fn confirm(&mut self, question: &str, default: bool) -> Result<bool, NoAnswer>;
+
+    /// A new passphrase, hidden and typed twice.
+    ///
+    /// # Errors
+    /// [`NoAnswer`].
+    fn new_passphrase(&mut self, question: &str) -> Result<Passphrase, NoAnswer>;
+
+    /// Says something between two questions, in whole lines.
+    ///
+    /// # Errors
+    /// [`NoAnswer`].
+    fn say(&mut self, text: &str) -> Result<(), NoAnswer>;
+}
+
+/// The file that is standard input.
+pub const STDIN: &str = "-";
+
+/// A file that users name is at most this long: 64 MiB, more than any configuration or bundle.
+const LONGEST_FILE: usize = 64 << 20;
+
+impl System {
+    /// The world as it is.
+    #[must_use]
+    pub fn real() -> Self {
+        let interruption = Arc::new(Interruption::default());
+        let terminal = io::stdin().is_terminal() && io::stderr().is_terminal();
+        let is_dumb = is_dumb(std::env::var_os("TERM").as_deref());
+        let prompt = terminal.then(|| -> Box<dyn Prompt> {
+            Box::new(terminal::Dialogue::new(is_dumb, Arc::clone(&interruption)))
+        });
+        // Where handlers cannot be had, signals end the process as they always do.
+        drop(interruption.listen());
+        Self {
+            now: clock(),
+            environment: std::env::vars_os().collect(),
+            current_directory: std::env::current_dir().ok(),
+            user: user(),
+            entropy: Box::new(OperatingSystem::default()),
+            stdin: Box::new(io::stdin()),
+            stdout: Box::new(io::stdout()),
+            stderr: Box::new(io::stderr()),
+            stderr_is_terminal: io::stderr().is_terminal(),
+            prompt,
+            progress: Box::new(progress::Bar::new(
+                Arc::clone(&interruption),
+                io::stderr().is_terminal() && !is_dumb,
+            )),
+            interruption,
+        }
+    }
+
+    /// Whether standard error is a terminal that understands more than text.
+    #[must_use]
+    pub fn stderr_has_colours(&self) -> bool {
+        self.stderr_is_terminal && !is_dumb(self.variable("TERM"))
+    }
+
+    /// Shows no progress from here on.
+    pub fn hide_progress(&mut self) {
+        let interruption = Arc::clone(&self.interruption);
+        self.progress = Box::new(progress::Bar::new(interruption, false));
+    }
+
+    /// An environment variable that is set and not empty.
+    #[must_use]
+    pub fn variable(&self, name: &str) -> Option<&OsStr> {
+        self.environment
+            .get(OsStr::new(name))
+            .map(OsString::as_os_str)
+            .filter(|value| !value.is_empty())
+    }
+
+    /// Where a path that the user named leads: from the current directory on.
+    #[must_use]
+    pub fn locate(&self, path: &Path) -> PathBuf {
+        match &self.current_directory {
+            Some(current) => current.join(path),
+            None => path.to_owned(),
+        }
+    }
+
+    /// Reads a file that the user named; `-` is standard input.
+    ///
+    /// # Errors
+    /// When it cannot be read, is no file, or is longer than 64 MiB.
+    pub fn read(&mut self, path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+        if path == Path::new(STDIN) {
+            return read_whole(&mut self.stdin, 0);
+        }
+        let file = std::fs::File::open(self.locate(path))?;
+        let metadata = file.metadata()?;
+        if metadata.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        read_whole(
+            file,
+            usize::try_from(metadata.len()).unwrap_or(LONGEST_FILE),
+        )
+    }
+
+    /// Whether it is a file that its group or anyone may read.
+    #[must_use]
+    pub fn is_readable_by_others(&self, path: &Path) -> bool {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::metadata(self.locate(path))
+            .is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o044 != 0)
+    }
+}
+
+/// Everything that `reader` has, which may be a key: a buffer that has become too small is wiped.
+fn read_whole(mut reader: impl Read, expected: usize) -> io::Result<Zeroizing<Vec<u8>>> {
+    let room = |length: usize| Zeroizing::new(vec![0; length.min(LONGEST_FILE + 1)]);
+    let mut buffer = room(expected.saturating_add(1).max(8 << 10));
+    let mut length = 0;
+    loop {
+        if length > LONGEST_FILE {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        if length == buffer.len() {
+            let mut larger = room(2 * length);
+            larger[..length].copy_from_slice(&buffer);
+            buffer = larger;
+        }
+        match reader.read(&mut buffer[length..]) {
+            Ok(0) => break,
+            Ok(count) => length += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    buffer.truncate(length);
+    Ok(buffer)
+}
+
+/// Whether a terminal of this name only prints, as Emacs' shell does.
+fn is_dumb(name: Option<&OsStr>) -> bool {
+    name.is_none_or(|name| name == "dumb")
+}
+
+/// Within what a certificate can say and zpki can count: 1970 to 9999.
+fn clock() -> Option<OffsetDateTime> {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_secs();
+    let now = OffsetDateTime::from_unix_timestamp(seconds.try_into().ok()?).ok()?;
+    (now.year() <= 9999).then_some(now)
+}
+
+fn user() -> String {
+    let name = ["SUDO_USER", "USER", "LOGNAME"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok().filter(|name| !name.is_empty()));
+    let uid = rustix::process::getuid().as_raw();
+    name.map_or_else(
+        || format!("uid {uid}"),
+        |name| format!("{name} (uid {uid})"),
+    )
+}
+
+/// The operating system's generator.
+#[derive(Debug)]
+pub struct OperatingSystem(SystemRandom);
+
+impl Default for OperatingSystem {
+    fn default() -> Self {
+        Self(SystemRandom::new())
+    }
+}
+
+impl Entropy for OperatingSystem {
+    fn private_key(&self, algorithm: KeyAlgorithm) -> Result<PrivateKey, Error> {
+        PrivateKey::generate(algorithm)
+    }
+
+    fn fill(&self, octets: &mut [u8]) -> Result<(), Error> {
+        self.0.fill(octets).map_err(|_| Error::NoRandomness)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_is_read_whatever_was_expected() {
+        let bytes: Vec<u8> = (0..=255).cycle().take(100_000).collect();
+        for expected in [0, 10, bytes.len(), usize::MAX] {
+            assert_eq!(*read_whole(&*bytes, expected).unwrap(), bytes);
+        }
+    }
+
+    #[test]
+    fn what_has_no_end_is_too_long() {
+        let error = read_whole(io::repeat(b'x'), 0).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+    }
+}
