@@ -1,0 +1,185 @@
+//! The PKI directory that a command works on, read.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::error::Error;
+use crate::domain::cluster::{Cluster, HaproxyFiles};
+use crate::domain::error::Invalid;
+use crate::domain::name::EntryName;
+use crate::domain::role::Role;
+use crate::domain::settings::{AbsolutePath, LoadBalancerSettings};
+use crate::store::layout::{
+    self, CLUSTER_FILE, CRL_FILE, HostFolder, ISSUED, KEY_CERT, TRUST_BUNDLE, issued_directory,
+};
+use crate::store::{self, Snapshot, Store, cluster_file};
+use crate::x509::certificate::ParsedCertificate;
+use crate::x509::pem;
+
+/// A PKI directory, open for reading.
+#[derive(Debug)]
+pub struct PkiDirectory {
+    path: PathBuf,
+    store: Store,
+}
+
+impl PkiDirectory {
+    /// The directory at `path`.
+    #[must_use]
+    pub fn at(path: PathBuf) -> Self {
+        Self {
+            store: Store::at(&path),
+            path,
+        }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads one state of it, whatever a writer does meanwhile.
+    ///
+    /// # Errors
+    /// What `read` answers, and when there is no directory or no one state can be seen.
+    pub fn read<T>(&self, mut read: impl FnMut(&View<'_>) -> Result<T, Error>) -> Result<T, Error> {
+        let result = self.store.read(|snapshot| {
+            let path = &self.path;
+            read(&View { path, snapshot })
+        });
+        match result {
+            Err(Error::Store(store::Error::Io { path, source, .. }))
+                if path == self.path && is_no_directory(source.kind()) =>
+            {
+                Err(Error::NotAPkiDirectory { path })
+            }
+            result => result,
+        }
+    }
+}
+
+fn is_no_directory(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::NotADirectory | io::ErrorKind::NotFound)
+}
+
+/// One state of a PKI directory.
+#[derive(Debug)]
+pub struct View<'a> {
+    path: &'a Path,
+    snapshot: &'a Snapshot,
+}
+
+impl View<'_> {
+    /// The cluster that zpki.toml describes.
+    ///
+    /// # Errors
+    /// When there is none, or it is wrong.
+    pub fn cluster(&self) -> Result<Cluster, Error> {
+        let bytes = self.snapshot.bytes(Path::new(CLUSTER_FILE))?;
+        let bytes = bytes.ok_or_else(|| Error::NotAPkiDirectory {
+            path: self.path.to_owned(),
+        })?;
+        cluster_file::parse(&bytes).map_err(|problems| Error::ClusterFile {
+            path: self.path.join(CLUSTER_FILE),
+            problems,
+        })
+    }
+
+    /// The names in the inventory, sorted.
+    ///
+    /// # Errors
+    /// When the inventory cannot be read.
+    pub fn issued_names(&self) -> Result<Vec<EntryName>, Error> {
+        let names = self.snapshot.list(Path::new(ISSUED))?;
+        let known = names.iter().filter_map(|name| name.to_str());
+        Ok(known.filter_map(EntryName::of_inventory).collect())
+    }
+
+    /// The newest certificate that was issued to `name`: that with the latest notBefore, and of
+    /// two such the one that lasts longer.
+    ///
+    /// # Errors
+    /// When a certificate of the inventory cannot be read.
+    pub fn newest(&self, name: &EntryName) -> Result<Option<ParsedCertificate>, Error> {
+        let directory = issued_directory(name);
+        let mut newest: Option<ParsedCertificate> = None;
+        for file in self.snapshot.list(&directory)? {
+            if !layout::is_issued(&file) {
+                continue;
+            }
+            let path = directory.join(file);
+            let Some(bytes) = self.snapshot.bytes(&path)? else {
+                continue;
+            };
+            let certificate = certificate(&bytes, &self.path.join(&path))?;
+            let age = |certificate: &ParsedCertificate| {
+                let validity = certificate.details.validity;
+                (validity.not_before, validity.not_after)
+            };
+            if newest
+                .as_ref()
+                .is_none_or(|newest| age(newest) < age(&certificate))
+            {
+                newest = Some(certificate);
+            }
+        }
+        Ok(newest)
+    }
+}
+
+/// The one certificate in a file of the inventory.
+fn certificate(bytes: &[u8], path: &Path) -> Result<ParsedCertificate, Error> {
+    let unreadable = |line, because: String| Error::Unreadable {
+        path: path.to_owned(),
+        line,
+        because,
+        hint: "restore it from a backup".to_owned(),
+    };
+    let mut blocks = pem::scan(bytes).into_iter();
+    let block = match blocks.next() {
+        Some(Ok(block)) => block,
+        Some(Err(error)) => return Err(unreadable(error.line(), error.to_string())),
+        None => return Err(unreadable(None, "it has no PEM block".to_owned())),
+    };
+    ParsedCertificate::from_der(&block.contents)
+        .map_err(|error| unreadable(Some(block.line), error.to_string()))
+}
+
+/// Where HAProxy finds its files: where zpki.toml says it sees them, else in the host folder.
+///
+/// # Errors
+/// When the host folder's own path cannot stand on an HAProxy line.
+pub fn haproxy_files(
+    directory: &Path,
+    settings: &LoadBalancerSettings,
+) -> Result<HaproxyFiles, Invalid> {
+    let name = EntryName::load_balancer();
+    let folder = directory.join(HostFolder::of(&name, Role::LoadBalancer).directory());
+    let own = |file: &str| -> Result<AbsolutePath, Invalid> {
+        let path = folder.join(file);
+        let because = "is not UTF-8, which no HAProxy line can hold";
+        let shown = || path.to_string_lossy().into_owned();
+        path.to_str()
+            .ok_or_else(|| Invalid::Path {
+                path: shown(),
+                because,
+            })?
+            .parse()
+    };
+    let given = |path: &Option<AbsolutePath>, file| path.clone().map_or_else(|| own(file), Ok);
+    let beside = |file: &str| {
+        settings
+            .ca_file
+            .as_ref()
+            .map(|ca_file| ca_file.beside(file))
+    };
+    Ok(HaproxyFiles {
+        ca_file: given(&settings.ca_file, TRUST_BUNDLE)?,
+        crt: given(&settings.crt, KEY_CERT)?,
+        crl_file: given(
+            &settings.crl_file.clone().or_else(|| beside(CRL_FILE)),
+            CRL_FILE,
+        )?,
+    })
+}

@@ -1,0 +1,488 @@
+//! Why a command failed, as data; `cli/render/error.rs` lays it out.
+
+use std::fmt::{self, Display, Formatter};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use time::OffsetDateTime;
+
+use crate::config::unreadable::Unreadable;
+use crate::domain::cluster::{Key, KeyPath, Misfit};
+use crate::domain::error::{Invalid, nearest};
+use crate::domain::name::EntryName;
+use crate::domain::progress::Interrupted;
+use crate::domain::settings::Settings;
+use crate::domain::text::{Plain, Quoted};
+use crate::domain::validity::{NoValidity, show};
+use crate::store;
+use crate::store::cluster_file::Problem;
+use crate::store::layout::CLUSTER_FILE;
+use crate::verify::rules::Refusal;
+use crate::x509;
+
+/// Why a command failed.
+#[derive(Debug)]
+pub enum Error {
+    /// The clock is before the program's release, or shows a date that no certificate can have.
+    ClockSuspect {
+        /// What it says; None outside 1970 to 9999.
+        now: Option<OffsetDateTime>,
+        /// When the program was released.
+        released: OffsetDateTime,
+    },
+    /// zpki.toml is wrong.
+    ClusterFile {
+        /// The file.
+        path: PathBuf,
+        /// Everything that is wrong with it.
+        problems: Vec<Problem>,
+    },
+    /// The last question was answered with no.
+    Declined,
+    /// A zato.config cannot be read.
+    HaproxyFile {
+        /// The file.
+        path: PathBuf,
+        /// Everything that is wrong with it.
+        problems: Vec<Unreadable>,
+    },
+    /// A path cannot stand on an HAProxy line.
+    HaproxyPath {
+        /// What is wrong with it.
+        invalid: Invalid,
+    },
+    /// A file that the user named cannot be read.
+    Input {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The run was asked to end.
+    Interrupted,
+    /// What was asked for does not fit together.
+    Misfits {
+        /// What was asked for.
+        settings: Box<Settings>,
+        /// The zato.config that the servers come from; None when they were given by name.
+        haproxy_file: Option<PathBuf>,
+        /// What does not fit.
+        misfits: Vec<Misfit>,
+    },
+    /// Neither an entry nor a file.
+    NeitherEntryNorFile {
+        /// The name.
+        name: EntryName,
+        /// The PKI directory that was looked in.
+        directory: PathBuf,
+    },
+    /// An entry of zpki.toml that has no certificate.
+    NoCertificate {
+        /// The entry.
+        name: EntryName,
+    },
+    /// The clock shows a date outside 1970 to 9999.
+    NoClock,
+    /// There is no zpki.toml.
+    NotAPkiDirectory {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Standard output cannot be written.
+    Output {
+        /// Why.
+        error: io::Error,
+        /// Whether the command has changed something all the same.
+        changed: bool,
+    },
+    /// The disk.
+    Store(store::error::Error),
+    /// The terminal.
+    Terminal {
+        /// Why.
+        error: io::Error,
+    },
+    /// No entry of that name.
+    UnknownEntry {
+        /// The name.
+        name: String,
+        /// The names that there are.
+        known: Vec<EntryName>,
+    },
+    /// A file that holds nothing that can be understood.
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The line of the block at fault, if it is one.
+        line: Option<usize>,
+        /// Why.
+        because: String,
+        /// What to do about it.
+        hint: String,
+    },
+    /// A certificate that was just made would be refused.
+    Unverified {
+        /// For whom.
+        name: EntryName,
+        /// The rules that it breaks.
+        refusals: Vec<Refusal>,
+    },
+    /// The command line says too little, or two things at once.
+    Usage(Usage),
+    /// Keys and certificates.
+    X509(x509::error::Error),
+}
+
+/// What is wrong with a command line that could be parsed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Usage {
+    /// The passphrase is empty.
+    EmptyPassphrase {
+        /// Where it came from.
+        from: String,
+    },
+    /// Flags that are needed where nobody can be asked.
+    Missing {
+        /// The flags, each with what it is for.
+        flags: Vec<&'static str>,
+    },
+    /// An output format that the command does not have.
+    OutputFormat {
+        /// The format.
+        format: &'static str,
+        /// Those that it has.
+        formats: &'static str,
+    },
+    /// The passphrase is not UTF-8.
+    PassphraseNotUtf8 {
+        /// Where it came from.
+        from: String,
+    },
+    /// Two directories, or two sources of a passphrase.
+    Twice {
+        /// What is given twice.
+        what: &'static str,
+        /// Where.
+        sources: String,
+    },
+}
+
+/// One reason of a failure: where, why, and what to do.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Reason {
+    /// File, line or flag, and its text when there is one.
+    pub at: Option<String>,
+    /// The cause, and the causes of that.
+    pub because: Vec<String>,
+    /// What to do next.
+    pub hint: Option<String>,
+}
+
+impl Error {
+    /// A file that the user named.
+    #[must_use]
+    pub fn input(path: &Path, error: io::Error) -> Self {
+        Self::Input {
+            path: path.to_owned(),
+            error,
+        }
+    }
+
+    /// Every reason, in the order of the input.
+    #[must_use]
+    pub fn reasons(&self) -> Vec<Reason> {
+        match self {
+            Self::ClusterFile { path, problems } => problems
+                .iter()
+                .map(|problem| cluster_file_reason(path, problem))
+                .collect(),
+            Self::HaproxyFile { path, problems } => problems
+                .iter()
+                .map(|problem| haproxy_reason(path, problem))
+                .collect(),
+            Self::Misfits {
+                settings,
+                haproxy_file,
+                misfits,
+            } => misfits
+                .iter()
+                .map(|misfit| misfit_reason(settings, haproxy_file.as_deref(), misfit))
+                .collect(),
+            Self::Unverified { name, refusals } => refusals
+                .iter()
+                .map(|refusal| Reason {
+                    at: Some(format!("the certificate for `{name}`")),
+                    because: vec![refusal.to_string()],
+                    hint: Some("this is a defect of zpki: please report it".to_owned()),
+                })
+                .collect(),
+            other => vec![Reason {
+                at: other.place(),
+                because: other.causes(),
+                hint: other.hint(),
+            }],
+        }
+    }
+
+    fn causes(&self) -> Vec<String> {
+        let mut causes = vec![self.to_string()];
+        if let Self::Store(error) = self {
+            let mut source = std::error::Error::source(error);
+            while let Some(error) = source {
+                causes.push(words(error));
+                source = error.source();
+            }
+        }
+        causes
+    }
+
+    fn place(&self) -> Option<String> {
+        match self {
+            Self::Input { path, .. } | Self::NotAPkiDirectory { path } => {
+                Some(path.display().to_string())
+            }
+            Self::Unreadable { path, line, .. } => Some(at_line(path, *line, None)),
+            Self::Output { .. } => Some("standard output".to_owned()),
+            _ => None,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::ClockSuspect { now: None, .. } | Self::NoClock => {
+                "set the clock to a date from 1970 to 9999".to_owned()
+            }
+            Self::ClockSuspect { .. } => "set the clock, or give --force if it is right".to_owned(),
+            Self::HaproxyPath { .. } => {
+                "choose another directory, or say where HAProxy sees its files: --ca-file and --crt"
+                    .to_owned()
+            }
+            Self::Input { error, .. } => input_hint(error.kind())?.to_owned(),
+            Self::NeitherEntryNorFile { .. } => "`zpki list` shows the entries".to_owned(),
+            Self::NoCertificate { .. } => {
+                "this release makes certificates with `zpki init` only: give --config and a new directory".to_owned()
+            }
+            Self::NotAPkiDirectory { .. } => {
+                "name a PKI directory with -C or ZPKI_DIR, or make one with `zpki init`".to_owned()
+            }
+            Self::Output { changed: true, .. } => {
+                "what was asked for is done, and `zpki list` shows it".to_owned()
+            }
+            Self::Output { .. } => {
+                "make room where it is written to, or write it elsewhere".to_owned()
+            }
+            Self::Store(store::error::Error::Exists { path }) if path.ends_with(CLUSTER_FILE) => {
+                format!(
+                    "choose another place; or, to make the PKI anew that it is left of, give --config {}",
+                    Plain(&path.display().to_string())
+                )
+            }
+            Self::Store(error) => error.hint(),
+            Self::UnknownEntry { name, known } => {
+                let known: Vec<&str> = known.iter().map(EntryName::as_str).collect();
+                match nearest(name, &known) {
+                    Some(near) => format!("did you mean `{near}`?  `zpki list` shows the entries"),
+                    None => "`zpki list` shows the entries".to_owned(),
+                }
+            }
+            Self::Unreadable { hint, .. } => hint.clone(),
+            Self::Usage(usage) => usage.hint(),
+            Self::X509(error) => error.hint(),
+            _ => return None,
+        };
+        Some(hint)
+    }
+}
+
+fn input_hint(kind: io::ErrorKind) -> Option<&'static str> {
+    match kind {
+        io::ErrorKind::FileTooLarge => Some("a file may have at most 64 MiB"),
+        io::ErrorKind::IsADirectory => Some("name a file, not a directory"),
+        io::ErrorKind::NotADirectory | io::ErrorKind::NotFound => {
+            Some("check the path; file arguments are relative to the current directory")
+        }
+        io::ErrorKind::PermissionDenied => Some("run as a user who may read it"),
+        _ => None,
+    }
+}
+
+fn cluster_file_reason(path: &Path, problem: &Problem) -> Reason {
+    Reason {
+        at: Some(at_line(path, problem.line, problem.source.as_deref())),
+        because: vec![problem.reason.to_string()],
+        hint: Some(problem.hint()),
+    }
+}
+
+fn haproxy_reason(path: &Path, problem: &Unreadable) -> Reason {
+    let line = problem.at.as_ref();
+    Reason {
+        at: Some(at_line(
+            path,
+            line.map(|line| line.number),
+            line.map(|line| line.text.as_str()),
+        )),
+        because: vec![problem.to_string()],
+        hint: Some(problem.hint()),
+    }
+}
+
+fn at_line(path: &Path, line: Option<usize>, text: Option<&str>) -> String {
+    let path = path.display();
+    match (line, text) {
+        (Some(line), Some(text)) if !text.is_empty() => format!("{path}:{line}: {}", Plain(text)),
+        (Some(line), _) => format!("{path}:{line}"),
+        (None, _) => path.to_string(),
+    }
+}
+
+/// A misfit of what was asked for by flags or answers: the place is the flag.
+fn misfit_reason(settings: &Settings, haproxy_file: Option<&Path>, misfit: &Misfit) -> Reason {
+    Reason {
+        at: Some(flag(settings, haproxy_file, &misfit.at)),
+        because: vec![misfit.reason.to_string()],
+        hint: Some(misfit.reason.hint()),
+    }
+}
+
+fn flag(settings: &Settings, haproxy_file: Option<&Path>, path: &KeyPath) -> String {
+    match path.0.as_slice() {
+        [Key::Name("servers"), Key::Index(index), ..] => {
+            match (settings.servers.get(*index), haproxy_file) {
+                (Some(server), Some(file)) => {
+                    format!("{}: server {}", file.display(), server.name)
+                }
+                (Some(server), None) => format!("--server {}={}", server.name, server.address),
+                (None, _) => "--server".to_owned(),
+            }
+        }
+        [Key::Name("servers")] => "--server".to_owned(),
+        [Key::Name("load_balancer"), ..] => "--lb".to_owned(),
+        [Key::Name("certificates"), ..] => format!("--lifetime {}", settings.certificates.lifetime),
+        _ => path.to_string(),
+    }
+}
+
+impl Display for Error {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ClockSuspect {
+                now: Some(now),
+                released,
+            } => write!(
+                f,
+                "the clock says {}, before this program was released ({})",
+                show(*now),
+                released.date()
+            ),
+            Self::ClockSuspect { now: None, .. } | Self::NoClock => {
+                f.write_str("the clock shows a date that no certificate can have")
+            }
+            Self::ClusterFile { problems, .. } => write!(f, "{} problems", problems.len()),
+            Self::Declined => f.write_str("not confirmed; nothing was made"),
+            Self::HaproxyFile { problems, .. } => write!(f, "{} problems", problems.len()),
+            Self::HaproxyPath { invalid } => invalid.fmt(f),
+            Self::Input { error, .. } | Self::Output { error, .. } | Self::Terminal { error } => {
+                f.write_str(&words(error))
+            }
+            Self::Interrupted => f.write_str("interrupted; nothing was left behind"),
+            Self::Misfits { misfits, .. } => write!(f, "{} problems", misfits.len()),
+            Self::NeitherEntryNorFile { name, directory } => write!(
+                f,
+                "`{name}` is neither an entry of {} nor a file",
+                directory.display()
+            ),
+            Self::NotAPkiDirectory { .. } => {
+                f.write_str("this is no PKI directory: it has no zpki.toml")
+            }
+            Self::Store(error) => error.fmt(f),
+            Self::UnknownEntry { name, .. } => write!(f, "there is no server {}", Quoted(name)),
+            Self::NoCertificate { name } => write!(f, "`{name}` has no certificate"),
+            Self::Unreadable { because, .. } => f.write_str(because),
+            Self::Unverified { name, .. } => {
+                write!(f, "the certificate for `{name}` would be refused")
+            }
+            Self::Usage(usage) => usage.fmt(f),
+            Self::X509(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// The words of the operating system, without the number.
+fn words(error: &dyn std::error::Error) -> String {
+    let text = error.to_string();
+    let words = text.split(" (os error").next().unwrap_or_default();
+    let mut characters = words.chars();
+    let first = characters.next().map(|first| first.to_ascii_lowercase());
+    first.into_iter().chain(characters).collect()
+}
+
+impl Display for Usage {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::EmptyPassphrase { from } => {
+                write!(f, "the passphrase from {} is empty", Quoted(from))
+            }
+            Self::Missing { flags } => {
+                write!(
+                    f,
+                    "not given, and nobody can be asked: {}",
+                    flags.join(", ")
+                )
+            }
+            Self::OutputFormat { format, .. } => {
+                write!(f, "this command has no output format `{format}`")
+            }
+            Self::PassphraseNotUtf8 { from } => {
+                write!(f, "the passphrase from {} is not UTF-8", Quoted(from))
+            }
+            Self::Twice { what, sources } => write!(f, "{what} is given twice: {sources}"),
+        }
+    }
+}
+
+impl Usage {
+    fn hint(&self) -> String {
+        match self {
+            Self::EmptyPassphrase { .. } => {
+                "put the passphrase on the first line; for a key without one, `init` has --no-ca-passphrase".to_owned()
+            }
+            Self::Missing { .. } => {
+                "see `zpki init --help`, or run it on a terminal to be asked".to_owned()
+            }
+            Self::OutputFormat { formats, .. } => format!("it has {formats}"),
+            Self::PassphraseNotUtf8 { .. } => "choose a passphrase of UTF-8 text".to_owned(),
+            Self::Twice { .. } => "give one".to_owned(),
+        }
+    }
+}
+
+impl From<Interrupted> for Error {
+    fn from(_: Interrupted) -> Self {
+        Self::Interrupted
+    }
+}
+
+impl From<store::error::Error> for Error {
+    fn from(error: store::error::Error) -> Self {
+        match error {
+            store::error::Error::Interrupted => Self::Interrupted,
+            error => Self::Store(error),
+        }
+    }
+}
+
+impl From<x509::error::Error> for Error {
+    fn from(error: x509::error::Error) -> Self {
+        Self::X509(error)
+    }
+}
+
+impl From<NoValidity> for Error {
+    /// `init` makes the CA in the same run, so only the clock can be at fault.
+    fn from(_: NoValidity) -> Self {
+        Self::NoClock
+    }
+}

@@ -1,0 +1,101 @@
+//! What goes into each host folder: exactly the files that one host needs.
+
+use zeroize::Zeroizing;
+
+use crate::config::snippet;
+use crate::domain::crypto::Crypto;
+use crate::domain::name::EntryName;
+use crate::domain::role::{ClientCertificate, Role};
+use crate::store::file::{Bytes, File};
+use crate::store::layout::{
+    self, CLIENT_CERTIFICATE, CLIENT_PRIVATE_KEY, CRL_FILE, HAPROXY_LINES, HostFolder, KEY_CERT,
+    PUBLIC, SECRET, SERVER_CA_CERTIFICATES, SERVER_CERTIFICATE, SERVER_PRIVATE_KEY,
+    SERVER_PUBLIC_KEY, SERVER_SETTINGS, TRUST_BUNDLE,
+};
+use crate::verify::rules::VerifiedPath;
+use crate::x509::private_key::PrivateKey;
+
+/// A verified certificate with its private key, for a named entry.
+#[derive(Debug)]
+pub(super) struct Identity<'a> {
+    pub(super) name: &'a EntryName,
+    pub(super) role: Role,
+    pub(super) key: PrivateKey,
+    pub(super) path: VerifiedPath,
+}
+
+/// What every host folder of the cluster shares.
+#[derive(Debug)]
+pub(super) struct Shared {
+    /// The trust bundle, PEM.
+    pub(super) trust_bundle: Bytes,
+    /// The CRL, PEM, when the cluster uses revocation.
+    pub(super) crl: Option<Bytes>,
+    /// The server lines for HAProxy.
+    pub(super) haproxy: Bytes,
+    /// The `[crypto]` section, the same for each server.
+    pub(super) server_settings: Bytes,
+}
+
+impl Identity<'_> {
+    /// The files of the host folder, and the certificate's own in the inventory.
+    pub(super) fn files(&self, shared: &Shared) -> Vec<File> {
+        let certificate = self.path.certificate().to_pem();
+        let mut files = self.host_folder(shared, &certificate);
+        let serial_number = &self.path.certificate().details.serial_number;
+        let inventory = layout::issued(self.name, serial_number);
+        files.push(File::new(inventory, PUBLIC, certificate));
+        files
+    }
+
+    fn host_folder(&self, shared: &Shared, certificate: &str) -> Vec<File> {
+        let key = self.key.to_pem();
+        let directory = HostFolder::of(self.name, self.role).directory();
+        let file = |name: &str, mode, text: &str| File::new(directory.join(name), mode, text);
+        let shared_file = |name: &str, bytes: &Bytes| {
+            let path = directory.join(name);
+            File::new(path, PUBLIC, bytes.clone())
+        };
+        match self.role {
+            Role::Server => vec![
+                file(SERVER_PRIVATE_KEY, SECRET, &key),
+                file(SERVER_PUBLIC_KEY, PUBLIC, &self.key.public_key_pem()),
+                file(SERVER_CERTIFICATE, PUBLIC, certificate),
+                shared_file(SERVER_CA_CERTIFICATES, &shared.trust_bundle),
+                shared_file(SERVER_SETTINGS, &shared.server_settings),
+            ],
+            Role::Client => vec![
+                file(CLIENT_PRIVATE_KEY, SECRET, &key),
+                file(CLIENT_CERTIFICATE, PUBLIC, certificate),
+                shared_file(TRUST_BUNDLE, &shared.trust_bundle),
+            ],
+            Role::Ca | Role::LoadBalancer => {
+                // With room for both from the start: growing would leave a copy of the key behind.
+                let room = String::with_capacity(key.len() + certificate.len());
+                let mut key_cert = Zeroizing::new(room);
+                key_cert.push_str(&key);
+                key_cert.push_str(certificate);
+                let crl = shared.crl.iter().map(|crl| shared_file(CRL_FILE, crl));
+                [
+                    file(KEY_CERT, SECRET, &key_cert),
+                    shared_file(TRUST_BUNDLE, &shared.trust_bundle),
+                    shared_file(HAPROXY_LINES, &shared.haproxy),
+                ]
+                .into_iter()
+                .chain(crl)
+                .collect()
+            }
+        }
+    }
+}
+
+/// The `[crypto]` section of every server: file names as its host folder has them.
+pub(super) fn server_settings(client_certificate: ClientCertificate) -> String {
+    snippet::server_conf(&Crypto {
+        client_certificate,
+        private_key: SERVER_PRIVATE_KEY.to_owned(),
+        public_key: SERVER_PUBLIC_KEY.to_owned(),
+        certificate: SERVER_CERTIFICATE.to_owned(),
+        ca_certificates: SERVER_CA_CERTIFICATES.to_owned(),
+    })
+}

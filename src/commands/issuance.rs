@@ -1,0 +1,125 @@
+//! Keys and certificates for entries, each verified before anything is written of it.
+
+use rayon::prelude::*;
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use super::error::Error;
+use super::host_folder::{Identity, Shared};
+use crate::domain::cluster::{Cluster, Entry};
+use crate::domain::host::Host;
+use crate::domain::key_algorithm::KeyAlgorithm;
+use crate::domain::name::EntryName;
+use crate::domain::role::Role;
+use crate::domain::serial_number::SerialNumber;
+use crate::domain::validity::Validity;
+use crate::plan::establish::Issuance;
+use crate::store::file::File;
+use crate::store::layout::HostFolder;
+use crate::system::{Entropy, System};
+use crate::verify::rules::{Expected, VerifiedPath, verify_issued};
+use crate::x509::issue::{Authority, EndEntityTemplate, Subject};
+
+/// One certificate that was made.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Made {
+    /// The entry.
+    pub name: EntryName,
+    /// Its role.
+    pub role: Role,
+    /// Its key algorithm.
+    pub key_algorithm: KeyAlgorithm,
+    /// Serial number.
+    pub serial_number: SerialNumber,
+    /// notBefore and notAfter.
+    #[serde(flatten)]
+    pub validity: Validity,
+    /// Its host names and addresses.
+    pub hosts: Vec<Host>,
+    /// The file that holds it, relative to the directory.
+    pub file: String,
+}
+
+/// Who issues, for whom, and when.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Issuer<'a> {
+    pub(super) authority: &'a Authority,
+    pub(super) cluster: &'a Cluster,
+    /// What the host folders share.
+    pub(super) shared: &'a Shared,
+    pub(super) now: OffsetDateTime,
+}
+
+impl Issuer<'_> {
+    /// A key, a verified certificate and the files of both for each issuance, on all processors.
+    pub(super) fn issue_all(
+        &self,
+        issuances: &[Issuance<'_>],
+        system: &System,
+    ) -> Result<Vec<(Made, Vec<File>)>, Error> {
+        let (entropy, progress) = (&*system.entropy, &*system.progress);
+        progress.start("making keys and certificates", issuances.len());
+        let issue = |issuance| {
+            progress.advance()?;
+            self.issue(issuance, entropy)
+        };
+        issuances.par_iter().map(issue).collect()
+    }
+
+    fn issue(
+        &self,
+        issuance: &Issuance<'_>,
+        entropy: &dyn Entropy,
+    ) -> Result<(Made, Vec<File>), Error> {
+        let settings = self.cluster.settings();
+        let entry = issuance.entry;
+        let key = entropy.private_key(entry.key_algorithm)?;
+        let template = EndEntityTemplate {
+            subject: Subject {
+                organization: settings.name.to_string(),
+                common_name: entry.name.to_string(),
+            },
+            serial_number: entropy.serial_number()?,
+            validity: issuance.validity,
+            hosts: entry.hosts.clone(),
+            extended_key_usage: entry.extended_key_usage,
+        };
+        let certificate = self.authority.issue(&template, &key)?;
+        let expected = Expected {
+            now: self.now,
+            key: &key,
+            hosts: &entry.hosts,
+            extended_key_usage: entry.extended_key_usage,
+            name_constraints: &settings.ca.name_constraints,
+        };
+        let path = verify_issued(certificate, self.authority.certificate(), &expected).map_err(
+            |refusals| Error::Unverified {
+                name: entry.name.clone(),
+                refusals,
+            },
+        )?;
+        let made = made(entry, &path);
+        let identity = Identity {
+            name: &entry.name,
+            role: entry.role,
+            key,
+            path,
+        };
+        Ok((made, identity.files(self.shared)))
+    }
+}
+
+fn made(entry: &Entry, path: &VerifiedPath) -> Made {
+    let details = &path.certificate().details;
+    let file = HostFolder::of(&entry.name, entry.role).certificate();
+    Made {
+        name: entry.name.clone(),
+        role: entry.role,
+        key_algorithm: entry.key_algorithm,
+        serial_number: details.serial_number.clone(),
+        validity: details.validity,
+        hosts: entry.hosts.clone(),
+        file: file.display().to_string(),
+    }
+}

@@ -1,0 +1,17 @@
+//! One file per command (`init`, `list`, `show`, `snippet`): a request in, a report out. No command
+//! parses arguments, prints, or knows of a terminal; each is given a
+//! [`System`](crate::system::System) and returns plain data that the text and the JSON are drawn
+//! from. The other files are what they work with.
+
+pub mod directory;
+pub mod error;
+pub mod init;
+pub mod issuance;
+pub mod list;
+pub mod next_steps;
+pub mod show;
+pub mod snippet;
+
+mod certificate_authority;
+mod host_folder;
+mod log;

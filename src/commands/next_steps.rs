@@ -1,0 +1,126 @@
+//! What there is to do when `init` is done.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::domain::cluster::{Cluster, HaproxyFiles};
+use crate::domain::name::EntryName;
+use crate::domain::role::Role;
+use crate::domain::settings::AbsolutePath;
+use crate::store::layout::{
+    CA_KEY, CRL_FILE, HAPROXY_LINES, HostFolder, KEY_CERT, SERVER_SETTINGS, TRUST_BUNDLE,
+};
+
+/// One thing to do.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NextStep {
+    /// What it is.
+    pub what: String,
+    /// Commands that do it, or show how, for a shell. Their user is `zato`, and HOST is the host.
+    pub commands: Vec<String>,
+}
+
+/// The steps from a PKI directory to a cluster that talks TLS. `files` is where HAProxy finds its
+/// own; `running` says that the cluster carries traffic already.
+pub(super) fn of(
+    cluster: &Cluster,
+    directory: &Path,
+    files: &HaproxyFiles,
+    running: bool,
+) -> Vec<NextStep> {
+    let at = |path: PathBuf| shell_word(&directory.join(path).display().to_string());
+    let of = |name: &EntryName, role| at(HostFolder::of(name, role).directory());
+    let load_balancer = of(&EntryName::load_balancer(), Role::LoadBalancer);
+    let mut steps = Vec::new();
+    if running {
+        steps.push(step(
+            "the cluster carries traffic: do all that follows for one server at a time, its line \
+             `disabled` and HAProxy reloaded before it is restarted; in another order requests fail",
+            [],
+        ));
+    }
+    for server in cluster.settings().servers.iter().take(1) {
+        let folder = of(&server.name, Role::Server);
+        steps.push(step(
+            "copy each server's PEM files into its config/repo, owned by the user it runs as",
+            [format!(
+                "{COPY} {folder}/*.pem HOST:/opt/zato/server/config/repo/"
+            )],
+        ));
+        steps.push(step(
+            format!(
+                "put the settings of {folder}/{SERVER_SETTINGS} into [crypto] of each server.conf, and restart the server"
+            ),
+            [],
+        ));
+    }
+    for client in &cluster.settings().clients {
+        let folder = of(&client.name, Role::Client);
+        let what = format!("copy the files of {} to where it reads them", client.name);
+        steps.push(step(
+            what,
+            [format!("{COPY} {folder}/*.pem HOST:DIRECTORY/")],
+        ));
+    }
+    steps.push(for_haproxy(cluster, files, &load_balancer));
+    steps.push(step(
+        format!("put the server lines of {load_balancer}/{HAPROXY_LINES} in place of those in zato.config, check, and reload HAProxy"),
+        ["haproxy -c -f zato.config".to_owned()],
+    ));
+    let key = at(CA_KEY.into());
+    let directory = shell_word(&directory.display().to_string());
+    let what = format!("keep {key} off every other host, and back up {directory}");
+    steps.push(step(what, []));
+    steps
+}
+
+/// Keeps modes, sets the owner.
+const COPY: &str = "rsync -pog --chown=zato:zato";
+
+fn step(what: impl Into<String>, commands: impl Into<Vec<String>>) -> NextStep {
+    NextStep {
+        what: what.into(),
+        commands: commands.into(),
+    }
+}
+
+/// HAProxy reads its files as the user that starts it, before it drops privileges.
+fn for_haproxy(cluster: &Cluster, files: &HaproxyFiles, folder: &str) -> NextStep {
+    let settings = &cluster.settings().load_balancer;
+    let elsewhere = [&settings.ca_file, &settings.crt, &settings.crl_file];
+    if elsewhere.iter().all(|path| path.is_none()) {
+        return step(
+            "let the user that starts HAProxy read its files, if that is not root",
+            [format!("chown -R zato: {folder}")],
+        );
+    }
+    let copy = |name: &str, target: &AbsolutePath| {
+        format!(
+            "{COPY} {folder}/{name} HOST:{}",
+            shell_word(target.as_str())
+        )
+    };
+    let mut commands = vec![copy(TRUST_BUNDLE, &files.ca_file)];
+    if settings.client_certificate.is_sent() {
+        commands.push(copy(KEY_CERT, &files.crt));
+    }
+    if cluster.settings().revocation.enabled {
+        commands.push(copy(CRL_FILE, &files.crl_file));
+    }
+    step(
+        "copy HAProxy's files to where its lines name them, owned by the user that starts it",
+        commands,
+    )
+}
+
+/// The path as a shell takes it: a step is there to be copied.
+fn shell_word(path: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/._-+@%=:,".contains(c);
+    if path.chars().all(plain) {
+        path.to_owned()
+    } else {
+        format!("'{}'", path.replace('\'', r"'\''"))
+    }
+}
