@@ -6,6 +6,10 @@
 //! domain <- x509 <- verify <- { plan, config, store } <- commands <- cli <- main
 //!                   system (the door to the outside) is used by commands, cli and main
 //! ```
+//!
+//! Start reading at [`cli::run`], which runs a command and renders its report; at
+//! [`commands::init`], which shows how the layers work together; or at [`domain::cluster`], which
+//! is what it is all about.
 
 #![cfg_attr(
     test,
@@ -15,6 +19,7 @@
     )
 )]
 
+pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod domain;

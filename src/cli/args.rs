@@ -1,0 +1,360 @@
+//! The command line, in types of the domain: past this file no code sees a string that was typed.
+
+use std::fmt::{self, Display, Formatter};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::domain::address::Address;
+use crate::domain::error::Invalid;
+use crate::domain::host::{DnsName, Host};
+use crate::domain::key_algorithm::KeyAlgorithm;
+use crate::domain::name::{ClusterName, EntryName};
+use crate::domain::name_constraints::{Network, permitted_domain};
+use crate::domain::role::ClientCertificate;
+use crate::domain::settings::{AbsolutePath, Backend};
+use crate::domain::validity::{Lifetime, Span};
+
+/// Bootstraps and keeps the PKI of an HAProxy load-balancer and the Python servers behind it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "zpki",
+    version,
+    propagate_version = true,
+    after_help = EXIT_STATUS,
+    max_term_width = 100
+)]
+pub(super) struct Arguments {
+    /// What applies to every command.
+    #[command(flatten)]
+    pub(super) global: Global,
+    /// The command.
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// The table of exit statuses, as `--help` and the man page show it.
+pub(super) const EXIT_STATUS: &str = "\
+Exit status:
+  0  done, nothing to do, or all well       66  an input file is missing or unreadable
+  1  warning: something is due soon         73  refused to overwrite
+  2  critical: expired, or refused          74  I/O error (disk full, wrong clock, ...)
+  3  unknown: could not be checked          75  locked by another run
+ 10  changes pending or made                77  wrong passphrase, or no permission
+ 64  wrong usage                            78  zpki.toml is wrong
+ 65  input that cannot be understood
+128+N  ended by signal N, such as 130 for Ctrl-C; also 130: not confirmed";
+
+/// What applies to every command.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Global options")]
+pub(super) struct Global {
+    /// The PKI directory [default: $ZPKI_DIR, else the current directory]
+    #[arg(short = 'C', value_name = "DIR", global = true)]
+    pub(super) directory: Option<PathBuf>,
+
+    /// What to print on standard output; `pem` is for `show`
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        value_enum,
+        default_value_t,
+        global = true
+    )]
+    pub(super) output: OutputFormat,
+
+    /// Leave out what `init` reports as text, notes and warnings included; other output stays
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+
+    /// Say more: serial numbers, key algorithms
+    #[arg(short, long, global = true)]
+    pub(super) verbose: bool,
+
+    /// Whether to colour; `auto` is on a terminal, unless NO_COLOR is set
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t, global = true)]
+    pub(super) color: Color,
+
+    /// Never ask, even on a terminal
+    #[arg(long, global = true)]
+    pub(super) non_interactive: bool,
+
+    /// Take every confirmation as given
+    #[arg(long, global = true)]
+    pub(super) yes: bool,
+
+    /// How long to wait for another run that writes
+    #[arg(long, value_name = "DURATION", default_value = "30s", global = true)]
+    pub(super) lock_timeout: Span,
+}
+
+/// What standard output is to hold.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub(super) enum OutputFormat {
+    #[default]
+    Text,
+    Json,
+    Pem,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub(super) enum Color {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Make a CA, a certificate for each server, and the lines for HAProxy and server.conf
+    ///
+    /// On a terminal, the CA's passphrase is asked for if it is neither given nor declined. If the
+    /// cluster's name or its servers are missing, they are asked for, and so are the load-balancer's
+    /// host names, client certificates and lifetimes that no flag gives. Without a terminal nothing
+    /// is ever asked, and an error names the flags that are missing.
+    Init(Box<Init>),
+    /// List the entries of the cluster and their newest certificates
+    List,
+    /// Show a certificate, request, CRL or key
+    Show(Show),
+    /// Print the lines for HAProxy or for a server.conf
+    Snippet(Snippet),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        #[arg(value_name = "SHELL")]
+        shell: Shell,
+    },
+}
+
+/// `zpki init`.
+#[derive(Args, Debug)]
+pub(super) struct Init {
+    /// The directory to make [default: the PKI directory of -C]
+    #[arg(value_name = "DIR")]
+    pub(super) target: Option<PathBuf>,
+
+    /// Name of the cluster
+    #[arg(long, value_name = "NAME", help_heading = CLUSTER)]
+    pub(super) cluster: Option<ClusterName>,
+
+    /// A server: its name, its address as HAProxy reaches it, and its host names (repeatable)
+    #[arg(long = "server", value_name = "NAME=ADDRESS[,HOST...]", help_heading = CLUSTER)]
+    pub(super) servers: Vec<ServerArgument>,
+
+    /// Take the servers out of HAProxy's configuration as Zato writes it
+    #[arg(long, value_name = "FILE", conflicts_with = "servers", help_heading = CLUSTER)]
+    pub(super) from_haproxy: Option<PathBuf>,
+
+    /// Take everything from a zpki.toml, as after the loss of the CA
+    #[arg(long, value_name = "FILE", conflicts_with_all = SETTINGS, help_heading = CLUSTER)]
+    pub(super) config: Option<PathBuf>,
+
+    /// A host name of the load-balancer (repeatable)
+    #[arg(long = "lb", value_name = "HOST", help_heading = CLUSTER)]
+    pub(super) load_balancer: Vec<Host>,
+
+    /// What the servers ask of the load-balancer [default: none]
+    #[arg(long, value_name = "MODE", value_parser = words::<ClientCertificate>(ClientCertificate::NAMES), help_heading = CLUSTER)]
+    pub(super) client_certificate: Option<ClientCertificate>,
+
+    /// Key algorithm of the certificates [default: ecdsa-p256]
+    #[arg(long, value_name = "ALGORITHM", value_parser = words::<KeyAlgorithm>(KeyAlgorithm::NAMES), help_heading = CERTIFICATES)]
+    pub(super) key_algorithm: Option<KeyAlgorithm>,
+
+    /// Lifetime of the certificates [default: 1y]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, help_heading = CERTIFICATES)]
+    pub(super) lifetime: Option<Lifetime>,
+
+    /// Key algorithm of the CA [default: ecdsa-p256]
+    #[arg(long, value_name = "ALGORITHM", value_parser = words::<KeyAlgorithm>(KeyAlgorithm::NAMES), help_heading = CERTIFICATES)]
+    pub(super) ca_key_algorithm: Option<KeyAlgorithm>,
+
+    /// Lifetime of the CA [default: 10y]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, help_heading = CERTIFICATES)]
+    pub(super) ca_lifetime: Option<Lifetime>,
+
+    /// A domain that the CA may vouch for (repeatable); by default, any
+    #[arg(long = "permitted-domain", value_name = "DOMAIN", value_parser = permitted_domain, help_heading = CERTIFICATES)]
+    pub(super) permitted_domains: Vec<DnsName>,
+
+    /// A network that the CA may vouch for (repeatable); by default, any
+    #[arg(long = "permitted-network", value_name = "NETWORK", help_heading = CERTIFICATES)]
+    pub(super) permitted_networks: Vec<Network>,
+
+    /// The HAProxy backend that holds the server lines [default: bck_http_plain]
+    #[arg(long, value_name = "NAME", help_heading = HAPROXY)]
+    pub(super) backend: Option<Backend>,
+
+    /// Where HAProxy sees the trust bundle [default: the host folder's]
+    #[arg(long, value_name = "PATH", help_heading = HAPROXY)]
+    pub(super) ca_file: Option<AbsolutePath>,
+
+    /// Where HAProxy sees its private key and certificate [default: the host folder's]
+    #[arg(long, value_name = "PATH", help_heading = HAPROXY)]
+    pub(super) crt: Option<AbsolutePath>,
+
+    /// Write plain server lines, which check no name; HAProxy from 3.3 on answers them with 503
+    #[arg(long, help_heading = HAPROXY)]
+    pub(super) no_verifyhost: bool,
+
+    /// The passphrase that encrypts the CA's private key.
+    #[command(flatten)]
+    pub(super) passphrase: CaPassphrase,
+
+    /// Leave the CA's private key unencrypted
+    #[arg(long, conflicts_with = "ca_passphrase_file", help_heading = PASSPHRASE)]
+    pub(super) no_ca_passphrase: bool,
+
+    /// Believe a clock that is behind this program's release
+    #[arg(long)]
+    pub(super) force: bool,
+}
+
+const CLUSTER: &str = "Cluster";
+const CERTIFICATES: &str = "Certificates";
+const HAPROXY: &str = "HAProxy";
+const PASSPHRASE: &str = "CA passphrase";
+
+/// Flags that say what a zpki.toml says.
+const SETTINGS: [&str; 15] = [
+    "cluster",
+    "servers",
+    "from_haproxy",
+    "load_balancer",
+    "client_certificate",
+    "key_algorithm",
+    "lifetime",
+    "ca_key_algorithm",
+    "ca_lifetime",
+    "permitted_domains",
+    "permitted_networks",
+    "backend",
+    "ca_file",
+    "crt",
+    "no_verifyhost",
+];
+
+/// Where a passphrase comes from; never the command line itself, which others can read.
+#[derive(Args, Debug)]
+pub(super) struct CaPassphrase {
+    /// File whose first line is the passphrase of the CA's private key; `-` is standard input
+    /// [or: $ZPKI_CA_PASSPHRASE_FILE, $ZPKI_CA_PASSPHRASE]
+    #[arg(long, value_name = "FILE", help_heading = PASSPHRASE)]
+    pub(super) ca_passphrase_file: Option<PathBuf>,
+}
+
+/// `zpki show`.
+#[derive(Args, Debug)]
+pub(super) struct Show {
+    /// The name of an entry, a file (PEM or DER), or `-` for standard input
+    #[arg(value_name = "NAME|FILE|-")]
+    pub(super) subject: PathBuf,
+
+    /// What opens an encrypted private key.
+    #[command(flatten)]
+    pub(super) passphrase: CaPassphrase,
+}
+
+/// `zpki snippet`.
+#[derive(Args, Debug)]
+pub(super) struct Snippet {
+    /// Which lines.
+    #[command(subcommand)]
+    pub(super) what: SnippetOf,
+}
+
+/// The lines that can be printed.
+#[derive(Debug, Subcommand)]
+pub(super) enum SnippetOf {
+    /// The server lines for HAProxy's configuration
+    Haproxy {
+        /// Write plain server lines, which check no name; HAProxy from 3.3 on answers them with 503
+        #[arg(long)]
+        no_verifyhost: bool,
+    },
+    /// The `[crypto]` section of a server's server.conf
+    Server {
+        /// The server
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+}
+
+/// `NAME=ADDRESS[,HOST...]`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct ServerArgument {
+    /// The server's name.
+    pub(super) name: EntryName,
+    /// Its address.
+    pub(super) address: Address,
+    /// Its host names; empty for a default.
+    pub(super) hosts: Vec<Host>,
+}
+
+/// What is wrong with a `--server`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum BadServer {
+    /// One of its parts.
+    Invalid(Invalid),
+    /// It has no `=`.
+    NoEquals,
+}
+
+impl FromStr for ServerArgument {
+    type Err = BadServer;
+
+    fn from_str(text: &str) -> Result<Self, BadServer> {
+        let (name, rest) = text.split_once('=').ok_or(BadServer::NoEquals)?;
+        let mut parts = rest.split(',');
+        let address = parts
+            .next()
+            .unwrap_or_default()
+            .parse()
+            .map_err(BadServer::Invalid)?;
+        let hosts: Result<_, _> = parts.map(str::parse).collect();
+        Ok(Self {
+            name: name.parse().map_err(BadServer::Invalid)?,
+            address,
+            hosts: hosts.map_err(BadServer::Invalid)?,
+        })
+    }
+}
+
+impl Display for BadServer {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Invalid(invalid) => invalid.fmt(f),
+            Self::NoEquals => f.write_str("there is no `=` between name and address"),
+        }
+    }
+}
+
+impl std::error::Error for BadServer {}
+
+impl BadServer {
+    /// What to do about it.
+    #[must_use]
+    pub(super) fn hint(&self) -> String {
+        match self {
+            Self::Invalid(invalid) => invalid.hint(),
+            Self::NoEquals => {
+                "such as --server server1=10.0.0.11:17010,server1.prod.internal".into()
+            }
+        }
+    }
+}
+
+/// One of a list of words, which `--help` and completions then show.
+fn words<T>(names: &'static [&'static str]) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err = Invalid> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(names).try_map(|word| word.parse::<T>())
+}

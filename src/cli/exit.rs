@@ -1,0 +1,89 @@
+//! Exit statuses: one table for the whole program. 0 to 3 are the monitoring plugins' own, the rest
+//! are those of sysexits.h.
+
+use std::io;
+
+use crate::commands::error::Error;
+use crate::store::error::Kind;
+use crate::x509;
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Status {
+    /// Done.
+    Success,
+    /// Wrong usage.
+    Usage,
+    /// Input that cannot be understood.
+    Data,
+    /// An input file is missing or unreadable.
+    NoInput,
+    /// Refused to overwrite.
+    Exists,
+    /// I/O error, or the system failed otherwise.
+    Io,
+    /// Locked by another run.
+    Locked,
+    /// Wrong passphrase, or no permission.
+    Permission,
+    /// zpki.toml is wrong.
+    Config,
+    /// Ended by a signal: 128 and its number.
+    Signal(u8),
+}
+
+impl Status {
+    /// The number that the process exits with.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::Usage => 64,
+            Self::Data => 65,
+            Self::NoInput => 66,
+            Self::Exists => 73,
+            Self::Io => 74,
+            Self::Locked => 75,
+            Self::Permission => 77,
+            Self::Config => 78,
+            Self::Signal(code) => code,
+        }
+    }
+
+    /// How a run ends with `error`; `signal` is the status of the signal that may have ended it.
+    #[must_use]
+    pub fn of(error: &Error, signal: u8) -> Self {
+        match error {
+            Error::ClusterFile { .. } => Self::Config,
+            Error::HaproxyFile { .. } | Error::Unreadable { .. } => Self::Data,
+            Error::HaproxyPath { .. } | Error::Misfits { .. } | Error::Usage(_) => Self::Usage,
+            Error::Input { error, .. } if error.kind() == io::ErrorKind::PermissionDenied => {
+                Self::Permission
+            }
+            Error::Input { .. }
+            | Error::NeitherEntryNorFile { .. }
+            | Error::NoCertificate { .. }
+            | Error::NotAPkiDirectory { .. }
+            | Error::UnknownEntry { .. } => Self::NoInput,
+            Error::Declined | Error::Interrupted => Self::Signal(signal),
+            Error::ClockSuspect { .. }
+            | Error::NoClock
+            | Error::Output { .. }
+            | Error::Terminal { .. }
+            | Error::Unverified { .. } => Self::Io,
+            Error::Store(error) => Self::of_store(error.kind(), signal),
+            Error::X509(x509::error::Error::PassphraseWrong) => Self::Permission,
+            Error::X509(_) => Self::Io,
+        }
+    }
+
+    fn of_store(kind: Kind, signal: u8) -> Self {
+        match kind {
+            Kind::Interrupted => Self::Signal(signal),
+            Kind::Io => Self::Io,
+            Kind::Locked => Self::Locked,
+            Kind::Permission => Self::Permission,
+            Kind::Refused => Self::Exists,
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! The command line: arguments in, a command's report out as text or JSON, and an exit status.
+
+pub mod exit;
+
+mod args;
+mod init;
+mod passphrase;
+mod render;
+mod wizard;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::builder::styling::Style;
+use clap::{CommandFactory, Parser};
+
+use crate::commands::directory::PkiDirectory;
+use crate::commands::error::{Error, Usage};
+use crate::commands::{self, list, show, snippet};
+use crate::system::System;
+use args::{Arguments, Color, Command, Global, OutputFormat, SnippetOf};
+use exit::Status;
+use render::Rendered;
+
+/// Runs zpki.
+pub fn run(arguments: impl IntoIterator<Item = OsString>, system: &mut System) -> Status {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => return refused(&error, system),
+    };
+    let attempt = Attempt {
+        what: render::error::attempt(&arguments.command),
+        style: style(&arguments.global, system),
+    };
+    if arguments.global.quiet {
+        system.hide_progress();
+    }
+    let result = dispatch(arguments, system);
+    system.progress.end();
+    finish(&attempt, result, system)
+}
+
+/// What a failure says of the run, and how.
+struct Attempt {
+    /// What was tried, in the user's words.
+    what: String,
+    /// How the word `error` is shown.
+    style: Style,
+}
+
+fn style(global: &Global, system: &System) -> Style {
+    let coloured = match global.color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => system.stderr_has_colours() && system.variable("NO_COLOR").is_none(),
+    };
+    if coloured {
+        render::error::ERROR
+    } else {
+        Style::new()
+    }
+}
+
+/// The command line, described: what completions and man pages are made of.
+#[must_use]
+pub fn command() -> clap::Command {
+    Arguments::command()
+}
+
+/// `--help` and `--version` are no errors, and go to standard output.
+fn refused(error: &clap::Error, system: &mut System) -> Status {
+    if error.use_stderr() {
+        let text = render::error::usage(error);
+        drop(system.stderr.write_all(text.as_bytes()));
+        return Status::Usage;
+    }
+    let text = error.render().to_string();
+    let attempt = Attempt {
+        what: "print the help".to_owned(),
+        style: Style::new(),
+    };
+    finish(&attempt, Ok(Rendered::product(&text)), system)
+}
+
+fn dispatch(arguments: Arguments, system: &mut System) -> Result<Rendered, Error> {
+    let Arguments { global, command } = arguments;
+    let format = format(&global, &command)?;
+    let verbosity = render::text::Verbosity::of(&global);
+    match command {
+        Command::Init(arguments) => {
+            let request = init::request(*arguments, &global, system)?;
+            let report = commands::init::run(request, system)?;
+            let rendered = render::report(format, &report, |report| {
+                render::text::init(report, verbosity)
+            });
+            Ok(Rendered {
+                changed: report.changed,
+                ..rendered
+            })
+        }
+        Command::List => {
+            let directory = directory(&global, system)?;
+            let report = list::run(&directory, system.now)?;
+            Ok(render::report(format, &report, |report| {
+                render::text::list(report, verbosity)
+            }))
+        }
+        Command::Show(arguments) => {
+            let passphrase = passphrase::given(
+                &arguments.passphrase,
+                false,
+                Some(&arguments.subject),
+                system,
+            )?;
+            let request = show::Request {
+                subject: arguments.subject,
+                passphrase,
+            };
+            let directory = directory(&global, system)?;
+            let report = show::run(&request, &directory, system)?;
+            if format == OutputFormat::Pem {
+                return Ok(render::text::pem(&report));
+            }
+            Ok(render::report(format, &report, render::text::show))
+        }
+        Command::Snippet(arguments) => {
+            let request = match arguments.what {
+                SnippetOf::Haproxy { no_verifyhost } => snippet::Request::Haproxy { no_verifyhost },
+                SnippetOf::Server { name } => snippet::Request::Server { name },
+            };
+            let directory = directory(&global, system)?;
+            let report = snippet::run(&request, &directory, system.now)?;
+            Ok(render::report(format, &report, render::text::snippet))
+        }
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut self::command(), "zpki", &mut script);
+            let script = String::from_utf8_lossy(&script).into_owned();
+            let report = render::json::Completions::new(shell, script, system.now);
+            Ok(render::report(format, &report, |report| {
+                Rendered::product(&report.script)
+            }))
+        }
+    }
+}
+
+/// The format, if the command has it.
+fn format(global: &Global, command: &Command) -> Result<OutputFormat, Error> {
+    if global.output == OutputFormat::Pem && !matches!(command, Command::Show(_)) {
+        let usage = Usage::OutputFormat {
+            format: "pem",
+            formats: "text and json",
+        };
+        return Err(Error::Usage(usage));
+    }
+    Ok(global.output)
+}
+
+/// The PKI directory: `-C`, else ZPKI_DIR, else the current one.
+fn directory(global: &Global, system: &System) -> Result<PkiDirectory, Error> {
+    absolute(named_directory(global, system), system).map(PkiDirectory::at)
+}
+
+fn named_directory(global: &Global, system: &System) -> PathBuf {
+    let variable = || system.variable("ZPKI_DIR").map(PathBuf::from);
+    global
+        .directory
+        .clone()
+        .or_else(variable)
+        .unwrap_or_else(|| PathBuf::from("."))
+}
+
+/// `path` from the root on, as HAProxy's lines need it.
+fn absolute(path: PathBuf, system: &System) -> Result<PathBuf, Error> {
+    if path.is_absolute() {
+        return Ok(path);
+    }
+    let current = system.current_directory.as_deref();
+    let removed = "the current directory was removed";
+    let gone = || {
+        Error::input(
+            Path::new("."),
+            io::Error::new(io::ErrorKind::NotFound, removed),
+        )
+    };
+    Ok(current.ok_or_else(gone)?.join(path).components().collect())
+}
+
+/// Writes what there is to say. A reader that has gone away (`| head`) is none of our business.
+fn finish(attempt: &Attempt, result: Result<Rendered, Error>, system: &mut System) -> Status {
+    let (rendered, status) = match result {
+        Ok(rendered) => (rendered, Status::Success),
+        Err(error) => failed(attempt, &error, system),
+    };
+    let written = system.stdout.write_all(rendered.stdout.as_bytes());
+    let written = written.and_then(|()| system.stdout.flush());
+    drop(system.stderr.write_all(rendered.stderr.as_bytes()));
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe && status == Status::Success => {
+            let changed = rendered.changed;
+            let report = Attempt {
+                what: "print the report".to_owned(),
+                style: attempt.style,
+            };
+            let attempt = if changed { &report } else { attempt };
+            let (rendered, status) = failed(attempt, &Error::Output { error, changed }, system);
+            drop(system.stderr.write_all(rendered.stderr.as_bytes()));
+            status
+        }
+        _ => status,
+    }
+}
+
+fn failed(attempt: &Attempt, error: &Error, system: &System) -> (Rendered, Status) {
+    let stderr = render::error::failure(&attempt.what, error, attempt.style);
+    let status = Status::of(error, system.interruption.exit_status());
+    (
+        Rendered {
+            stderr,
+            ..Rendered::default()
+        },
+        status,
+    )
+}

@@ -1,0 +1,107 @@
+//! Where a passphrase comes from: a file, the environment, standard input; never an argument.
+
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use super::args::CaPassphrase;
+use crate::commands::error::{Error, Usage};
+use crate::domain::finding::Finding;
+use crate::system::{STDIN, System};
+use crate::x509::passphrase::Passphrase;
+
+const VARIABLE: &str = "ZPKI_CA_PASSPHRASE";
+const FILE_VARIABLE: &str = "ZPKI_CA_PASSPHRASE_FILE";
+const FLAG: &str = "--ca-passphrase-file";
+/// The flag for none at all.
+const NONE_FLAG: &str = "--no-ca-passphrase";
+
+/// The passphrase that was given, if one was; `none` says that `--no-ca-passphrase` was, `input` what
+/// else is read.
+///
+/// # Errors
+/// For two sources, for one that cannot be read, and for an empty passphrase.
+pub(super) fn given(
+    flags: &CaPassphrase,
+    none: bool,
+    input: Option<&Path>,
+    system: &mut System,
+) -> Result<Option<Passphrase>, Error> {
+    if input == Some(Path::new(STDIN)) && file(flags, system).as_deref() == input {
+        let what = "standard input";
+        let sources = "a file to read, the passphrase".to_owned();
+        return Err(Error::Usage(Usage::Twice { what, sources }));
+    }
+    let variable = system.variable(VARIABLE).map(ToOwned::to_owned);
+    let sources: Vec<&str> = [
+        (flags.ca_passphrase_file.is_some(), FLAG),
+        (none, NONE_FLAG),
+        (variable.is_some(), VARIABLE),
+        (system.variable(FILE_VARIABLE).is_some(), FILE_VARIABLE),
+    ]
+    .into_iter()
+    .filter_map(|(given, source)| given.then_some(source))
+    .collect();
+    if sources.len() > 1 {
+        let what = "the CA passphrase";
+        return Err(Error::Usage(Usage::Twice {
+            what,
+            sources: sources.join(", "),
+        }));
+    }
+    if let Some(variable) = variable {
+        let text = variable.into_string().map_err(|_| not_utf8(VARIABLE))?;
+        return passphrase(text, VARIABLE).map(Some);
+    }
+    match file(flags, system) {
+        Some(path) => from_file(&path, system).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// What there is to say of the file that the passphrase comes from, if it comes from one.
+pub(super) fn finding(flags: &CaPassphrase, system: &System) -> Option<Finding> {
+    let path = file(flags, system)?;
+    system.is_readable_by_others(&path).then(|| {
+        Finding::warning(
+            "passphrase-readable",
+            path.display(),
+            "others than its owner may read the passphrase of the CA's private key",
+            "take the permission away: chmod 600",
+        )
+    })
+}
+
+fn file(flags: &CaPassphrase, system: &System) -> Option<PathBuf> {
+    let variable = || system.variable(FILE_VARIABLE).map(PathBuf::from);
+    flags.ca_passphrase_file.clone().or_else(variable)
+}
+
+/// The first line of the file, without its line end.
+fn from_file(path: &Path, system: &mut System) -> Result<Passphrase, Error> {
+    let bytes = system
+        .read(path)
+        .map_err(|error| Error::input(path, error))?;
+    let line = bytes
+        .split(|byte| *byte == b'\n')
+        .next()
+        .unwrap_or_default();
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let from = path.to_string_lossy();
+    let text = std::str::from_utf8(line).map_err(|_| not_utf8(&from))?;
+    passphrase(text.to_owned(), &from)
+}
+
+fn passphrase(text: String, from: &str) -> Result<Passphrase, Error> {
+    Passphrase::new(Zeroizing::new(text)).map_err(|_| {
+        Error::Usage(Usage::EmptyPassphrase {
+            from: from.to_owned(),
+        })
+    })
+}
+
+fn not_utf8(from: &str) -> Error {
+    Error::Usage(Usage::PassphraseNotUtf8 {
+        from: from.to_owned(),
+    })
+}

@@ -1,0 +1,42 @@
+//! Reports as text and JSON: the same structs, so that the text never knows more than the JSON.
+
+pub(super) mod error;
+pub(super) mod json;
+pub(super) mod text;
+
+use serde::Serialize;
+
+use super::args::OutputFormat;
+
+/// What a run says.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(super) struct Rendered {
+    /// The product.
+    pub(super) stdout: String,
+    /// What is said to a person.
+    pub(super) stderr: String,
+    /// Whether the command has changed something.
+    pub(super) changed: bool,
+}
+
+impl Rendered {
+    /// The product alone.
+    pub(super) fn product(text: &str) -> Self {
+        Self {
+            stdout: text.to_owned(),
+            ..Self::default()
+        }
+    }
+}
+
+/// The report as JSON, or as `text` draws it.
+pub(super) fn report<R: Serialize>(
+    format: OutputFormat,
+    report: &R,
+    text: impl FnOnce(&R) -> Rendered,
+) -> Rendered {
+    match format {
+        OutputFormat::Json => Rendered::product(&json::object(report)),
+        OutputFormat::Pem | OutputFormat::Text => text(report),
+    }
+}
