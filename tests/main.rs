@@ -1,0 +1,15 @@
+//! The integration tests: one crate, so that they share their helpers and link once.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the doors of src/system.rs and src/store/ are the program's, not its tests'"
+)]
+
+mod bad_input;
+mod help;
+mod init;
+mod json;
+mod layers;
+mod man;
+mod pipes;
+mod sandbox;

@@ -1,0 +1,542 @@
+//! The manual pages under man/, which `BLESS=1 cargo test man` writes; and the completions, which
+//! real shells load.
+
+use clap_mangen::Man;
+use clap_mangen::roff::{Roff, bold, roman};
+use zpki::store::STATE;
+use zpki::store::layout::{
+    self, CA_CERTIFICATE, CA_FILE, CA_KEY, CLIENT_CERTIFICATE, CLIENT_PRIVATE_KEY, CLUSTER_FILE,
+    CRL, CRL_FILE, HAPROXY_LINES, ISSUED, KEY_CERT, LOG_FILE, SERVER_CA_CERTIFICATES,
+    SERVER_CERTIFICATE, SERVER_PRIVATE_KEY, SERVER_PUBLIC_KEY, SERVER_SETTINGS, TRUST_BUNDLE,
+};
+
+use crate::sandbox::{Sandbox, same_as_committed};
+
+#[test]
+fn the_manual_pages_are_as_committed() {
+    // `help` is no page of its own: what it prints is in the others.
+    let mut command = zpki::cli::command().disable_help_subcommand(true);
+    command.build();
+    let pages = pages(&command);
+    for (name, page) in &pages {
+        same_as_committed(&format!("man/{name}.1"), page);
+    }
+    let mut expected: Vec<String> = pages.iter().map(|(name, _)| format!("{name}.1")).collect();
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/man");
+    let found = std::fs::read_dir(directory).unwrap();
+    let mut found: Vec<String> = found
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    expected.sort();
+    found.sort();
+    assert_eq!(
+        found, expected,
+        "man/ has a page for each command and no other"
+    );
+}
+
+#[test]
+fn every_variable_that_is_read_is_in_the_manual() {
+    let found = variables_in(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    let named: Vec<&str> = ENVIRONMENT.iter().map(|(name, _)| *name).collect();
+    for name in found {
+        assert!(
+            named.contains(&name.as_str()),
+            "{name} is not in ENVIRONMENT"
+        );
+    }
+}
+
+#[test]
+fn every_file_that_init_makes_is_in_the_manual() {
+    let sandbox = Sandbox::new();
+    let cluster_file = "\
+[cluster]
+name = \"demo\"
+
+[revocation]
+enabled = true
+
+[[servers]]
+name = \"server1\"
+address = \"127.0.0.1:17010\"
+
+[[clients]]
+name = \"scheduler\"
+";
+    sandbox.file("zpki.toml", cluster_file);
+    let init = [
+        "init",
+        "demo",
+        "--config=zpki.toml",
+        "--no-ca-passphrase",
+        "-q",
+    ];
+    sandbox.args(init).run().stdout("");
+    let lock = format!("0600 {STATE}/lock");
+    let mut made: Vec<String> = sandbox
+        .tree()
+        .modes("demo")
+        .lines()
+        .map(|line| line.replacen("demo/", "", 1))
+        .filter(|line| !line.ends_with('/') && *line != lock)
+        .map(|line| of_any_entry(&line))
+        .collect();
+    made.sort();
+    made.dedup();
+    let documented = files().into_iter().filter(|(path, _)| !path.ends_with('/'));
+    let mut documented: Vec<String> = documented
+        .map(|(path, text)| {
+            let mode = text.trim_end_matches('.').rsplit(' ').next().unwrap();
+            format!("{mode} {path}")
+        })
+        .collect();
+    documented.sort();
+    assert_eq!(made, documented);
+}
+
+/// `0644 servers/server1/server.conf` as `0644 servers/NAME/server.conf`.
+fn of_any_entry(line: &str) -> String {
+    let (directory, file) = line.rsplit_once('/').unwrap_or(("", line));
+    match directory.rsplit_once('/') {
+        Some((above, _)) => format!("{above}/NAME/{}", file.replace("[serial]", "SERIAL")),
+        None => line.to_owned(),
+    }
+}
+
+/// Names such as `ZPKI_DIR` that stand in quotes in the sources.
+fn variables_in(directory: &std::path::Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(variables_in(&path));
+            continue;
+        }
+        let source = std::fs::read_to_string(path).unwrap();
+        for part in source.split("\"ZPKI_").skip(1) {
+            let name = part.split('"').next().unwrap();
+            found.push(format!("ZPKI_{name}"));
+        }
+    }
+    found
+}
+
+/// Name and text of the page of each command.
+fn pages(command: &clap::Command) -> Vec<(String, String)> {
+    let name = page_name(command);
+    let mut pages = vec![(name.to_owned(), page(command))];
+    for below in command.get_subcommands() {
+        pages.extend(self::pages(below));
+    }
+    pages
+}
+
+fn page_name(command: &clap::Command) -> &str {
+    let name = command.get_display_name();
+    name.unwrap_or_else(|| command.get_name())
+}
+
+fn page(command: &clap::Command) -> String {
+    let name = page_name(command);
+    let is_main = name == "zpki";
+    // What help shows at its end has sections of its own here.
+    let exit_status = command.get_after_help().map(ToString::to_string);
+    let man = Man::new(command.clone().after_help(None::<&str>))
+        .title(name.to_uppercase())
+        .source(format!("zpki {}", env!("CARGO_PKG_VERSION")))
+        .manual("zpki");
+    let mut text = Vec::new();
+    man.render_title(&mut text).unwrap();
+    man.render_name_section(&mut text).unwrap();
+    text.extend(synopsis(command).into_bytes());
+    man.render_description_section(&mut text).unwrap();
+    if command.has_subcommands() {
+        man.render_subcommands_section(&mut text).unwrap();
+    }
+    man.render_options_section(&mut text).unwrap();
+    let mut roff = Roff::default();
+    if let Some(table) = exit_status {
+        definitions(&mut roff, "EXIT STATUS", &statuses(&table));
+    }
+    if is_main {
+        definitions(
+            &mut roff,
+            "ENVIRONMENT",
+            &ENVIRONMENT.map(|(name, text)| (name.into(), text.into())),
+        );
+        definitions(&mut roff, "FILES", &files());
+    }
+    examples(&mut roff, name);
+    see_also(&mut roff, name, command);
+    text.extend(roff.render().into_bytes());
+    as_typed(&once(&String::from_utf8(text).unwrap()))
+}
+
+/// roff prints these two as typographic marks, which no shell knows.
+fn as_typed(page: &str) -> String {
+    page.replace('~', r"\(ti").replace('`', r"\(ga")
+}
+
+/// Each section comes with a definition of the apostrophe; one is enough.
+fn once(page: &str) -> String {
+    let end = page.find(".TH").expect("a page begins with its title");
+    let (definition, rest) = page.split_at(end);
+    format!("{definition}{}", rest.replace(definition, ""))
+}
+
+/// As the help has it; clap_mangen would list every global option.
+fn synopsis(command: &clap::Command) -> String {
+    let usage = command.clone().render_usage().to_string();
+    let mut roff = Roff::default();
+    roff.control("SH", ["SYNOPSIS"]);
+    roff.text([bold(usage.trim_start_matches("Usage: "))]);
+    roff.render()
+}
+
+fn definitions(roff: &mut Roff, section: &str, entries: &[(String, String)]) {
+    roff.control("SH", [section]);
+    for (term, text) in entries {
+        roff.control("TP", []);
+        roff.text([bold(term.as_str())]);
+        roff.text([roman(text.as_str())]);
+    }
+}
+
+/// The table that help shows in two columns, in the order of the numbers.
+fn statuses(table: &str) -> Vec<(String, String)> {
+    let rows = table.lines().skip(1);
+    let cells = |row: &str| -> Vec<String> {
+        let cells = row
+            .split("  ")
+            .map(str::trim)
+            .filter(|cell| !cell.is_empty());
+        cells.map(str::to_owned).collect()
+    };
+    let mut entries: Vec<(String, String)> = rows
+        .flat_map(|row| {
+            cells(row)
+                .chunks(2)
+                .map(<[String]>::to_vec)
+                .collect::<Vec<_>>()
+        })
+        .map(|pair| (pair[0].clone(), pair[1].clone()))
+        .collect();
+    entries.sort_by_key(|(number, _)| -> u8 { number.split('+').next().unwrap().parse().unwrap() });
+    entries
+}
+
+const ENVIRONMENT: [(&str, &str); 4] = [
+    ("ZPKI_DIR", "The PKI directory, where -C is not given."),
+    (
+        "ZPKI_CA_PASSPHRASE",
+        "The passphrase of the CA's private key. It is better given in a file.",
+    ),
+    (
+        "ZPKI_CA_PASSPHRASE_FILE",
+        "A file whose first line is that passphrase; - is standard input.",
+    ),
+    (
+        "NO_COLOR",
+        "When it is set and not empty, nothing is coloured unless --color says so.",
+    ),
+];
+
+/// The PKI directory, with names and modes as the program has them.
+fn files() -> Vec<(String, String)> {
+    let (public, secret) = (layout::PUBLIC, layout::SECRET);
+    let (load_balancer, server, client) = ("load-balancer", "servers/NAME", "clients/NAME");
+    let below = |directory: &str, file: &str| format!("{directory}/{file}");
+    [
+        (
+            CLUSTER_FILE.to_owned(),
+            public,
+            "What the cluster should be: the only file to edit by hand.",
+        ),
+        (
+            CA_CERTIFICATE.to_owned(),
+            public,
+            "The certificate of the CA.",
+        ),
+        (
+            CA_KEY.to_owned(),
+            secret,
+            "The private key of the CA. It need not and should not be on any other host.",
+        ),
+        (
+            CA_FILE.to_owned(),
+            public,
+            "The trust bundle: the CA certificates that a peer trusts now.",
+        ),
+        (CRL.to_owned(), public, "The record of revocations, a CRL."),
+        (
+            below(ISSUED, "NAME/SERIAL.pem"),
+            public,
+            "Every certificate that was ever issued.",
+        ),
+        (
+            LOG_FILE.to_owned(),
+            layout::LOG,
+            "Who issued what, and when.",
+        ),
+        (
+            below(load_balancer, KEY_CERT),
+            secret,
+            "Private key and certificate: HAProxy's crt.",
+        ),
+        (
+            below(load_balancer, TRUST_BUNDLE),
+            public,
+            "The trust bundle: HAProxy's ca-file.",
+        ),
+        (
+            below(load_balancer, CRL_FILE),
+            public,
+            "The CRL, with [revocation] enabled: HAProxy's crl-file.",
+        ),
+        (
+            below(load_balancer, HAPROXY_LINES),
+            public,
+            "The server lines for zato.config.",
+        ),
+        (
+            below(server, SERVER_PRIVATE_KEY),
+            secret,
+            "The private key of a server.",
+        ),
+        (below(server, SERVER_PUBLIC_KEY), public, "Its public key."),
+        (
+            below(server, SERVER_CERTIFICATE),
+            public,
+            "Its certificate.",
+        ),
+        (
+            below(server, SERVER_CA_CERTIFICATES),
+            public,
+            "The trust bundle.",
+        ),
+        (
+            below(server, SERVER_SETTINGS),
+            public,
+            "The [crypto] section for its server.conf.",
+        ),
+        (
+            below(client, CLIENT_PRIVATE_KEY),
+            secret,
+            "The private key of a client.",
+        ),
+        (
+            below(client, CLIENT_CERTIFICATE),
+            public,
+            "Its certificate.",
+        ),
+        (below(client, TRUST_BUNDLE), public, "The trust bundle."),
+        (
+            below(STATE, ""),
+            layout::CLOSED_DIRECTORY,
+            "The lock of whoever writes, and the journal of a change that is under way.",
+        ),
+        (
+            below(STATE, "generation"),
+            secret,
+            "A number that changes with every change, so that a reader notices and starts over.",
+        ),
+    ]
+    .into_iter()
+    .map(|(path, mode, text)| (path, format!("{text} Mode {mode:04o}.")))
+    .collect()
+}
+
+/// What a page shows at work: commands, each behind what it is for.
+const EXAMPLES: [(&str, &[(&str, &str)]); 8] = [
+    (
+        "zpki",
+        &[
+            (
+                "From an empty directory to a cluster that talks TLS, with questions:",
+                "zpki init prod-pki",
+            ),
+            ("What there is, and until when:", "zpki -C prod-pki list"),
+            (
+                "The lines for HAProxy once more:",
+                "zpki -C prod-pki snippet haproxy",
+            ),
+        ],
+    ),
+    (
+        "zpki-completions",
+        &[(
+            "For bash, from the next shell on:",
+            r"zpki completions bash \
+    > ~/.local/share/bash-completion/completions/zpki",
+        )],
+    ),
+    (
+        "zpki-init",
+        &[
+            (
+                "Two servers that ask the load-balancer for a certificate, without a question:",
+                r"zpki init prod-pki --cluster prod \
+    --server server1=10.0.0.11:17010 \
+    --server server2=10.0.0.12:17010 \
+    --client-certificate required \
+    --ca-passphrase-file /etc/zpki/passphrase",
+            ),
+            (
+                "The servers of a cluster that runs:",
+                r"zpki init prod-pki --cluster prod \
+    --from-haproxy /opt/zato/load-balancer/config/repo/zato.config",
+            ),
+            (
+                "A CA that can vouch for no other domain:",
+                r"zpki init prod-pki --cluster prod --from-haproxy zato.config \
+    --permitted-domain prod.internal",
+            ),
+            (
+                "A new CA where the old one was lost and zpki.toml is left:",
+                "zpki init prod-pki --config prod-pki/zpki.toml",
+            ),
+        ],
+    ),
+    (
+        "zpki-list",
+        &[
+            (
+                "With serial numbers and key algorithms:",
+                "zpki -C prod-pki list -v",
+            ),
+            ("For a program:", "zpki -C prod-pki list --output json"),
+        ],
+    ),
+    (
+        "zpki-show",
+        &[
+            (
+                "The newest certificate of an entry:",
+                "zpki -C prod-pki show server1",
+            ),
+            (
+                "Whatever a file has in it:",
+                "zpki show /etc/haproxy/tls/key-cert.pem",
+            ),
+            (
+                "The certificates that a server sends:",
+                r"openssl s_client -connect 10.0.0.11:17010 -showcerts </dev/null \
+    | zpki show -",
+            ),
+        ],
+    ),
+    (
+        "zpki-snippet",
+        &[(
+            "For HAProxy, and for one server:",
+            "zpki -C prod-pki snippet haproxy\nzpki -C prod-pki snippet server server1",
+        )],
+    ),
+    (
+        "zpki-snippet-haproxy",
+        &[("The server lines:", "zpki -C prod-pki snippet haproxy")],
+    ),
+    (
+        "zpki-snippet-server",
+        &[(
+            "The [crypto] section of a server:",
+            "zpki -C prod-pki snippet server server1",
+        )],
+    ),
+];
+
+/// What fits on a terminal of 80 columns behind the indentation.
+const EXAMPLE_WIDTH: usize = 68;
+
+/// Commands stand as they are typed, neither filled nor hyphenated: they are there to be copied.
+fn examples(roff: &mut Roff, name: &str) {
+    let (_, examples) = EXAMPLES
+        .iter()
+        .find(|(page, _)| *page == name)
+        .unwrap_or_else(|| panic!("{name} has no examples: add them to EXAMPLES"));
+    roff.control("SH", ["EXAMPLES"]);
+    for (what, command) in *examples {
+        roff.control("PP", []);
+        roff.text([roman(*what)]);
+        roff.control("PP", []);
+        roff.control("RS", ["4"]);
+        roff.control("nf", []);
+        for line in command.lines() {
+            assert!(line.len() <= EXAMPLE_WIDTH, "too long: {line}");
+            roff.text([bold(line)]);
+        }
+        roff.control("fi", []);
+        roff.control("RE", []);
+    }
+}
+
+fn see_also(roff: &mut Roff, name: &str, command: &clap::Command) {
+    roff.control("SH", ["SEE ALSO"]);
+    let mut pages = Vec::new();
+    let mut above = name;
+    while let Some((parent, _)) = above.rsplit_once('-') {
+        pages.insert(0, parent.to_owned());
+        above = parent;
+    }
+    pages.extend(
+        command
+            .get_subcommands()
+            .map(|below| format!("{name}-{}", below.get_name())),
+    );
+    let pages: Vec<String> = pages.iter().map(|page| format!("{page}(1)")).collect();
+    let mut text = pages.join(", ");
+    if name == "zpki" {
+        text += ", openssl(1), haproxy(1)";
+    } else {
+        text += ". Exit statuses, environment and files are in zpki(1).";
+    }
+    roff.text([roman(text)]);
+}
+
+#[test]
+fn bash_completes_commands_flags_and_words() {
+    let sandbox = Sandbox::new();
+    let script = sandbox.args(["completions", "bash"]).run().product();
+    sandbox.file("zpki.bash", script);
+    sandbox.tool("bash", &["-n", "zpki.bash"]);
+    let complete = |words: &str| {
+        let line = format!(
+            "set -e; . ./zpki.bash; complete -p zpki >&2; COMP_WORDS=({words} ''); \
+             COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \
+             _zpki zpki '' \"${{COMP_WORDS[COMP_CWORD - 1]}}\"; echo \"${{COMPREPLY[*]}}\""
+        );
+        sandbox.tool("bash", &["--norc", "-c", &line])
+    };
+    let commands = complete("zpki");
+    for command in ["init", "list", "show", "snippet", "completions", "--output"] {
+        assert!(
+            commands.split_whitespace().any(|word| word == command),
+            "{command}: {commands}"
+        );
+    }
+    assert_eq!(
+        complete("zpki init --client-certificate"),
+        "none optional required\n"
+    );
+    assert_eq!(complete("zpki list --output"), "text json pem\n");
+    assert!(complete("zpki snippet").starts_with("-C -q -v -h -V "));
+    assert!(complete("zpki init").contains("--from-haproxy"));
+}
+
+#[test]
+fn every_shell_has_a_script() {
+    for (shell, beginning) in [
+        ("bash", "_zpki() {"),
+        ("elvish", "\nuse builtin;"),
+        ("fish", "# Print an optspec for argparse"),
+        (
+            "powershell",
+            "\nusing namespace System.Management.Automation",
+        ),
+        ("zsh", "#compdef zpki"),
+    ] {
+        let script = Sandbox::new().args(["completions", shell]).run().product();
+        assert!(script.starts_with(beginning), "{shell}: {script:.80}");
+    }
+}
