@@ -6,6 +6,7 @@
 )]
 
 mod bad_input;
+mod e2e;
 mod help;
 mod init;
 mod json;
