@@ -14,3 +14,4 @@ mod layers;
 mod man;
 mod pipes;
 mod sandbox;
+mod terminal;
