@@ -12,6 +12,7 @@ mod init;
 mod json;
 mod layers;
 mod man;
+mod oracle;
 mod pipes;
 mod sandbox;
 mod terminal;

@@ -1,0 +1,14 @@
+//! What `zpki init` writes, judged by others: the openssl command, rustls-webpki and HAProxy, and
+//! field by field as openssl shows it.
+//!
+//! [`pki::Pki`] is a PKI directory that the real program made; every judge is also shown something
+//! that it must refuse, so that its consent means something.
+
+mod chains;
+mod constraints;
+mod fields;
+mod haproxy;
+mod keys;
+mod pki;
+mod revocation;
+mod rustls_webpki;
