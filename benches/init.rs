@@ -1,0 +1,410 @@
+//! What the README says of zpki's speed, measured: `make bench`.
+//!
+//! `zpki init` for a thousand servers runs as a process, against the limit that the machine sets: a
+//! loop in here that makes as many keys, signs as many octets as often, and writes the same octets
+//! into as many files and directories with the same modes, with as many threads and, on disk, with
+//! the same one sync at its end. It parses, encodes, checks and reports nothing. The two take turns,
+//! so that whatever else the machine does slows both; medians are compared.
+//!
+//! Its exit status is 1 when a requirement is not met.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "the doors of src/system.rs and src/store/ are the program's, not its bench's"
+)]
+
+use std::fmt::Display;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::hint::black_box;
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ring::rand::SystemRandom;
+use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
+use tempfile::TempDir;
+
+const SERVERS: usize = 1000;
+const ROUNDS_IN_MEMORY: usize = 25;
+const ROUNDS_ON_DISK: usize = 5;
+const STARTS: usize = 101;
+const OPENSSL_CERTIFICATES: usize = 24;
+
+const ZPKI: &str = env!("CARGO_BIN_EXE_zpki");
+const MEMORY: &str = "/dev/shm";
+const DISK: &str = env!("CARGO_TARGET_TMPDIR");
+
+fn main() -> ExitCode {
+    let memory = scratch(MEMORY);
+    let disk = scratch(DISK);
+    let work = Work::of_init(memory.path());
+    println!(
+        "zpki init, {SERVERS} servers, ECDSA P-256: {} certificates, {} files, {} directories, {:.1} MB",
+        work.certificates.len(),
+        work.files(),
+        work.folders.len(),
+        work.octets() as f64 / 1e6,
+    );
+    println!("{}; medians\n", machine());
+    println!(
+        "{:34}{:>10}{:>10}{:>8}  requirement",
+        "", "zpki", "limit", "ratio"
+    );
+    let verdicts = [
+        init_in_memory(&work, memory.path()),
+        init_on_disk(&work, disk.path()),
+        version(),
+        list(memory.path()),
+        size(),
+    ];
+    openssl(memory.path());
+    if verdicts.contains(&false) {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+fn init_in_memory(work: &Work, directory: &Path) -> bool {
+    let (zpki, limit) = race(work, directory, ROUNDS_IN_MEMORY, |_| {});
+    let rate = limit.as_secs_f64() / zpki.as_secs_f64();
+    row(
+        &format!("in memory ({MEMORY}), {ROUNDS_IN_MEMORY} rounds"),
+        milliseconds(zpki),
+        milliseconds(limit),
+        format!("{rate:.2}"),
+        "at least 0.50 of the limit's rate",
+        rate >= 0.5,
+    )
+}
+
+fn init_on_disk(work: &Work, directory: &Path) -> bool {
+    let sync = |root: &Path| rustix::fs::syncfs(File::open(root).unwrap()).unwrap();
+    let (zpki, limit) = race(work, directory, ROUNDS_ON_DISK, sync);
+    let times = zpki.as_secs_f64() / limit.as_secs_f64();
+    row(
+        &format!("on disk (target/tmp), {ROUNDS_ON_DISK} rounds"),
+        milliseconds(zpki),
+        milliseconds(limit),
+        format!("{times:.2}"),
+        "at most 1.50 times as long",
+        times <= 1.5,
+    )
+}
+
+/// The medians of zpki and of its limit, in turns. `sync` ends the limit's work, and clears the way
+/// for each: what one has left to be written is not the other's to wait for.
+fn race(
+    work: &Work,
+    directory: &Path,
+    rounds: usize,
+    sync: impl Fn(&Path),
+) -> (Duration, Duration) {
+    let target = directory.join("cluster");
+    let mut times = (Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        sync(directory);
+        times.0.push(time(|| init(&work.cluster_file, &target)));
+        fs::remove_dir_all(&target).unwrap();
+        sync(directory);
+        let limit = || {
+            work.do_it(&target);
+            sync(&target);
+        };
+        times.1.push(time(limit));
+        fs::remove_dir_all(&target).unwrap();
+    }
+    (median(times.0), median(times.1))
+}
+
+fn init(cluster_file: &Path, target: &Path) {
+    let mut command = zpki();
+    let command = command.arg("init").arg(target).arg("--no-ca-passphrase");
+    run(command.arg("--config").arg(cluster_file));
+}
+
+fn version() -> bool {
+    start("zpki --version", zpki().arg("--version"), 5)
+}
+
+fn list(directory: &Path) -> bool {
+    let target = directory.join("small");
+    run(zpki()
+        .arg("init")
+        .arg(&target)
+        .args(["--cluster", "small", "--no-ca-passphrase"])
+        .args(["--server", "server1=127.0.0.1:17010"])
+        .args(["--server", "server2=127.0.0.1:17011"]));
+    let mut command = zpki();
+    let command = command.arg("-C").arg(&target).arg("list");
+    start("zpki list, 2 servers", command, 10)
+}
+
+fn start(what: &str, command: &mut Command, limit: u64) -> bool {
+    let times = (0..STARTS).map(|_| time(|| run(command))).collect();
+    let time = median(times);
+    row(
+        what,
+        milliseconds(time),
+        format!("{limit} ms"),
+        "",
+        "at most the limit",
+        time <= Duration::from_millis(limit),
+    )
+}
+
+fn size() -> bool {
+    let megabytes = |octets: u64| format!("{:.2} MB", octets as f64 / 1e6);
+    let size = fs::metadata(ZPKI).unwrap().len();
+    row(
+        "release binary, stripped",
+        megabytes(size),
+        "8 MB",
+        "",
+        "at most the limit",
+        size <= 8_000_000,
+    )
+}
+
+/// What zpki replaces: `openssl` in a loop. A few certificates tell how long all of them would take.
+fn openssl(directory: &Path) {
+    let path = |name: &str| directory.join(name).to_str().unwrap().to_owned();
+    let (ca, ca_key, extensions) = (path("ca.pem"), path("ca.key"), path("extensions"));
+    let p256 = ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"];
+    let new_key = |key: &str| openssl_command(&["genpkey", "-out", key], &p256);
+    new_key(&ca_key);
+    let subject = ["-subj", "/CN=CA", "-days", "3650"];
+    openssl_command(&["req", "-x509", "-key", &ca_key, "-out", &ca], &subject);
+    fs::write(&extensions, "subjectAltName=DNS:server1.bench.internal\n").unwrap();
+    let whole = time(|| {
+        for number in 0..OPENSSL_CERTIFICATES {
+            let file = |kind: &str| path(&format!("{number}.{kind}"));
+            let (key, request, certificate) = (file("key"), file("csr"), file("pem"));
+            new_key(&key);
+            let subject = ["-subj", "/CN=server1"];
+            openssl_command(&["req", "-new", "-key", &key, "-out", &request], &subject);
+            let issuer = ["-CA", &ca, "-CAkey", &ca_key, "-extfile", &extensions];
+            let files = ["x509", "-req", "-in", &request, "-out", &certificate];
+            openssl_command(&files, &issuer);
+        }
+    });
+    let rate = OPENSSL_CERTIFICATES as f64 / whole.as_secs_f64();
+    println!(
+        "\nopenssl in a loop (genpkey, req, x509 for each; no CA, no other files), in memory: \
+         {rate:.0} certificates/s, measured with {OPENSSL_CERTIFICATES};\n{SERVERS} would take {:.0} s.",
+        SERVERS as f64 / rate
+    );
+}
+
+fn openssl_command(command: &[&str], more: &[&str]) {
+    run(Command::new("openssl")
+        .args(command)
+        .args(more)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null()));
+}
+
+/// One line of the table; whether the requirement is met.
+fn row(
+    what: &str,
+    zpki: impl Display,
+    limit: impl Display,
+    ratio: impl Display,
+    requirement: &str,
+    met: bool,
+) -> bool {
+    let verdict = if met { "ok" } else { "MISSED" };
+    println!("{what:34}{zpki:>10}{limit:>10}{ratio:>8}  {requirement:34}{verdict}");
+    met
+}
+
+/// What `init` does for [`SERVERS`] servers, with everything but the doing of it left out.
+struct Work {
+    cluster_file: PathBuf,
+    /// The octets that are signed for each certificate; each has a key of its own.
+    certificates: Vec<usize>,
+    /// Parents first.
+    folders: Vec<Folder>,
+}
+
+struct Folder {
+    /// Relative to the PKI directory, which is the first.
+    path: PathBuf,
+    mode: u32,
+    holds_folders: bool,
+    files: Vec<(PathBuf, u32, Vec<u8>)>,
+}
+
+impl Work {
+    /// Taken from what zpki makes.
+    fn of_init(directory: &Path) -> Self {
+        let cluster_file = directory.join("zpki.toml");
+        fs::write(&cluster_file, settings()).unwrap();
+        let target = directory.join("cluster");
+        init(&cluster_file, &target);
+        let mut folders = Vec::new();
+        read(&target, Path::new(""), &mut folders);
+        fs::remove_dir_all(&target).unwrap();
+        let issued = folders
+            .iter()
+            .filter(|folder| folder.path.starts_with("ca/issued"));
+        let certificates = issued.flat_map(|folder| &folder.files);
+        Self {
+            cluster_file,
+            certificates: certificates.map(|(.., pem)| signed_octets(pem)).collect(),
+            folders,
+        }
+    }
+
+    fn files(&self) -> usize {
+        self.folders.iter().map(|folder| folder.files.len()).sum()
+    }
+
+    fn octets(&self) -> usize {
+        let files = self.folders.iter().flat_map(|folder| &folder.files);
+        files.map(|(.., octets)| octets.len()).sum()
+    }
+
+    /// All of it, as fast as it can be.
+    fn do_it(&self, target: &Path) {
+        let random = SystemRandom::new();
+        let generate = || EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random);
+        let ca = generate().unwrap();
+        let ca = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, ca.as_ref(), &random);
+        let ca = ca.unwrap();
+        let (outer, inner): (Vec<_>, Vec<_>) =
+            self.folders.iter().partition(|folder| folder.holds_folders);
+        outer.iter().for_each(|folder| folder.make(target));
+        on_all_processors(&self.certificates, |octets| {
+            black_box(generate().unwrap());
+            black_box(ca.sign(&random, &vec![0; *octets]).unwrap());
+        });
+        on_all_processors(&inner, |folder| folder.make(target));
+    }
+}
+
+impl Folder {
+    fn make(&self, target: &Path) {
+        let path = target.join(&self.path);
+        DirBuilder::new().mode(self.mode).create(&path).unwrap();
+        for (name, mode, octets) in &self.files {
+            let mut options = OpenOptions::new();
+            let options = options.write(true).create_new(true).mode(*mode);
+            let mut file = options.open(target.join(name)).unwrap();
+            file.write_all(octets).unwrap();
+        }
+    }
+}
+
+fn on_all_processors<T: Sync>(items: &[T], work: impl Fn(&T) + Sync) {
+    let next = AtomicUsize::new(0);
+    let take = || items.get(next.fetch_add(1, Ordering::Relaxed));
+    thread::scope(|scope| {
+        for _ in 0..processors() {
+            scope.spawn(|| {
+                while let Some(item) = take() {
+                    work(item);
+                }
+            });
+        }
+    });
+}
+
+fn read(target: &Path, path: &Path, folders: &mut Vec<Folder>) {
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+    let absolute = target.join(path);
+    let index = folders.len();
+    folders.push(Folder {
+        path: path.to_owned(),
+        mode: mode(&absolute),
+        holds_folders: false,
+        files: Vec::new(),
+    });
+    for entry in fs::read_dir(&absolute).unwrap() {
+        let name = entry.unwrap().file_name();
+        let (path, absolute) = (path.join(&name), absolute.join(&name));
+        if absolute.is_dir() {
+            folders[index].holds_folders = true;
+            read(target, &path, folders);
+        } else {
+            let file = (path, mode(&absolute), fs::read(&absolute).unwrap());
+            folders[index].files.push(file);
+        }
+    }
+}
+
+/// The length of a certificate's TBSCertificate.
+fn signed_octets(certificate: &[u8]) -> usize {
+    let (_, pem) = x509_parser::pem::parse_x509_pem(certificate).unwrap();
+    let certificate = pem.parse_x509().unwrap();
+    certificate.tbs_certificate.as_ref().len()
+}
+
+fn settings() -> String {
+    let head =
+        "[cluster]\nname = \"bench\"\n\n[load_balancer]\nclient_certificate = \"required\"\n";
+    let server = |number: usize| {
+        let address = format!("10.0.{}.{}", number / 250, 1 + number % 250);
+        format!(
+            "\n[[servers]]\nname = \"server{number}\"\naddress = \"{address}:17010\"\n\
+             hosts = [\"server{number}.bench.internal\", \"{address}\"]\n"
+        )
+    };
+    (1..=SERVERS)
+        .map(server)
+        .fold(head.to_owned(), |text, server| text + &server)
+}
+
+fn zpki() -> Command {
+    let mut command = Command::new(ZPKI);
+    command
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command
+}
+
+fn run(command: &mut Command) {
+    let status = command.status().unwrap();
+    assert!(status.success(), "{command:?}: {status}");
+}
+
+fn scratch(directory: &str) -> TempDir {
+    tempfile::tempdir_in(directory).unwrap_or_else(|error| panic!("{directory}: {error}"))
+}
+
+fn time(work: impl FnOnce()) -> Duration {
+    let start = Instant::now();
+    work();
+    start.elapsed()
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times[times.len() / 2]
+}
+
+fn milliseconds(time: Duration) -> String {
+    format!("{:.1} ms", time.as_secs_f64() * 1e3)
+}
+
+fn machine() -> String {
+    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = text
+        .lines()
+        .find_map(|line| line.strip_prefix("model name\t: "));
+    let model = model.unwrap_or("a processor of unknown make");
+    format!("{model}, {} processors", processors())
+}
+
+/// As many threads as zpki has.
+fn processors() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
