@@ -14,5 +14,6 @@ mod layers;
 mod man;
 mod oracle;
 mod pipes;
+mod readme;
 mod sandbox;
 mod terminal;
