@@ -358,3 +358,31 @@ where
 {
     PossibleValuesParser::new(names).try_map(|word| word.parse::<T>())
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn every_flag_that_is_a_setting_excludes_a_zpki_toml() {
+        let command = Arguments::command();
+        let init = command.find_subcommand("init").unwrap();
+        let settings = init.get_arguments().filter(|argument| {
+            let heading = argument.get_help_heading();
+            heading.is_some_and(|heading| [CLUSTER, CERTIFICATES, HAPROXY].contains(&heading))
+        });
+        let ids: Vec<&str> = settings
+            .map(|argument| argument.get_id().as_str())
+            .collect();
+        let forgotten: Vec<_> = ids
+            .iter()
+            .filter(|id| **id != "config" && !SETTINGS.contains(id))
+            .collect();
+        assert!(
+            ids.len() > SETTINGS.len() && forgotten.is_empty(),
+            "{forgotten:?}"
+        );
+    }
+}

@@ -4,7 +4,8 @@
 //! map, so that of two OU or DC the earlier is lost and the certificate names an issuer that does
 //! not exist (rcgen issues 81 and 300). So rcgen is given a key that only records what is to be
 //! signed; the issuer is replaced by the CA's own subject, octet for octet; and the result is
-//! signed with the real key. Every certificate and CRL takes this one way.
+//! signed with the real key. Every certificate and CRL takes this one way, but for the self-signed
+//! CA, which names itself.
 
 use std::cell::RefCell;
 use std::net::{Ipv4Addr, Ipv6Addr};
