@@ -1,7 +1,5 @@
 //! What goes into each host folder: exactly the files that one host needs.
 
-use zeroize::Zeroizing;
-
 use crate::config::snippet;
 use crate::domain::crypto::Crypto;
 use crate::domain::name::EntryName;
@@ -40,7 +38,7 @@ pub(super) struct Shared {
 impl Identity<'_> {
     /// The files of the host folder, and the certificate's own in the inventory.
     pub(super) fn files(&self, shared: &Shared) -> Vec<File> {
-        let certificate = self.path.certificate().to_pem();
+        let certificate = self.path.certificate().to_pem().into();
         let mut files = self.host_folder(shared, &certificate);
         let serial_number = &self.path.certificate().details.serial_number;
         let inventory = layout::issued(self.name, serial_number);
@@ -48,38 +46,34 @@ impl Identity<'_> {
         files
     }
 
-    fn host_folder(&self, shared: &Shared, certificate: &str) -> Vec<File> {
+    fn host_folder(&self, shared: &Shared, certificate: &Bytes) -> Vec<File> {
         let key = self.key.to_pem();
         let directory = HostFolder::of(self.name, self.role).directory();
-        let file = |name: &str, mode, text: &str| File::new(directory.join(name), mode, text);
-        let shared_file = |name: &str, bytes: &Bytes| {
-            let path = directory.join(name);
-            File::new(path, PUBLIC, bytes.clone())
-        };
+        let file = |name: &str, mode, bytes: Bytes| File::new(directory.join(name), mode, bytes);
+        let public = |name: &str, bytes: &Bytes| file(name, PUBLIC, bytes.clone());
         match self.role {
             Role::Server => vec![
-                file(SERVER_PRIVATE_KEY, SECRET, &key),
-                file(SERVER_PUBLIC_KEY, PUBLIC, &self.key.public_key_pem()),
-                file(SERVER_CERTIFICATE, PUBLIC, certificate),
-                shared_file(SERVER_CA_CERTIFICATES, &shared.trust_bundle),
-                shared_file(SERVER_SETTINGS, &shared.server_settings),
+                file(SERVER_PRIVATE_KEY, SECRET, key.as_str().into()),
+                file(SERVER_PUBLIC_KEY, PUBLIC, self.key.public_key_pem().into()),
+                public(SERVER_CERTIFICATE, certificate),
+                public(SERVER_CA_CERTIFICATES, &shared.trust_bundle),
+                public(SERVER_SETTINGS, &shared.server_settings),
             ],
             Role::Client => vec![
-                file(CLIENT_PRIVATE_KEY, SECRET, &key),
-                file(CLIENT_CERTIFICATE, PUBLIC, certificate),
-                shared_file(TRUST_BUNDLE, &shared.trust_bundle),
+                file(CLIENT_PRIVATE_KEY, SECRET, key.as_str().into()),
+                public(CLIENT_CERTIFICATE, certificate),
+                public(TRUST_BUNDLE, &shared.trust_bundle),
             ],
             Role::Ca | Role::LoadBalancer => {
                 // With room for both from the start: growing would leave a copy of the key behind.
-                let room = String::with_capacity(key.len() + certificate.len());
-                let mut key_cert = Zeroizing::new(room);
-                key_cert.push_str(&key);
-                key_cert.push_str(certificate);
-                let crl = shared.crl.iter().map(|crl| shared_file(CRL_FILE, crl));
+                let mut key_cert = Vec::with_capacity(key.len() + certificate.len());
+                key_cert.extend_from_slice(key.as_bytes());
+                key_cert.extend_from_slice(certificate);
+                let crl = shared.crl.iter().map(|crl| public(CRL_FILE, crl));
                 [
-                    file(KEY_CERT, SECRET, &key_cert),
-                    shared_file(TRUST_BUNDLE, &shared.trust_bundle),
-                    shared_file(HAPROXY_LINES, &shared.haproxy),
+                    file(KEY_CERT, SECRET, key_cert.into()),
+                    public(TRUST_BUNDLE, &shared.trust_bundle),
+                    public(HAPROXY_LINES, &shared.haproxy),
                 ]
                 .into_iter()
                 .chain(crl)

@@ -3,7 +3,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use x509_parser::asn1_rs::{Any, Oid, Tag};
+use x509_parser::asn1_rs::{Any, Oid, Tag, oid};
 use x509_parser::extensions::GeneralName;
 use x509_parser::oid_registry::OID_X509_COMMON_NAME;
 use x509_parser::x509::{AttributeTypeAndValue, X509Name};
@@ -70,29 +70,31 @@ fn show_attribute(attribute: &AttributeTypeAndValue<'_>) -> String {
         Some(text) => escape(&text),
         None => format!("#{}", hexadecimal(attribute.attr_value().data)),
     };
-    format!("{}={value}", keyword(attribute.attr_type()))
+    match keyword(attribute.attr_type()) {
+        Some(keyword) => format!("{keyword}={value}"),
+        None => format!("{}={value}", dotted(attribute.attr_type())),
+    }
 }
 
 /// The keywords of RFC 4514 3, and the usual one for an e-mail address.
-fn keyword(attribute: &Oid<'_>) -> String {
-    let dotted = dotted(attribute);
-    match dotted.as_str() {
-        "2.5.4.3" => "CN",
-        "2.5.4.4" => "SN",
-        "2.5.4.5" => "serialNumber",
-        "2.5.4.6" => "C",
-        "2.5.4.7" => "L",
-        "2.5.4.8" => "ST",
-        "2.5.4.9" => "STREET",
-        "2.5.4.10" => "O",
-        "2.5.4.11" => "OU",
-        "2.5.4.42" => "GN",
-        "0.9.2342.19200300.100.1.1" => "UID",
-        "0.9.2342.19200300.100.1.25" => "DC",
-        "1.2.840.113549.1.9.1" => "emailAddress",
-        other => other,
-    }
-    .to_owned()
+fn keyword(attribute: &Oid<'_>) -> Option<&'static str> {
+    let known = [
+        (oid!(2.5.4.3), "CN"),
+        (oid!(2.5.4.10), "O"),
+        (oid!(2.5.4.4), "SN"),
+        (oid!(2.5.4.5), "serialNumber"),
+        (oid!(2.5.4.6), "C"),
+        (oid!(2.5.4.7), "L"),
+        (oid!(2.5.4.8), "ST"),
+        (oid!(2.5.4.9), "STREET"),
+        (oid!(2.5.4.11), "OU"),
+        (oid!(2.5.4.42), "GN"),
+        (oid!(0.9.2342.19200300.100.1.1), "UID"),
+        (oid!(0.9.2342.19200300.100.1.25), "DC"),
+        (oid!(1.2.840.113549.1.9.1), "emailAddress"),
+    ];
+    let found = known.into_iter().find(|(oid, _)| oid == attribute);
+    found.map(|(_, keyword)| keyword)
 }
 
 /// An OID in dots; x509-parser's own text for one that it cannot read.

@@ -20,10 +20,10 @@ pub fn describe(spki_der: &[u8]) -> PublicKey {
 }
 
 fn algorithm(spki_der: &[u8]) -> Option<String> {
-    if let Some(bits) = rsa_bits(spki_der) {
+    let (_, key) = SubjectPublicKeyInfo::from_der(spki_der).ok()?;
+    if let Some(bits) = modulus_bits(&key) {
         return Some(format!("rsa-{bits}"));
     }
-    let (_, key) = SubjectPublicKeyInfo::from_der(spki_der).ok()?;
     // Explicit curve parameters are a SEQUENCE, which x509-parser would take for an OID, too.
     let parameters = key.algorithm.parameters.as_ref();
     let parameters = parameters.filter(|parameters| parameters.tag() == Tag::Oid);
@@ -38,6 +38,10 @@ fn algorithm(spki_der: &[u8]) -> Option<String> {
 /// The length of the modulus of an RSA key, in bits; None for a key of another algorithm.
 pub(super) fn rsa_bits(spki_der: &[u8]) -> Option<usize> {
     let (_, key) = SubjectPublicKeyInfo::from_der(spki_der).ok()?;
+    modulus_bits(&key)
+}
+
+fn modulus_bits(key: &SubjectPublicKeyInfo<'_>) -> Option<usize> {
     match key.parsed().ok()? {
         ParsedKey::RSA(key) => Some(bit_length(key.modulus)),
         _ => None,
