@@ -33,7 +33,7 @@ pub struct Expected<'a> {
     pub key: &'a PrivateKey,
     /// The names that it must have, all of them and no others.
     pub hosts: &'a [Host],
-    /// The purposes that it must allow.
+    /// The purposes that it must allow, all of them and no others.
     pub extended_key_usage: ExtendedKeyUsage,
     /// What the CA may vouch for.
     pub name_constraints: &'a NameConstraints,
@@ -66,6 +66,12 @@ pub enum Refusal {
     Names,
     /// Not signed by the CA.
     Signature,
+    /// extendedKeyUsage allows a purpose that nobody asked for: a server's certificate with
+    /// clientAuth would pass for the load-balancer.
+    UnaskedPurpose {
+        /// The purpose.
+        purpose: String,
+    },
     /// Not valid now, or not within the CA's validity.
     Validity {
         /// The dates, shown.
@@ -155,16 +161,21 @@ fn extended_key_usage(certificate: &ParsedCertificate, expected: ExtendedKeyUsag
         .as_deref()
         .unwrap_or_default();
     let has = |purpose: &str| usages.iter().any(|usage| usage == purpose);
-    for (wanted, missing) in [
-        (expected.server_auth, "serverAuth"),
-        (expected.client_auth, "clientAuth"),
-    ] {
-        hold(
-            !wanted || has(missing),
-            Refusal::ExtendedKeyUsage { missing },
-        )?;
+    let mut wanted = Vec::new();
+    wanted.extend(expected.server_auth.then_some("serverAuth"));
+    wanted.extend(expected.client_auth.then_some("clientAuth"));
+    if let Some(missing) = wanted.iter().find(|purpose| !has(purpose)) {
+        return Err(Refusal::ExtendedKeyUsage { missing });
     }
-    Ok(())
+    match usages
+        .iter()
+        .find(|usage| !wanted.contains(&usage.as_str()))
+    {
+        Some(purpose) => Err(Refusal::UnaskedPurpose {
+            purpose: purpose.clone(),
+        }),
+        None => Ok(()),
+    }
 }
 
 /// Other kinds of names than a host's are none that anybody asked for.
@@ -221,6 +232,12 @@ impl Display for Refusal {
                 write!(f, "`{host}` is outside the CA's name constraints")
             }
             Self::Names => f.write_str("its subjectAltName is not what was asked for"),
+            Self::UnaskedPurpose { purpose } => {
+                write!(
+                    f,
+                    "its extendedKeyUsage has {purpose}, which nobody asked for"
+                )
+            }
             Self::Signature => f.write_str("it is not signed by the CA"),
             Self::Validity { dates } => {
                 write!(
@@ -380,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn every_purpose_must_be_there() {
+    fn the_purposes_must_be_those_asked_for_and_no_others() {
         let judge = |given, wanted| {
             let (ca, key) = (ca(), key());
             let template = EndEntityTemplate {
@@ -401,6 +418,13 @@ mod tests {
         assert_eq!(judge(server, both), no_client);
         assert_eq!(judge(client, both), no_server);
         assert_eq!(judge(both, both), [""; 0]);
+        let unasked = |purpose| {
+            [format!(
+                "its extendedKeyUsage has {purpose}, which nobody asked for"
+            )]
+        };
+        assert_eq!(judge(both, server), unasked("clientAuth"));
+        assert_eq!(judge(both, client), unasked("serverAuth"));
     }
 
     #[test]
