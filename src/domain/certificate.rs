@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use super::digest::Digest;
 use super::host::Host;
 use super::serial_number::SerialNumber;
-use super::text::serialize_as_text;
+use super::text::{Hex, serialize_as_text};
 use super::validity::Validity;
 
 /// A certificate (RFC 5280 4.1), read. Names are as RFC 4514 writes them, in the order of the
@@ -167,6 +167,6 @@ impl Display for AltName {
 
 impl Display for KeyIdentifier {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
+        Hex(&self.0).fmt(f)
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 
 use super::error::Invalid;
-use super::text::serialize_as_text;
+use super::text::{Hex, serialize_as_text};
 
 /// A positive serial number of at most 20 octets, without leading zeros.
 ///
@@ -72,7 +72,7 @@ impl Display for SerialNumber {
         for _ in self.0.len()..RANDOM_OCTETS {
             f.write_str("00")?;
         }
-        self.0.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
+        Hex(&self.0).fmt(f)
     }
 }
 

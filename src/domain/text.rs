@@ -68,6 +68,21 @@ fn write_safe(f: &mut Formatter<'_>, character: char) -> fmt::Result {
     }
 }
 
+/// Octets in lower-case hexadecimal.
+#[derive(Clone, Copy, Debug)]
+pub struct Hex<'a>(pub &'a [u8]);
+
+impl Display for Hex<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
+        self.0.iter().try_for_each(|octet| {
+            f.write_char(digit(octet >> 4))?;
+            f.write_char(digit(octet & 15))
+        })
+    }
+}
+
 /// The items as one line of text.
 #[must_use]
 pub fn joined<T: Display>(items: &[T], separator: &str) -> String {
