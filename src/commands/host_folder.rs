@@ -4,11 +4,11 @@ use crate::config::snippet;
 use crate::domain::crypto::Crypto;
 use crate::domain::name::EntryName;
 use crate::domain::role::{ClientCertificate, Role};
-use crate::store::file::{Bytes, File};
+use crate::store::file::{Bytes, Directory, File, Tree};
 use crate::store::layout::{
-    self, CLIENT_CERTIFICATE, CLIENT_PRIVATE_KEY, CRL_FILE, HAPROXY_LINES, HostFolder, KEY_CERT,
-    PUBLIC, SECRET, SERVER_CA_CERTIFICATES, SERVER_CERTIFICATE, SERVER_PRIVATE_KEY,
-    SERVER_PUBLIC_KEY, SERVER_SETTINGS, TRUST_BUNDLE,
+    self, CLIENT_CERTIFICATE, CLIENT_PRIVATE_KEY, CLOSED_DIRECTORY, CRL_FILE, HAPROXY_LINES,
+    HostFolder, KEY_CERT, PUBLIC, SECRET, SERVER_CA_CERTIFICATES, SERVER_CERTIFICATE,
+    SERVER_PRIVATE_KEY, SERVER_PUBLIC_KEY, SERVER_SETTINGS, TRUST_BUNDLE,
 };
 use crate::verify::rules::VerifiedPath;
 use crate::x509::private_key::PrivateKey;
@@ -36,14 +36,20 @@ pub(super) struct Shared {
 }
 
 impl Identity<'_> {
-    /// The files of the host folder, and the certificate's own in the inventory.
-    pub(super) fn files(&self, shared: &Shared) -> Vec<File> {
+    /// The host folder, and the certificate's own file in the inventory.
+    pub(super) fn tree(&self, shared: &Shared) -> Tree {
         let certificate = self.path.certificate().to_pem().into();
         let mut files = self.host_folder(shared, &certificate);
         let serial_number = &self.path.certificate().details.serial_number;
         let inventory = layout::issued(self.name, serial_number);
         files.push(File::new(inventory, PUBLIC, certificate));
-        files
+        Tree {
+            directories: vec![Directory {
+                path: HostFolder::of(self.name, self.role).directory(),
+                mode: CLOSED_DIRECTORY,
+            }],
+            files,
+        }
     }
 
     fn host_folder(&self, shared: &Shared, certificate: &Bytes) -> Vec<File> {

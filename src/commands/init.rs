@@ -19,15 +19,12 @@ use crate::config::{haproxy, snippet};
 use crate::domain::cluster::Cluster;
 use crate::domain::finding::Finding;
 use crate::domain::name::ClusterName;
-use crate::domain::role::Role;
 use crate::domain::server_line::{ServerLine, TlsOptions};
 use crate::domain::settings::{Backend, Settings};
 use crate::plan::establish::establish;
 use crate::store::create::create;
-use crate::store::file::{Directory, File, Tree};
-use crate::store::layout::{
-    self, CLOSED_DIRECTORY, CLUSTER_FILE, HostFolder, LOG, LOG_FILE, PUBLIC,
-};
+use crate::store::file::{File, Tree};
+use crate::store::layout::{self, CLUSTER_FILE, LOG, LOG_FILE, PUBLIC};
 use crate::store::target::{Target, is_same_file};
 use crate::store::{Store, cluster_file};
 use crate::system::System;
@@ -128,14 +125,14 @@ pub fn run(request: Request, system: &mut System) -> Result<InitReport, Error> {
     let now = trusted_clock(system, request.force)?;
     let running = request.source.is_running_cluster();
     let Settled { cluster, text } = settle(request.source, &target, system)?;
-    let files = haproxy_files(target.path(), &cluster.settings().load_balancer)
+    let haproxy_files = haproxy_files(target.path(), &cluster.settings().load_balancer)
         .map_err(|invalid| Error::HaproxyPath { invalid })?;
     let mut distinguisher = [0; 2];
     system.entropy.fill(&mut distinguisher)?;
     let plan = establish(&cluster, now, u16::from_be_bytes(distinguisher))?;
     let mut findings = request.findings;
     findings.extend(plan.findings.iter().cloned());
-    let lines = cluster.server_lines(&files);
+    let lines = cluster.server_lines(&haproxy_files);
     findings.extend(names_in_paths(&lines));
 
     system.interruption.defer();
@@ -163,21 +160,17 @@ pub fn run(request: Request, system: &mut System) -> Result<InitReport, Error> {
         now,
     };
     let issued = issuer.issue_all(&plan.issuances, system)?;
-    let (entities, entity_files): (Vec<Made>, Vec<_>) = issued.into_iter().unzip();
+    let (entities, mut trees): (Vec<Made>, Vec<Tree>) = issued.into_iter().unzip();
     let ca = certificate_authority::made(&authority, &cluster);
     let certificates: Vec<Made> = std::iter::once(ca).chain(entities).collect();
 
     let passphrase = request.passphrase.as_ref();
-    let mut tree = Tree {
-        directories: closed_directories(&certificates),
-        files: certificate_authority::files(&authority, passphrase, &crl, system)?,
-    };
+    let mut files = certificate_authority::files(&authority, passphrase, &crl, system)?;
     let log = log::issued(&certificates, now, &system.user);
-    tree.files.push(File::new(LOG_FILE, LOG, log));
-    tree.files
-        .extend(text.map(|text| File::new(CLUSTER_FILE, PUBLIC, text)));
-    tree.files.extend(entity_files.into_iter().flatten());
-    write(&target, tree, request.lock_timeout, system)?;
+    files.push(File::new(LOG_FILE, LOG, log));
+    files.extend(text.map(|text| File::new(CLUSTER_FILE, PUBLIC, text)));
+    trees.push(files.into());
+    write(&target, trees, request.lock_timeout, system)?;
     Ok(InitReport {
         schema: 1,
         at: now,
@@ -187,7 +180,7 @@ pub fn run(request: Request, system: &mut System) -> Result<InitReport, Error> {
         ca_key_encrypted: passphrase.is_some(),
         certificates,
         findings,
-        next_steps: next_steps::of(&cluster, target.path(), &files, running),
+        next_steps: next_steps::of(&cluster, target.path(), &haproxy_files, running),
     })
 }
 
@@ -271,34 +264,23 @@ fn settle(source: Source, target: &Target, system: &mut System) -> Result<Settle
     }
 }
 
-/// The host folders. Whatever else files need is open to all.
-fn closed_directories(certificates: &[Made]) -> Vec<Directory> {
-    let entities = certificates.iter().filter(|made| made.role != Role::Ca);
-    entities
-        .map(|made| Directory {
-            path: HostFolder::of(&made.name, made.role).directory(),
-            mode: CLOSED_DIRECTORY,
-        })
-        .collect()
-}
-
 /// All of it at once: a new directory is renamed into place, an existing one gets one transaction.
 fn write(
     target: &Target,
-    tree: Tree,
+    trees: Vec<Tree>,
     lock_timeout: Duration,
     system: &System,
 ) -> Result<(), Error> {
     match target {
         Target::Absent(path) => {
-            create(path, &tree, &*system.progress)?;
+            create(path, &trees, &*system.progress)?;
             // Each file is wiped from memory: of thousands, on all processors.
-            tree.files.into_par_iter().for_each(drop);
+            trees.into_par_iter().for_each(drop);
         }
         Target::Present(path) => {
             let store = Store::at(path);
             let writer = store.lock(lock_timeout, &*system.progress)?;
-            writer.commit(&tree.into(), &*system.progress)?;
+            writer.commit(&trees.into(), &*system.progress)?;
         }
     }
     Ok(())

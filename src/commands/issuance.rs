@@ -14,7 +14,7 @@ use crate::domain::role::Role;
 use crate::domain::serial_number::SerialNumber;
 use crate::domain::validity::Validity;
 use crate::plan::establish::Issuance;
-use crate::store::file::File;
+use crate::store::file::Tree;
 use crate::store::layout::HostFolder;
 use crate::system::{Entropy, System};
 use crate::verify::rules::{Expected, VerifiedPath, verify_issued};
@@ -57,7 +57,7 @@ impl Issuer<'_> {
         &self,
         issuances: &[Issuance<'_>],
         system: &System,
-    ) -> Result<Vec<(Made, Vec<File>)>, Error> {
+    ) -> Result<Vec<(Made, Tree)>, Error> {
         let (entropy, progress) = (&*system.entropy, &*system.progress);
         progress.start("making keys and certificates", issuances.len());
         let issue = |issuance| {
@@ -67,11 +67,7 @@ impl Issuer<'_> {
         issuances.par_iter().map(issue).collect()
     }
 
-    fn issue(
-        &self,
-        issuance: &Issuance<'_>,
-        entropy: &dyn Entropy,
-    ) -> Result<(Made, Vec<File>), Error> {
+    fn issue(&self, issuance: &Issuance<'_>, entropy: &dyn Entropy) -> Result<(Made, Tree), Error> {
         let settings = self.cluster.settings();
         let entry = issuance.entry;
         let key = entropy.private_key(entry.key_algorithm)?;
@@ -106,7 +102,7 @@ impl Issuer<'_> {
             key,
             path,
         };
-        Ok((made, identity.files(self.shared)))
+        Ok((made, identity.tree(self.shared)))
     }
 }
 

@@ -1,10 +1,11 @@
 //! A new PKI directory, complete from the first instant at which it can be seen: it is built under a
 //! dot-name beside its place, and renamed once.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::domain::progress::Progress;
 
@@ -17,28 +18,28 @@ use super::root::Root;
 use super::transaction::for_each;
 use super::{PRIVATE, STATE};
 
-/// Makes the directory `target` with all of `tree` in it, durably; parents that are missing are made
+/// Makes the directory `target` with all of `trees` in it, durably; parents that are missing are made
 /// as `mkdir -p` makes them. On an error or an interruption, which `progress` reports (one step for
 /// each file, and one more), everything that was made is removed.
 ///
 /// # Errors
 /// [`Error::Exists`] and [`Error::DanglingLink`] when something stands at `target`, which is never
 /// replaced; [`Error::Path`]; [`Error::Interrupted`]; [`Error::LocksUnsupported`]; [`Error::Io`].
-pub fn create(target: &Path, tree: &Tree, progress: &dyn Progress) -> Result<(), Error> {
-    create_with(target, tree, progress, &Faults::default())
+pub fn create(target: &Path, trees: &[Tree], progress: &dyn Progress) -> Result<(), Error> {
+    create_with(target, trees, progress, &Faults::default())
 }
 
 fn create_with(
     target: &Path,
-    tree: &Tree,
+    trees: &[Tree],
     progress: &dyn Progress,
     faults: &Faults,
 ) -> Result<(), Error> {
     let mut site = Site::open(target, faults)?;
     site.make_parents()?;
     let stage = site.claim()?;
-    fill(&stage, tree, progress)?;
-    make_durable(&stage, tree)?;
+    fill(&stage, trees, progress)?;
+    make_durable(&stage, trees)?;
     progress.advance()?;
     site.publish()
 }
@@ -226,63 +227,50 @@ fn remove(base: &Root, path: &Path) -> Result<(), Error> {
     base.remove_tree(path, Path::new(LOCK))
 }
 
-/// Writes everything but the lock, which is there. Threads take whole directories: two that make
-/// entries in the same one wait for each other.
-fn fill(root: &Root, tree: &Tree, progress: &dyn Progress) -> Result<(), Error> {
-    let named = tree.directories.iter().map(|directory| &*directory.path);
-    let files = tree.files.iter().map(|file| &*file.path);
-    named.chain(files.clone()).try_for_each(file::check_path)?;
+/// Writes everything but the lock, which is there. Threads take whole trees: two that make entries in
+/// the same directory wait for each other.
+fn fill(root: &Root, trees: &[Tree], progress: &dyn Progress) -> Result<(), Error> {
     root.write_new(Path::new(GENERATION), LOCK_MODE, FIRST)?;
-    progress.start("writing files", tree.files.len() + 1);
-    let contents = by_directory(&tree.files);
-    let write_files = |directory: &Path| {
-        let runs = contents.get(directory).into_iter().flatten();
-        runs.copied().flatten().try_for_each(|file| {
+    let files: usize = trees.iter().map(|tree| tree.files.len()).sum();
+    progress.start("writing files", files + 1);
+    let made = Mutex::new(HashSet::new());
+    for_each(trees, |tree| {
+        let named = tree.directories.iter().map(|directory| &*directory.path);
+        let files = tree.files.iter().map(|file| &*file.path);
+        named.chain(files.clone()).try_for_each(file::check_path)?;
+        for (path, mode) in file::directories(&tree.directories, files) {
+            // To make one twice does no harm, and is rare.
+            if !locked(&made).contains(path) {
+                root.make_directory(path, mode)?;
+                locked(&made).insert(path);
+            }
+        }
+        tree.files.iter().try_for_each(|file| {
             progress.advance()?;
             root.write_new(&file.path, file.mode, &file.bytes)?;
             Ok(())
         })
-    };
-    let directories = file::directories(&tree.directories, files);
-    let parents: HashSet<_> = directories.iter().filter_map(|it| it.0.parent()).collect();
-    let (outer, inner): (Vec<_>, Vec<_>) =
-        directories.iter().partition(|it| parents.contains(it.0));
-    write_files(Path::new(""))?;
-    for (path, mode) in outer {
-        root.make_directory(path, mode)?;
-        write_files(path)?;
-    }
-    for_each(&inner, |(path, mode)| {
-        root.make_directory(path, *mode)?;
-        write_files(path)
     })
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Makes everything durable that stands in the directory by now: all on one file system, for all of
 /// it was made here.
-fn make_durable(root: &Root, tree: &Tree) -> Result<(), Error> {
+fn make_durable(root: &Root, trees: &[Tree]) -> Result<(), Error> {
     if root.sync_file_system()? {
         return Ok(());
     }
-    let files = tree.files.iter().map(|file| &*file.path);
-    let made = file::directories(&tree.directories, files.clone());
+    let named = trees.iter().flat_map(|tree| &tree.directories);
+    let files = trees.iter().flat_map(|tree| &tree.files);
+    let files = files.map(|file| &*file.path);
+    let made = file::directories(named, files.clone());
     let own = ["", STATE].map(Path::new);
     let directories: BTreeSet<_> = made.into_iter().map(|it| it.0).chain(own).collect();
     let files: Vec<_> = files.chain([GENERATION, LOCK].map(Path::new)).collect();
     root.sync_each(&directories, &files)
-}
-
-/// The files of each directory, in runs as they stood.
-fn by_directory(files: &[file::File]) -> HashMap<&Path, Vec<&[file::File]>> {
-    let mut contents: HashMap<_, Vec<_>> = HashMap::new();
-    for run in files.chunk_by(|one, next| parent(one).as_os_str() == parent(next).as_os_str()) {
-        contents.entry(parent(&run[0])).or_default().push(run);
-    }
-    contents
-}
-
-fn parent(file: &file::File) -> &Path {
-    file.path.parent().unwrap_or_else(|| Path::new(""))
 }
 
 #[cfg(test)]
@@ -302,26 +290,28 @@ mod tests {
 
     use super::*;
 
-    fn tree() -> Tree {
+    /// Two trees, so that one makes what the other needs too.
+    fn trees() -> [Tree; 2] {
         let directory = |path: &str, mode| Directory {
             path: path.into(),
             mode,
         };
-        Tree {
-            directories: vec![
-                directory("servers/server1", 0o700),
-                directory("clients", 0o755),
-            ],
+        let common = Tree {
+            directories: vec![directory("clients", 0o755), directory("servers", 0o755)],
             files: vec![
                 File::new("zpki.toml", 0o644, "settings"),
-                File::new("servers/server1/key.pem", 0o600, "key"),
                 File::new("ca/log.jsonl", 0o640, "log"),
             ],
-        }
+        };
+        let server = Tree {
+            directories: vec![directory("servers/server1", 0o700)],
+            files: vec![File::new("servers/server1/key.pem", 0o600, "key")],
+        };
+        [common, server]
     }
 
     fn refused(target: &Path) -> (Kind, String) {
-        let error = create(target, &tree(), &Quiet).unwrap_err();
+        let error = create(target, &trees(), &Quiet).unwrap_err();
         assert!(!error.committed());
         (error.kind(), error.to_string())
     }
@@ -330,7 +320,7 @@ mod tests {
     fn a_new_directory_is_complete_with_its_exact_modes() {
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("a/b/demo");
-        create(&target, &tree(), &Quiet).unwrap();
+        create(&target, &trees(), &Quiet).unwrap();
         let expected = [
             (".zpki", "0700 directory"),
             (".zpki/generation", "0600 0\n"),
@@ -383,7 +373,7 @@ mod tests {
             directories: Vec::new(),
             files: files.into(),
         };
-        create(&target, &tree, &Quiet).unwrap();
+        create(&target, &[tree], &Quiet).unwrap();
         for path in paths {
             assert_eq!(fs::read_to_string(target.join(path)).unwrap(), path);
         }
@@ -393,7 +383,7 @@ mod tests {
     fn a_target_may_end_with_a_slash_or_a_dot() {
         let dir = tempfile::tempdir().unwrap();
         for (target, made) in [("a/", "a"), ("b/.", "b"), ("c/d/", "c/d")] {
-            create(&dir.path().join(target), &tree(), &Quiet).unwrap();
+            create(&dir.path().join(target), &trees(), &Quiet).unwrap();
             assert!(dir.path().join(made).join("zpki.toml").exists());
         }
     }
@@ -432,7 +422,7 @@ mod tests {
         for step in 0..4 {
             let dir = tempfile::tempdir().unwrap();
             let target = dir.path().join("a/b/demo");
-            let error = create(&target, &tree(), &Until::step(step)).unwrap_err();
+            let error = create(&target, &trees(), &Until::step(step)).unwrap_err();
             assert_eq!(error.kind(), Kind::Interrupted);
             assert_eq!(listing(dir.path()), Listing::new(), "step {step}");
         }
@@ -445,7 +435,7 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let target = dir.path().join("a/b/demo");
             let faults = Faults::fail_at(step, ErrorKind::PermissionDenied);
-            match create_with(&target, &tree(), &Quiet, &faults) {
+            match create_with(&target, &trees(), &Quiet, &faults) {
                 Err(error) if !error.committed() => {
                     assert!(matches!(error.kind(), Kind::Io | Kind::Permission));
                     assert_eq!(listing(dir.path()), Listing::new(), "step {step}: {error}");
@@ -470,7 +460,7 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let faults = Faults::fail_every(Step::Syncfs, kind);
             let target = dir.path().join("a/b/demo");
-            let error = create_with(&target, &tree(), &Quiet, &faults).unwrap_err();
+            let error = create_with(&target, &trees(), &Quiet, &faults).unwrap_err();
             assert!(!error.committed());
             assert_eq!(error.kind(), Kind::Io);
             let stage = dir.path().join("a/b/.zpki-init-0/");
@@ -488,7 +478,7 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let faults = Faults::fail_every(Step::Syncfs, kind);
             let target = dir.path().join("a/b/demo");
-            create_with(&target, &tree(), &Quiet, &faults).unwrap();
+            create_with(&target, &trees(), &Quiet, &faults).unwrap();
             assert!(faults.struck());
             // One for everything that was made, and one for the directory that was there.
             assert_eq!(faults.fsyncs(), listing(dir.path()).len() + 1);
@@ -501,9 +491,9 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let target = dir.path().join("demo");
             let faults = Faults::crash_at(step);
-            let _ = create_with(&target, &tree(), &Quiet, &faults);
+            let _ = create_with(&target, &trees(), &Quiet, &faults);
             if !target.exists() {
-                create(&target, &tree(), &Quiet).unwrap();
+                create(&target, &trees(), &Quiet).unwrap();
             }
             assert_eq!(listing(&target).len(), 10, "step {step}");
             if !faults.struck() {
@@ -519,10 +509,10 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let target = dir.path().join("demo");
             let faults = Faults::crash_at(step);
-            let _ = create_with(&target, &tree(), &Quiet, &faults);
+            let _ = create_with(&target, &trees(), &Quiet, &faults);
             let key = dir.path().join(".zpki-init-0/servers/server1/key.pem");
             keys_left += usize::from(key.exists());
-            create(&dir.path().join("other"), &tree(), &Quiet).unwrap();
+            create(&dir.path().join("other"), &trees(), &Quiet).unwrap();
             let names = fs::read_dir(dir.path()).unwrap();
             let mut names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
             names.retain(|name| name != "demo");
@@ -539,7 +529,7 @@ mod tests {
         for step in 0.. {
             let dir = tempfile::tempdir().unwrap();
             let stage = dir.path().join(".zpki-init-0");
-            create(&dir.path().join("killed"), &tree(), &Quiet).unwrap();
+            create(&dir.path().join("killed"), &trees(), &Quiet).unwrap();
             fs::rename(dir.path().join("killed"), &stage).unwrap();
             let faults = Faults::crash_at(step);
             let base = Root::open(dir.path(), &faults).unwrap();
@@ -548,7 +538,7 @@ mod tests {
                 assert!(!stage.exists());
                 break;
             }
-            create(&dir.path().join("demo"), &tree(), &Quiet).unwrap();
+            create(&dir.path().join("demo"), &trees(), &Quiet).unwrap();
             assert!(!stage.exists(), "step {step}");
         }
     }
@@ -561,7 +551,7 @@ mod tests {
             let barrier = Barrier::new(2);
             let run = || {
                 barrier.wait();
-                create(&target, &tree(), &Quiet)
+                create(&target, &trees(), &Quiet)
             };
             let outcomes = thread::scope(|scope| {
                 let runs = [scope.spawn(run), scope.spawn(run)];

@@ -93,7 +93,7 @@ impl Debug for File {
     }
 }
 
-/// A whole new directory tree. Directories that files need and `directories` does not name are made
+/// New files and directories. Directories that files need and `directories` does not name are made
 /// with mode 0755.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Tree {
@@ -103,18 +103,23 @@ pub struct Tree {
     pub files: Vec<File>,
 }
 
+impl From<Vec<File>> for Tree {
+    fn from(files: Vec<File>) -> Self {
+        Self {
+            directories: Vec::new(),
+            files,
+        }
+    }
+}
+
 /// The directories that `files` need and those named, parents first.
 pub(super) fn directories<'a>(
-    named: &'a [Directory],
+    named: impl IntoIterator<Item = &'a Directory>,
     files: impl Iterator<Item = &'a Path>,
 ) -> Vec<(&'a Path, u32)> {
     let mut modes: HashMap<&Path, u32> = HashMap::new();
-    let mut last = Path::new("");
     for parent in files.filter_map(Path::parent) {
-        if parent.as_os_str() != last.as_os_str() {
-            require(&mut modes, parent);
-            last = parent;
-        }
+        require(&mut modes, parent);
     }
     for directory in named {
         require(&mut modes, &directory.path);

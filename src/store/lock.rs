@@ -279,7 +279,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::at(dir.path());
         let writer = store.lock(SOON, &Quiet).unwrap();
-        writer.commit(&tree("first").into(), &Quiet).unwrap();
+        writer.commit(&vec![tree("first")].into(), &Quiet).unwrap();
         let mut child = Command::new("flock")
             .arg(dir.path().join(LOCK))
             .args(["sh", "-c", "echo held; exec cat"])
@@ -318,7 +318,7 @@ mod tests {
         let lock = dir.path().join(LOCK);
         let commit = |text| {
             let writer = store.lock(SOON, &Quiet).unwrap();
-            writer.commit(&tree(text).into(), &Quiet).unwrap();
+            writer.commit(&vec![tree(text)].into(), &Quiet).unwrap();
             fs::metadata(&lock).unwrap().ino()
         };
         let inode = commit("first");

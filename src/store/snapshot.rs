@@ -408,7 +408,7 @@ mod tests {
                 files: vec![File::new("c/d/three", 0o644, "3")],
             };
             let writer = faulty.lock(SOON, &Quiet).ok()?;
-            writer.commit(&tree.into(), &Quiet).ok();
+            writer.commit(&vec![tree].into(), &Quiet).ok();
             let entries = fs::read_dir(dir.path().join("c/d")).ok()?;
             (entries.count() == 1).then_some(())
         });
@@ -443,7 +443,7 @@ mod tests {
             directories: vec![],
             files: vec![File::new("real", 0o644, "text")],
         };
-        commit(&store, &tree.into());
+        commit(&store, &vec![tree].into());
         symlink("real", dir.path().join("link")).unwrap();
         let seen = store.read(|snapshot| text(snapshot, "link"));
         assert_eq!(seen.unwrap(), Some("text".into()));

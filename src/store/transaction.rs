@@ -66,14 +66,16 @@ pub struct Transaction {
     pub changes: Vec<Change>,
 }
 
-impl From<Tree> for Transaction {
-    /// Makes all of a tree; none of its files may exist.
-    fn from(tree: Tree) -> Self {
-        let put = |file| Change::Put { file, before: None };
-        Self {
-            directories: tree.directories,
-            changes: tree.files.into_iter().map(put).collect(),
+impl From<Vec<Tree>> for Transaction {
+    /// Makes all of each tree; none of their files may exist.
+    fn from(trees: Vec<Tree>) -> Self {
+        let mut transaction = Self::default();
+        for Tree { directories, files } in trees {
+            let put = |file| Change::Put { file, before: None };
+            transaction.directories.extend(directories);
+            transaction.changes.extend(files.into_iter().map(put));
         }
+        transaction
     }
 }
 
@@ -129,9 +131,9 @@ fn prepare(
 }
 
 /// Does `work` for each of `items`, on all processors when they are many, until one fails.
-pub(super) fn for_each<T: Sync>(
-    items: &[T],
-    work: impl Fn(&T) -> Result<(), Error> + Sync + Send,
+pub(super) fn for_each<'a, T: Sync>(
+    items: &'a [T],
+    work: impl Fn(&'a T) -> Result<(), Error> + Sync + Send,
 ) -> Result<(), Error> {
     if items.len() < MANY {
         items.iter().try_for_each(work)
@@ -211,14 +213,12 @@ mod tests {
     }
 
     fn first() -> Transaction {
-        Transaction::from(Tree {
-            directories: vec![],
-            files: vec![
-                File::new("zpki.toml", 0o644, "old settings"),
-                File::new("ca/crl.pem", 0o644, "old crl"),
-                File::new("ca/log.jsonl", 0o640, "log"),
-            ],
-        })
+        let files = vec![
+            File::new("zpki.toml", 0o644, "old settings"),
+            File::new("ca/crl.pem", 0o644, "old crl"),
+            File::new("ca/log.jsonl", 0o640, "log"),
+        ];
+        vec![Tree::from(files)].into()
     }
 
     /// A bit of everything: a file replaced, new ones in new directories, one moved, one deleted.
@@ -345,7 +345,7 @@ mod tests {
             directories: vec![],
             files: (0..3 * MANY).map(file).collect(),
         };
-        commit(&Store::at(dir.path()), &tree.into()).unwrap();
+        commit(&Store::at(dir.path()), &vec![tree].into()).unwrap();
         let found = visible(dir.path());
         assert_eq!(found.len(), 7 + 3 * MANY);
         assert_eq!(found["6/13.pem"], "0644 13");
