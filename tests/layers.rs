@@ -40,7 +40,7 @@ const KEPT_IN: &[(&str, &[&str])] = &[
     ("dialoguer", &["system"]),
     ("signal_hook", &["system"]),
     ("minijinja", &["config", "store"]),
-    ("toml_edit", &["store"]),
+    ("toml", &["store"]),
 ];
 
 #[test]

@@ -10,7 +10,7 @@ mod render;
 mod schema;
 mod section;
 
-use toml_edit::{Array, Document, Item, Table, TomlError};
+use toml::de::{self, DeTable};
 
 use crate::domain::cluster::{Cluster, Key, KeyPath, Misfit, MisfitReason};
 use crate::domain::name_constraints::{NameConstraints, permitted_domain};
@@ -24,7 +24,7 @@ pub use render::render;
 pub use schema::TableSchema;
 
 use problem::{Found, Lines, in_line_order, not_utf8};
-use section::{Section, check_top_level};
+use section::{Node, Section, check_top_level};
 
 /// Reads a zpki.toml.
 ///
@@ -37,9 +37,13 @@ pub fn parse(bytes: &[u8]) -> Result<Cluster, Vec<Problem>> {
 }
 
 fn read(text: &str) -> Result<Cluster, Vec<Found>> {
-    let document = Document::parse(text).map_err(|error| vec![syntax(text, &error)])?;
+    let (document, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        return Err(syntax(text, &errors));
+    }
+    let root = document.get_ref();
     let mut found = Vec::new();
-    let settings = settings(document.as_table(), &mut found);
+    let settings = settings(root, &mut found);
     let all_read = found.iter().all(|found| found.reason.is_unknown());
     let Some(settings) = settings.filter(|_| all_read) else {
         return Err(found);
@@ -48,24 +52,32 @@ fn read(text: &str) -> Result<Cluster, Vec<Found>> {
         Ok(cluster) if found.is_empty() => return Ok(cluster),
         Ok(_) => {}
         Err(misfits) => {
-            let place = |misfit| placed(document.as_item(), misfit);
+            let place = |misfit| placed(root, misfit);
             found.extend(misfits.into_iter().map(place));
         }
     }
     Err(found)
 }
 
-fn syntax(text: &str, error: &TomlError) -> Found {
+/// What is not TOML: of each line the first mistake, for the others may well follow from it.
+fn syntax(text: &str, errors: &[de::Error]) -> Vec<Found> {
+    let lines = Lines::of(text);
     // At the end of the file, the last line is the one to look at.
     let last = text.trim_end().len();
-    let at = error.span().map_or(last, |span| span.start.min(last));
-    Found {
-        at: Some(at),
-        reason: Reason::Syntax {
-            column: Lines::of(text).column(at),
-            message: without_noise(error.message()).to_owned(),
-        },
-    }
+    let place = |error: &de::Error| error.span().map_or(last, |span| span.start.min(last));
+    let mut errors: Vec<_> = errors.iter().map(|error| (place(error), error)).collect();
+    errors.sort_by_key(|(at, _)| *at);
+    errors.dedup_by_key(|(at, _)| lines.number(*at));
+    let errors = errors.into_iter();
+    errors
+        .map(|(at, error)| Found {
+            at: Some(at),
+            reason: Reason::Syntax {
+                column: lines.column(at),
+                message: without_noise(error.message()).to_owned(),
+            },
+        })
+        .collect()
 }
 
 /// The parser's message without the expectations that tell a person nothing.
@@ -77,31 +89,33 @@ fn without_noise(message: &str) -> &str {
 }
 
 /// A misfit at its key, or at the nearest table around it that the file has.
-fn placed(root: &Item, Misfit { at: path, reason }: Misfit) -> Found {
+fn placed(root: &DeTable<'_>, Misfit { at: path, reason }: Misfit) -> Found {
     Found {
         at: start_of(root, &path),
         reason: Reason::Misfit(reason),
     }
 }
 
-fn start_of(root: &Item, KeyPath(path): &KeyPath) -> Option<usize> {
-    let mut item = root;
-    let mut at = None;
+fn start_of(root: &DeTable<'_>, KeyPath(path): &KeyPath) -> Option<usize> {
+    let mut path = path.iter();
+    let Some(Key::Name(table)) = path.next() else {
+        return None;
+    };
+    let mut node = root.get(*table)?;
     for key in path {
         let inner = match key {
-            Key::Index(index) => item.get(index),
-            Key::Name(name) => item.get(name),
+            Key::Index(index) => node.get_ref().get(*index),
+            Key::Name(name) => node.get_ref().get(*name),
         };
         let Some(inner) = inner else { break };
-        at = inner.span().map(|span| span.start).or(at);
-        item = inner;
+        node = inner;
     }
-    at
+    Some(node.span().start)
 }
 
 /// The settings; when something is wrong, they are incomplete, or there are none, and `found`
 /// says what.
-fn settings(root: &Table, found: &mut Vec<Found>) -> Option<Settings> {
+fn settings(root: &DeTable<'_>, found: &mut Vec<Found>) -> Option<Settings> {
     check_top_level(root, found);
     check_servers(root, found);
     let name = Section::find(root, &schema::CLUSTER, found)
@@ -124,12 +138,13 @@ fn settings(root: &Table, found: &mut Vec<Found>) -> Option<Settings> {
 }
 
 /// A file without servers is told so even when its other values are wrong too.
-fn check_servers(root: &Table, found: &mut Vec<Found>) {
+fn check_servers(root: &DeTable<'_>, found: &mut Vec<Found>) {
     let servers = root.get(schema::SERVERS.name);
-    let none = |item: &Item| item.as_array().is_some_and(Array::is_empty);
-    if servers.is_none_or(none) {
+    let is_empty =
+        |servers: &Node<'_>| servers.get_ref().as_array().is_some_and(|it| it.is_empty());
+    if servers.is_none_or(is_empty) {
         found.push(Found {
-            at: servers.and_then(Item::span).map(|span| span.start),
+            at: servers.map(|servers| servers.span().start),
             reason: Reason::Misfit(MisfitReason::NoServers),
         });
     }
@@ -528,6 +543,14 @@ servers = [
     }
 
     #[test]
+    fn every_line_that_is_not_toml_is_reported_once() {
+        let text = "[cluster]\nname = grün, blau\n[ca]\nlifetime = 10y\nkey_algorithm = ''x'\n";
+        let problems = problems(text);
+        let lines: Vec<&str> = problems.iter().map(|problem| &problem[..2]).collect();
+        assert_eq!(lines, ["2:", "4:", "5:"], "{problems:#?}");
+    }
+
+    #[test]
     fn a_key_or_a_table_that_is_there_twice_is_reported_at_the_second() {
         let hint = "give each table and each key once; every server has a [[servers]] of its own";
         assert_eq!(
@@ -538,9 +561,10 @@ servers = [
         );
         assert_eq!(
             problems("[servers]\nname = 'a'\n[servers]\nname = 'b'"),
-            [format!(
-                "3: [servers]: not TOML at column 2: duplicate key ({hint})"
-            )]
+            [
+                format!("3: [servers]: not TOML at column 2: duplicate key ({hint})"),
+                format!("4: name = 'b': not TOML at column 1: duplicate key ({hint})"),
+            ]
         );
     }
 

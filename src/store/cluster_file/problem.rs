@@ -229,7 +229,7 @@ impl<'a> Lines<'a> {
     }
 
     /// The number, from 1, of the line with the byte `at`.
-    fn number(&self, at: usize) -> usize {
+    pub(super) fn number(&self, at: usize) -> usize {
         self.starts.partition_point(|start| *start <= at)
     }
 

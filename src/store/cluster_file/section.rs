@@ -3,32 +3,34 @@
 
 use std::str::FromStr;
 
-use toml_edit::{Item, Key, Table, TableLike};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
 use crate::domain::error::Invalid;
 
 use super::problem::{Found, Reason};
 use super::schema::{TABLES, TableSchema};
 
+/// A value of the file, and where it stands.
+pub(super) type Node<'a> = Spanned<DeValue<'a>>;
+
 /// A table of the file; one that the file does not have has no items.
 pub(super) struct Section<'a> {
     schema: &'static TableSchema,
-    items: Option<&'a dyn TableLike>,
+    items: Option<&'a DeTable<'a>>,
     at: Option<usize>,
     found: &'a mut Vec<Found>,
 }
 
 /// Reports what stands outside of the tables that zpki.toml has.
-pub(super) fn check_top_level(root: &Table, found: &mut Vec<Found>) {
-    let unknown = root
-        .iter()
-        .filter(|(name, _)| TABLES.iter().all(|table| table.name != *name));
-    for (name, item) in unknown {
-        let is_table = item.is_table_like() || item.is_array_of_tables();
-        let name = name.to_owned();
+pub(super) fn check_top_level(root: &DeTable<'_>, found: &mut Vec<Found>) {
+    let is_known = |name: &str| TABLES.iter().any(|table| table.name == name);
+    let unknown = root.iter().filter(|(name, _)| !is_known(name.get_ref()));
+    for (key, item) in unknown {
+        let name = key.get_ref().to_string();
         found.push(Found {
-            at: key_start(root, &name),
-            reason: if is_table {
+            at: Some(key.span().start),
+            reason: if item.get_ref().is_table() || is_list_of_tables(item) {
                 Reason::UnknownTable { name }
             } else {
                 Reason::UnknownTopLevelKey { key: name }
@@ -41,7 +43,7 @@ impl<'a> Section<'a> {
     /// The table of the file that `schema` describes; none when something that is no table bears
     /// its name.
     pub(super) fn find(
-        root: &'a Table,
+        root: &'a DeTable<'a>,
         schema: &'static TableSchema,
         found: &'a mut Vec<Found>,
     ) -> Option<Self> {
@@ -58,7 +60,7 @@ impl<'a> Section<'a> {
 
     /// What `read` makes of each table that `schema` describes.
     pub(super) fn each<T>(
-        root: &Table,
+        root: &DeTable<'_>,
         schema: &'static TableSchema,
         found: &mut Vec<Found>,
         read: impl Fn(&mut Section<'_>) -> Option<T>,
@@ -66,31 +68,37 @@ impl<'a> Section<'a> {
         let Some(item) = root.get(schema.name) else {
             return Vec::new();
         };
-        if !is_list(item) {
+        let Some(items) = item.get_ref().as_array() else {
             found.push(wrong_type(item, "a list of tables", schema.header()));
-        }
-        elements(item)
+            return Vec::new();
+        };
+        let items = items.iter();
+        items
             .filter_map(|item| read(&mut Section::of(item, schema, found)?))
             .collect()
     }
 
-    fn of(item: &'a Item, schema: &'static TableSchema, found: &'a mut Vec<Found>) -> Option<Self> {
-        let Some(items) = item.as_table_like() else {
+    fn of(
+        item: &'a Node<'a>,
+        schema: &'static TableSchema,
+        found: &'a mut Vec<Found>,
+    ) -> Option<Self> {
+        let Some(items) = item.get_ref().as_table() else {
             found.push(wrong_type(item, "a table", schema.header()));
             return None;
         };
-        let unknown = items.iter().filter(|(key, _)| !schema.has(key));
-        found.extend(unknown.map(|(key, _)| Found {
-            at: key_start(items, key),
+        let unknown = items.keys().filter(|key| !schema.has(key.get_ref()));
+        found.extend(unknown.map(|key| Found {
+            at: Some(key.span().start),
             reason: Reason::UnknownKey {
                 table: schema,
-                key: key.to_owned(),
+                key: key.get_ref().to_string(),
             },
         }));
         Some(Self {
             schema,
             items: Some(items),
-            at: start(item),
+            at: Some(item.span().start),
             found,
         })
     }
@@ -116,11 +124,12 @@ impl<'a> Section<'a> {
     /// The value of a key that is true or false.
     pub(super) fn flag(&mut self, key: &'static str) -> Option<bool> {
         let item = self.item(key)?;
-        if !item.is_bool() {
+        let flag = item.get_ref().as_bool();
+        if flag.is_none() {
             let example = self.schema.example(key);
             self.found.push(wrong_type(item, "true or false", example));
         }
-        item.as_bool()
+        flag
     }
 
     /// The values of a key that is a list of strings, each read by `read`.
@@ -132,28 +141,30 @@ impl<'a> Section<'a> {
         let Some(item) = self.item(key) else {
             return Vec::new();
         };
-        if !is_list(item) {
+        let Some(items) = item.get_ref().as_array() else {
             let example = self.schema.example(key);
             self.found
                 .push(wrong_type(item, "a list of strings", example));
-        }
-        elements(item)
+            return Vec::new();
+        };
+        let items = items.iter();
+        items
             .filter_map(|item| self.text(item, key, &read))
             .collect()
     }
 
-    fn item(&self, key: &'static str) -> Option<&'a Item> {
+    fn item(&self, key: &'static str) -> Option<&'a Node<'a>> {
         debug_assert!(self.schema.has(key), "{key} is not in the schema");
         self.items?.get(key)
     }
 
     fn text<T>(
         &mut self,
-        item: &Item,
+        item: &Node<'_>,
         key: &'static str,
         read: &impl Fn(&str) -> Result<T, Invalid>,
     ) -> Option<T> {
-        let Some(text) = item.as_str() else {
+        let Some(text) = item.get_ref().as_str() else {
             let example = self.schema.example(key);
             self.found.push(wrong_type(item, "a string", example));
             return None;
@@ -161,7 +172,7 @@ impl<'a> Section<'a> {
         read(text)
             .map_err(|invalid| {
                 self.found.push(Found {
-                    at: start(item),
+                    at: Some(item.span().start),
                     reason: Reason::Value(invalid),
                 });
             })
@@ -169,19 +180,19 @@ impl<'a> Section<'a> {
     }
 }
 
-fn wrong_type(item: &Item, expected: &'static str, example: String) -> Found {
-    let found = match item.type_name() {
-        "array" => "a list",
-        "array of tables" => "a list of tables",
-        "boolean" => "a boolean",
-        "datetime" => "a date",
-        "float" => "a float",
-        "integer" => "an integer",
-        "string" => "a string",
-        _ => "a table",
+fn wrong_type(item: &Node<'_>, expected: &'static str, example: String) -> Found {
+    let found = match item.get_ref() {
+        DeValue::Array(_) if is_list_of_tables(item) => "a list of tables",
+        DeValue::Array(_) => "a list",
+        DeValue::Boolean(_) => "a boolean",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Float(_) => "a float",
+        DeValue::Integer(_) => "an integer",
+        DeValue::String(_) => "a string",
+        DeValue::Table(_) => "a table",
     };
     Found {
-        at: start(item),
+        at: Some(item.span().start),
         reason: Reason::WrongType {
             expected,
             found,
@@ -190,19 +201,8 @@ fn wrong_type(item: &Item, expected: &'static str, example: String) -> Found {
     }
 }
 
-fn is_list(item: &Item) -> bool {
-    item.is_array() || item.is_array_of_tables()
-}
-
-/// The elements of an array or an array of tables; of anything else, none.
-fn elements(item: &Item) -> impl Iterator<Item = &Item> {
-    (0..).map_while(|index: usize| item.get(index))
-}
-
-fn start(item: &Item) -> Option<usize> {
-    item.span().map(|span| span.start)
-}
-
-fn key_start(table: &dyn TableLike, key: &str) -> Option<usize> {
-    table.key(key).and_then(Key::span).map(|span| span.start)
+fn is_list_of_tables(item: &Node<'_>) -> bool {
+    let is_table = |item: &Node<'_>| item.get_ref().is_table();
+    let list = item.get_ref().as_array();
+    list.is_some_and(|list| !list.is_empty() && list.iter().all(is_table))
 }
