@@ -2,18 +2,15 @@
 
 use std::net::IpAddr;
 
-use x509_parser::asn1_rs::BitString;
 use x509_parser::certificate::X509Certificate;
-use x509_parser::error::X509Error;
 use x509_parser::extensions::{GeneralName, NameConstraints, ParsedExtension};
 use x509_parser::prelude::FromDer;
 use x509_parser::time::ASN1Time;
-use x509_parser::verify::verify_signature;
-use x509_parser::x509::{AlgorithmIdentifier, SubjectPublicKeyInfo};
 
 use super::digest::sha256;
 use super::error::Error;
-use super::{der, name, public_key};
+use super::signature::Signed;
+use super::{name, public_key};
 use crate::domain::certificate::{AltName, BasicConstraints, Certificate, KeyIdentifier};
 use crate::domain::serial_number::SerialNumber;
 use crate::domain::validity::Validity;
@@ -66,23 +63,8 @@ impl ParsedCertificate {
     /// algorithm is one that cannot be checked here.
     #[must_use]
     pub fn is_signed_by(&self, issuer: &Self) -> Option<bool> {
-        let (signed, algorithm, signature) = signed_parts(&self.der)?;
-        let (_, key) = SubjectPublicKeyInfo::from_der(&issuer.public_key_der).ok()?;
-        match verify_signature(&key, &algorithm, &signature, signed) {
-            Ok(()) => Some(true),
-            Err(X509Error::SignatureUnsupportedAlgorithm) => None,
-            Err(_) => Some(false),
-        }
+        Signed::of(&self.der)?.is_by(&issuer.public_key_der)
     }
-}
-
-/// TBSCertificate, signatureAlgorithm and signatureValue (RFC 5280 4.1.1), without reading the
-/// certificate once more.
-fn signed_parts(certificate: &[u8]) -> Option<(&[u8], AlgorithmIdentifier<'_>, BitString<'_>)> {
-    let [signed, algorithm, signature] = der::elements(certificate)?.try_into().ok()?;
-    let (_, algorithm) = AlgorithmIdentifier::from_der(algorithm).ok()?;
-    let (_, signature) = BitString::from_der(signature).ok()?;
-    Some((signed, algorithm, signature))
 }
 
 fn damaged(because: &'static str) -> Error {

@@ -1,19 +1,55 @@
-//! DER, as little as is needed to put a certificate's parts together: where an element ends, and
-//! how one is wrapped.
+//! DER, as little as is needed to take a certificate's parts and extensions apart as OpenSSL does, and
+//! to put one together: where an element ends, and how one is wrapped.
+
+/// One element: its tag and what is in it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Element<'a> {
+    pub(super) tag: u8,
+    pub(super) content: &'a [u8],
+    /// Tag and length too.
+    pub(super) whole: &'a [u8],
+}
+
+impl<'a> Element<'a> {
+    /// The element that `bytes` begins with, and what is behind it.
+    pub(super) fn first(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
+        let (header, total) = extent(bytes)?;
+        let (whole, rest) = bytes.split_at_checked(total)?;
+        let element = Self {
+            tag: *bytes.first()?,
+            content: &whole[header..],
+            whole,
+        };
+        Some((element, rest))
+    }
+
+    /// The element that `bytes` begins with, if it has this tag. OpenSSL looks at nothing behind the
+    /// value of an extension, either.
+    pub(super) fn tagged(bytes: &'a [u8], tag: u8) -> Option<Self> {
+        Self::first(bytes)
+            .map(|(element, _)| element)
+            .filter(|element| element.tag == tag)
+    }
+
+    /// The elements in it, one after another.
+    pub(super) fn elements(&self) -> Option<Vec<Self>> {
+        let mut rest = self.content;
+        let mut elements = Vec::new();
+        while !rest.is_empty() {
+            let (element, behind) = Self::first(rest)?;
+            elements.push(element);
+            rest = behind;
+        }
+        Some(elements)
+    }
+}
 
 /// The elements within the SEQUENCE that `bytes` begins with, each with its tag and length; None
 /// for what is no SEQUENCE of definite-length elements.
 pub(super) fn elements(bytes: &[u8]) -> Option<Vec<&[u8]>> {
-    let (header, total) = extent(bytes)?;
-    let mut rest = bytes.get(header..total)?;
-    let mut elements = Vec::new();
-    while !rest.is_empty() {
-        let (_, length) = extent(rest)?;
-        let (element, behind) = rest.split_at_checked(length)?;
-        elements.push(element);
-        rest = behind;
-    }
-    Some(elements)
+    let (sequence, _) = Element::first(bytes)?;
+    let elements = sequence.elements()?.into_iter();
+    Some(elements.map(|element| element.whole).collect())
 }
 
 /// The octets of tag and length, and those of the whole element.
@@ -34,8 +70,23 @@ fn extent(bytes: &[u8]) -> Option<(usize, usize)> {
     (length <= bytes.len() - header).then_some((header, header + length))
 }
 
-pub(super) const SEQUENCE: u8 = 0x30;
 pub(super) const BIT_STRING: u8 = 0x03;
+pub(super) const BOOLEAN: u8 = 0x01;
+pub(super) const INTEGER: u8 = 0x02;
+pub(super) const OBJECT_IDENTIFIER: u8 = 0x06;
+pub(super) const OCTET_STRING: u8 = 0x04;
+pub(super) const SEQUENCE: u8 = 0x30;
+pub(super) const SET: u8 = 0x31;
+
+/// The tag `[number]` of a field that holds other elements, as in `[0] EXPLICIT`.
+pub(super) const fn constructed(number: u8) -> u8 {
+    0xa0 | number
+}
+
+/// The tag `[number]` of a field that holds octets, as in `[0] IMPLICIT OCTET STRING`.
+pub(super) const fn primitive(number: u8) -> u8 {
+    0x80 | number
+}
 
 /// `content` as one element.
 pub(super) fn wrapped(tag: u8, content: &[&[u8]]) -> Vec<u8> {

@@ -1,0 +1,125 @@
+//! Checking signatures, of certificates and CRLs: by ring where it can, else by aws-lc-rs, which knows
+//! P-521, secp256k1 and SHA-512 with every curve, and RSA below 2048 bits. Neither knows P-224, DSA,
+//! Ed448 or PSS with unusual parameters; of those nobody can say here whether they are right.
+
+use aws_lc_rs::signature::{self, ParsedPublicKey, UnparsedPublicKey, VerificationAlgorithm};
+use x509_parser::asn1_rs::BitString;
+use x509_parser::error::X509Error;
+use x509_parser::prelude::FromDer;
+use x509_parser::signature_algorithm::RsaSsaPssParams;
+use x509_parser::verify::verify_signature;
+use x509_parser::x509::{AlgorithmIdentifier, SubjectPublicKeyInfo};
+
+use super::der;
+use super::public_key::rsa_bits;
+
+/// The three parts of everything that is signed (RFC 5280 4.1.1, 5.1.1).
+#[derive(Debug)]
+pub struct Signed<'a> {
+    message: &'a [u8],
+    algorithm: AlgorithmIdentifier<'a>,
+    signature: BitString<'a>,
+}
+
+impl<'a> Signed<'a> {
+    /// Takes a certificate or a CRL apart.
+    #[must_use]
+    pub fn of(der: &'a [u8]) -> Option<Self> {
+        let [message, algorithm, signature] = der::elements(der)?.try_into().ok()?;
+        let (_, algorithm) = AlgorithmIdentifier::from_der(algorithm).ok()?;
+        let (_, signature) = BitString::from_der(signature).ok()?;
+        Some(Self {
+            message,
+            algorithm,
+            signature,
+        })
+    }
+
+    /// Whether the key of a SubjectPublicKeyInfo made the signature; None when that cannot be checked
+    /// here.
+    #[must_use]
+    pub fn is_by(&self, public_key_der: &[u8]) -> Option<bool> {
+        let (_, key) = SubjectPublicKeyInfo::from_der(public_key_der).ok()?;
+        if let Some(algorithm) = beyond_ring(&self.algorithm, &key, public_key_der) {
+            let octets = &*key.subject_public_key.data;
+            // Only a key that the library can read tells a wrong signature from one that it cannot check.
+            ParsedPublicKey::new(algorithm, octets).ok()?;
+            let key = UnparsedPublicKey::new(algorithm, octets);
+            return Some(key.verify(self.message, &self.signature.data).is_ok());
+        }
+        if !is_for_ring(&self.algorithm, public_key_der) {
+            return None;
+        }
+        match verify_signature(&key, &self.algorithm, &self.signature, self.message) {
+            Ok(()) => Some(true),
+            Err(X509Error::SignatureUnsupportedAlgorithm) => None,
+            Err(_) => Some(false),
+        }
+    }
+}
+
+const RSA_WITH_SHA256: &str = "1.2.840.113549.1.1.11";
+const RSA_WITH_SHA512: &str = "1.2.840.113549.1.1.13";
+const RSA_PSS: &str = "1.2.840.113549.1.1.10";
+const ECDSA_WITH_SHA256: &str = "1.2.840.10045.4.3.2";
+const ECDSA_WITH_SHA384: &str = "1.2.840.10045.4.3.3";
+const ECDSA_WITH_SHA512: &str = "1.2.840.10045.4.3.4";
+const P256: &str = "1.2.840.10045.3.1.7";
+const P384: &str = "1.3.132.0.34";
+const P521: &str = "1.3.132.0.35";
+const SECP256K1: &str = "1.3.132.0.10";
+
+/// aws-lc-rs' algorithm for what ring lacks and it has.
+fn beyond_ring(
+    algorithm: &AlgorithmIdentifier<'_>,
+    key: &SubjectPublicKeyInfo<'_>,
+    public_key_der: &[u8],
+) -> Option<&'static dyn VerificationAlgorithm> {
+    let id = algorithm.algorithm.to_id_string();
+    if let Some(bits) = rsa_bits(public_key_der) {
+        return match (bits, id.as_str()) {
+            (1024..2048, RSA_WITH_SHA256) => {
+                Some(&signature::RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY)
+            }
+            (1024..2048, RSA_WITH_SHA512) => {
+                Some(&signature::RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY)
+            }
+            _ => None,
+        };
+    }
+    let curve = key.algorithm.parameters.as_ref()?.as_oid().ok()?;
+    match (curve.to_id_string().as_str(), id.as_str()) {
+        (P256, ECDSA_WITH_SHA512) => Some(&signature::ECDSA_P256_SHA512_ASN1),
+        (P384, ECDSA_WITH_SHA512) => Some(&signature::ECDSA_P384_SHA512_ASN1),
+        (P521, ECDSA_WITH_SHA256) => Some(&signature::ECDSA_P521_SHA256_ASN1),
+        (P521, ECDSA_WITH_SHA384) => Some(&signature::ECDSA_P521_SHA384_ASN1),
+        (P521, ECDSA_WITH_SHA512) => Some(&signature::ECDSA_P521_SHA512_ASN1),
+        (SECP256K1, ECDSA_WITH_SHA256) => Some(&signature::ECDSA_P256K1_SHA256_ASN1),
+        _ => None,
+    }
+}
+
+/// Whether ring says "wrong" of a wrong signature only: it says so of RSA keys that it does not take, and
+/// of PSS with a salt that is not as long as the digest, too.
+fn is_for_ring(algorithm: &AlgorithmIdentifier<'_>, public_key_der: &[u8]) -> bool {
+    let rsa_fits = rsa_bits(public_key_der).is_none_or(|bits| (2048..=8192).contains(&bits));
+    let is_pss = algorithm.algorithm.to_id_string() == RSA_PSS;
+    rsa_fits && (!is_pss || has_usual_parameters(algorithm))
+}
+
+/// One digest for message and mask, and a salt as long as it.
+fn has_usual_parameters(algorithm: &AlgorithmIdentifier<'_>) -> bool {
+    let parameters = algorithm.parameters.as_ref();
+    let Some(parameters) = parameters.and_then(|it| RsaSsaPssParams::try_from(it).ok()) else {
+        return false;
+    };
+    let digest = parameters.hash_algorithm_oid();
+    let length = match digest.to_id_string().as_str() {
+        "2.16.840.1.101.3.4.2.1" => 32,
+        "2.16.840.1.101.3.4.2.2" => 48,
+        "2.16.840.1.101.3.4.2.3" => 64,
+        _ => return false,
+    };
+    let mask = parameters.mask_gen_algorithm();
+    parameters.salt_length() == length && mask.is_ok_and(|mask| mask.hash == *digest)
+}
