@@ -17,7 +17,7 @@ use crate::domain::validity::{NoValidity, show};
 use crate::store;
 use crate::store::cluster_file::Problem;
 use crate::store::layout::CLUSTER_FILE;
-use crate::verify::rules::Refusal;
+use crate::verify::issued::Refusal;
 use crate::x509;
 
 /// Why a command failed.
@@ -141,6 +141,8 @@ pub enum Usage {
         /// Where it came from.
         from: String,
     },
+    /// A name for a certificate whose consumer checks none.
+    HostOfClient,
     /// Flags that are needed where nobody can be asked.
     Missing {
         /// The flags, each with what it is for.
@@ -158,6 +160,8 @@ pub enum Usage {
         /// Where it came from.
         from: String,
     },
+    /// A purpose for a policy that has its own.
+    PurposeWithoutStrict,
     /// Two directories, or two sources of a passphrase.
     Twice {
         /// What is given twice.
@@ -432,6 +436,12 @@ impl Display for Usage {
                     flags.join(", ")
                 )
             }
+            Self::HostOfClient => {
+                f.write_str("--host does not go with --as server-client: servers check no name")
+            }
+            Self::PurposeWithoutStrict => f.write_str(
+                "--purpose goes with --as strict only: the other policies have their purposes",
+            ),
             Self::OutputFormat { format, .. } => {
                 write!(f, "this command has no output format `{format}`")
             }
@@ -452,6 +462,8 @@ impl Usage {
             Self::Missing { .. } => {
                 "see `zpki init --help`, or run it on a terminal to be asked".to_owned()
             }
+            Self::HostOfClient => "leave out --host".into(),
+            Self::PurposeWithoutStrict => "leave out --purpose, or give --as strict".into(),
             Self::OutputFormat { formats, .. } => format!("it has {formats}"),
             Self::PassphraseNotUtf8 { .. } => "choose a passphrase of UTF-8 text".to_owned(),
             Self::Twice { .. } => "give one".to_owned(),

@@ -10,7 +10,7 @@ use crate::store::layout::{
     HostFolder, KEY_CERT, PUBLIC, SECRET, SERVER_CA_CERTIFICATES, SERVER_CERTIFICATE,
     SERVER_PRIVATE_KEY, SERVER_PUBLIC_KEY, SERVER_SETTINGS, TRUST_BUNDLE,
 };
-use crate::verify::rules::VerifiedPath;
+use crate::verify::issued::VerifiedPath;
 use crate::x509::private_key::PrivateKey;
 
 /// A verified certificate with its private key, for a named entry.

@@ -17,7 +17,7 @@ use crate::plan::establish::Issuance;
 use crate::store::file::Tree;
 use crate::store::layout::HostFolder;
 use crate::system::{Entropy, System};
-use crate::verify::rules::{Expected, VerifiedPath, verify_issued};
+use crate::verify::issued::{Expected, VerifiedPath, verify_issued};
 use crate::x509::issue::{Authority, EndEntityTemplate, Subject};
 
 /// One certificate that was made.

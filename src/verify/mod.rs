@@ -1,7 +1,33 @@
-//! What a consumer will say of a certificate. The rules are OpenSSL's, as libssl and HAProxy apply
-//! them; each is one function of [`rules`].
+//! What a consumer will say of a certificate: OpenSSL's verdict, with the certificate and the rule.
 //!
-//! Whatever zpki issues is judged here before it is written: a [`rules::VerifiedPath`] can be had
-//! in no other way, and the host folders are made of those alone.
+//! HAProxy, and the servers behind it, leave certificates to OpenSSL and tell nothing but "SSL handshake
+//! failure". [`verdict::judge`] takes the same steps as OpenSSL 3.0 (`crypto/x509/x509_vfy.c`) under the
+//! defaults of libssl (security level 2), in the same order and under the same names, one module each:
+//!
+//! | | OpenSSL | |
+//! |---|---|---|
+//! | 1 | `check_key_level` | `strength`: the end entity's key |
+//! | 2 | `build_chain` | [`path`]: the one path that is looked at |
+//! | 3 | `check_extensions` | `extensions`: critical ones, CA, purpose, path length, form |
+//! | 4 | `check_auth_level` | `strength`: issuers' keys, and signatures |
+//! | 5 | `check_id` | `names` |
+//! | 6 | `check_revocation` | `revocation` |
+//! | 7 | `internal_verify` | [`signatures`]: signatures and dates |
+//! | 8 | `check_name_constraints` | `name_constraints` |
+//!
+//! Unlike OpenSSL it goes on after the first objection; the first [`reason::Reason`] is OpenSSL's.
+//!
+//! [`issued`] is what zpki asks of the certificates that it has signed itself, before they are written.
 
-pub mod rules;
+mod extensions;
+mod name_constraints;
+mod names;
+mod revocation;
+mod strength;
+
+pub mod issued;
+pub mod path;
+pub mod policy;
+pub mod reason;
+pub mod signatures;
+pub mod verdict;

@@ -1,0 +1,132 @@
+//! Revocation by CRL (`check_revocation`), with X509_V_FLAG_CRL_CHECK and CRL_CHECK_ALL, as HAProxy sets
+//! them for `crl-file`: every certificate of the path, the trust anchor included, needs a CRL of its
+//! issuer that is valid.
+
+use time::OffsetDateTime;
+
+use super::path::Path;
+use super::reason::{Reason, Rule};
+use crate::x509::extensions::KeyUsage;
+use crate::x509::path_certificate::PathCertificate;
+use crate::x509::path_crl::{PathCrl, REMOVE_FROM_CRL};
+
+pub(super) fn check(
+    path: &Path<'_>,
+    crls: &[PathCrl],
+    at: OffsetDateTime,
+    reasons: &mut Vec<Reason>,
+) {
+    for depth in 0..path.certificates.len() {
+        let subject = Subject { path, depth, at };
+        let reason = |rule| Reason { rule, depth };
+        reasons.extend(subject.check(crls).into_iter().map(reason));
+    }
+}
+
+/// One certificate of the path.
+struct Subject<'a, 'p> {
+    path: &'p Path<'a>,
+    depth: usize,
+    at: OffsetDateTime,
+}
+
+/// How well a CRL fits, best last (`CRL_SCORE_*`): without critical extensions, of the right scope, valid.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+struct Score {
+    without_critical: bool,
+    in_scope: bool,
+    valid: bool,
+}
+
+impl Subject<'_, '_> {
+    fn check(&self, crls: &[PathCrl]) -> Vec<Rule> {
+        let certificate = self.certificate();
+        if certificate.extensions.proxy {
+            return Vec::new();
+        }
+        let Some((crl, score)) = self.best(crls) else {
+            return vec![Rule::CrlMissing {
+                issuer: certificate.issuer.shown.clone(),
+            }];
+        };
+        let issuer = self.issuer();
+        let signature = match crl.signed() {
+            Some(signed) => signed.is_by(&issuer.public_key_der),
+            None => Some(false),
+        };
+        let dates = (!score.valid).then(|| date_problem(crl, self.at)).flatten();
+        let signature = match signature {
+            Some(true) => None,
+            Some(false) => Some(Rule::CrlSignature),
+            None => Some(Rule::CrlSignatureUnknown),
+        };
+        let entry = crl.revoked.get(&certificate.serial_number);
+        let is_revoked = entry.is_some_and(|reason| *reason != REMOVE_FROM_CRL);
+        let broken = [
+            (!issuer.may(KeyUsage::CRL_SIGN)).then_some(Rule::CrlSignMissing),
+            (!score.in_scope).then_some(Rule::CrlScope),
+            dates,
+            signature,
+            crl.unknown_critical.then_some(Rule::CrlCriticalExtension),
+            is_revoked.then_some(Rule::Revoked),
+        ];
+        broken.into_iter().flatten().collect()
+    }
+
+    fn certificate(&self) -> &PathCertificate {
+        self.path.certificates[self.depth]
+    }
+
+    /// The next certificate of the path; for the last one, itself.
+    fn issuer(&self) -> &PathCertificate {
+        let last = self.path.certificates.len() - 1;
+        self.path.certificates[last.min(self.depth + 1)]
+    }
+
+    /// The CRL that fits best, of equals the newest.
+    fn best<'c>(&self, crls: &'c [PathCrl]) -> Option<(&'c PathCrl, Score)> {
+        let mut best: Option<(&PathCrl, Score)> = None;
+        for crl in crls {
+            let Some(score) = self.score(crl) else {
+                continue;
+            };
+            let is_better = best
+                .is_none_or(|(other, best)| (score, crl.this_update) > (best, other.this_update));
+            if is_better {
+                best = Some((crl, score));
+            }
+        }
+        best
+    }
+
+    /// None for a CRL of another issuer, or one that OpenSSL does not look into.
+    fn score(&self, crl: &PathCrl) -> Option<Score> {
+        let certificate = self.certificate();
+        let identifier = crl.authority_key_identifier.as_ref();
+        let is_by_issuer = identifier.is_none_or(|it| self.issuer().is_identified_by(it));
+        let scope = crl.scope;
+        let is_unfit = scope.invalid || scope.special || crl.delta;
+        if is_unfit || !certificate.issuer.is_same_as(&crl.issuer) || !is_by_issuer {
+            return None;
+        }
+        let is_ca = certificate.is_ca();
+        let other_kind =
+            scope.only_attribute || (scope.only_user && is_ca) || (scope.only_ca && !is_ca);
+        let other_point = scope.distribution_point && !certificate.extensions.distribution_points;
+        Some(Score {
+            without_critical: !crl.unknown_critical,
+            in_scope: !other_kind && !other_point,
+            valid: date_problem(crl, self.at).is_none(),
+        })
+    }
+}
+
+/// A CRL is expired at nextUpdate itself, like a certificate at notAfter.
+fn date_problem(crl: &PathCrl, at: OffsetDateTime) -> Option<Rule> {
+    let this_update = crl.this_update;
+    if at < this_update {
+        return Some(Rule::CrlNotYetValid { this_update });
+    }
+    let next_update = crl.next_update?;
+    (next_update <= at).then_some(Rule::CrlExpired { next_update })
+}
