@@ -46,6 +46,8 @@ pub struct System {
     pub stderr: Box<dyn Write>,
     /// Whether standard error is a terminal.
     pub stderr_is_terminal: bool,
+    /// Whether standard output is a terminal.
+    pub stdout_is_terminal: bool,
     /// Who answers questions; None without a terminal.
     pub prompt: Option<Box<dyn Prompt>>,
     /// Who is told of long work.
@@ -160,6 +162,7 @@ impl System {
             stdout: Box::new(io::stdout()),
             stderr: Box::new(io::stderr()),
             stderr_is_terminal: io::stderr().is_terminal(),
+            stdout_is_terminal: io::stdout().is_terminal(),
             prompt,
             progress: Box::new(progress::Bar::new(
                 Arc::clone(&interruption),
@@ -216,6 +219,25 @@ impl System {
             file,
             usize::try_from(metadata.len()).unwrap_or(LONGEST_FILE),
         )
+    }
+
+    /// The names of the files in a directory that the user named, sorted; those that begin with a dot
+    /// are left out.
+    ///
+    /// # Errors
+    /// When it is no directory, or cannot be read.
+    pub fn list(&self, path: &Path) -> io::Result<Vec<OsString>> {
+        let entries = std::fs::read_dir(self.locate(path))?;
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry?;
+            let name = entry.file_name();
+            if entry.path().is_file() && !name.as_encoded_bytes().starts_with(b".") {
+                names.push(name);
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
     }
 
     /// Whether it is a file that its group or anyone may read.

@@ -3,8 +3,9 @@
 use crate::sandbox::{Sandbox, golden, same};
 
 /// Every command, as a person types it.
-pub(crate) const COMMANDS: [&[&str]; 8] = [
+pub(crate) const COMMANDS: [&[&str]; 9] = [
     &[],
+    &["check"],
     &["completions"],
     &["init"],
     &["list"],
@@ -15,7 +16,7 @@ pub(crate) const COMMANDS: [&[&str]; 8] = [
 ];
 
 /// Commands whose `-h` is shorter than their `--help`.
-const WITH_A_SUMMARY: &[&[&str]] = &[&["init"]];
+const WITH_A_SUMMARY: &[&[&str]] = &[&["check"], &["init"]];
 
 #[test]
 fn the_help_is_as_committed() {

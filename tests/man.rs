@@ -348,7 +348,7 @@ fn files() -> Vec<(String, String)> {
 }
 
 /// What a page shows at work: commands, each behind what it is for.
-const EXAMPLES: [(&str, &[(&str, &str)]); 8] = [
+const EXAMPLES: [(&str, &[(&str, &str)]); 9] = [
     (
         "zpki",
         &[
@@ -360,6 +360,22 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 8] = [
             (
                 "The lines for HAProxy once more:",
                 "zpki -C prod-pki snippet haproxy",
+            ),
+        ],
+    ),
+    (
+        "zpki-check",
+        &[
+            (
+                "What HAProxy will say of a server:",
+                r"zpki check servers/server1/zato-server-cert.pem \
+    --ca-file load-balancer/ca.cert.pem --host server1.prod.internal",
+            ),
+            (
+                "What the servers will say of the load-balancer, in a year:",
+                r"zpki check load-balancer/key-cert.pem --as server-client \
+    --ca-file servers/server1/zato-server-ca-certs.pem \
+    --at 2027-11-23",
             ),
         ],
     ),

@@ -178,6 +178,7 @@ impl<'a> Run<'a> {
             stdout: Box::new(stdout.clone()),
             stderr: Box::new(stderr.clone()),
             stderr_is_terminal: false,
+            stdout_is_terminal: false,
             prompt: None,
             progress: Box::new(Quiet),
             interruption: Arc::new(Interruption::default()),

@@ -16,7 +16,7 @@ use crate::domain::name::{ClusterName, EntryName};
 use crate::domain::name_constraints::{Network, permitted_domain};
 use crate::domain::role::ClientCertificate;
 use crate::domain::settings::{AbsolutePath, Backend};
-use crate::domain::validity::{Lifetime, Span};
+use crate::domain::validity::{Instant, Lifetime, Span};
 
 /// Bootstraps and keeps the PKI of an HAProxy load-balancer and the Python servers behind it.
 #[derive(Debug, Parser)]
@@ -119,6 +119,12 @@ pub(super) enum Command {
     /// host names, client certificates and lifetimes that no flag gives. Without a terminal nothing
     /// is ever asked, and an error names the flags that are missing.
     Init(Box<Init>),
+    /// Say whether HAProxy, or a server, will accept a certificate, and if not, why
+    ///
+    /// The certificate is judged as OpenSSL judges it for its consumer: HAProxy for a server's, a server
+    /// for the load-balancer's. What a strict verifier would say is a second opinion, whose objections are
+    /// warnings. With --as, that one policy decides, and the exit status is 0, 2 or 3.
+    Check(Check),
     /// List the entries of the cluster and their newest certificates
     List,
     /// Show a certificate, request, CRL or key
@@ -248,6 +254,63 @@ pub(super) struct CaPassphrase {
     /// [or: $ZPKI_CA_PASSPHRASE_FILE, $ZPKI_CA_PASSPHRASE]
     #[arg(long, value_name = "FILE", help_heading = PASSPHRASE)]
     pub(super) ca_passphrase_file: Option<PathBuf>,
+}
+
+/// `zpki check`.
+#[derive(Args, Debug)]
+pub(super) struct Check {
+    /// A certificate, PEM or DER, with what its owner sends behind it, and perhaps its private key, as in
+    /// key-cert.pem
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+
+    /// The trust bundle of the consumer: a file, or a directory of files
+    #[arg(long, value_name = "FILE|DIR")]
+    pub(super) ca_file: PathBuf,
+
+    /// More certificates that are sent behind it (repeatable)
+    #[arg(long, value_name = "FILE")]
+    pub(super) untrusted: Vec<PathBuf>,
+
+    /// CRLs, one for every CA of the path; without it, revocation is not looked at
+    #[arg(long, value_name = "FILE")]
+    pub(super) crl_file: Option<PathBuf>,
+
+    /// A name that the certificate must be for (repeatable: all of them)
+    #[arg(long = "host", value_name = "NAME")]
+    pub(super) hosts: Vec<String>,
+
+    /// Whose verdict decides [default: that of the consumer the certificate is made for]
+    #[arg(long = "as", value_name = "POLICY", value_enum)]
+    pub(super) policy: Option<PolicyName>,
+
+    /// What the certificate is used for, for `--as strict` [default: server]
+    #[arg(long, value_name = "PURPOSE", value_enum)]
+    pub(super) purpose: Option<PurposeName>,
+
+    /// The instant to judge for, RFC 3339 or a date [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub(super) at: Option<Instant>,
+}
+
+/// A consumer of certificates.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(super) enum PolicyName {
+    /// HAProxy that verifies a server
+    HaproxyServer,
+    /// A server that verifies the load-balancer
+    ServerClient,
+    /// OpenSSL with X509_STRICT and PARTIAL_CHAIN, as Python's default from 3.13 on
+    Strict,
+}
+
+/// What a certificate is used for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(super) enum PurposeName {
+    /// By a TLS client
+    Client,
+    /// By a TLS server
+    Server,
 }
 
 /// `zpki show`.

@@ -4,14 +4,21 @@
 use std::io;
 
 use crate::commands::error::Error;
+use crate::domain::finding::Severity;
 use crate::store::error::Kind;
 use crate::x509;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Status {
-    /// Done.
+    /// Done, or all well.
     Success,
+    /// Something should be looked at.
+    Warning,
+    /// Something does not work.
+    Critical,
+    /// Something could not be checked.
+    Unknown,
     /// Wrong usage.
     Usage,
     /// Input that cannot be understood.
@@ -38,6 +45,9 @@ impl Status {
     pub fn code(self) -> u8 {
         match self {
             Self::Success => 0,
+            Self::Warning => 1,
+            Self::Critical => 2,
+            Self::Unknown => 3,
             Self::Usage => 64,
             Self::Data => 65,
             Self::NoInput => 66,
@@ -74,6 +84,27 @@ impl Status {
             Error::Store(error) => Self::of_store(error.kind(), signal),
             Error::X509(x509::error::Error::PassphraseWrong) => Self::Permission,
             Error::X509(_) => Self::Io,
+        }
+    }
+
+    /// How a check ends.
+    #[must_use]
+    pub fn of_severity(severity: Severity) -> Self {
+        match severity {
+            Severity::Ok => Self::Success,
+            Severity::Warning => Self::Warning,
+            Severity::Critical => Self::Critical,
+            Severity::Unknown => Self::Unknown,
+        }
+    }
+
+    /// How a check ends that failed: whatever could not be read is unknown, and only wrong usage and a
+    /// signal are told from that.
+    #[must_use]
+    pub fn of_check(error: &Error, signal: u8) -> Self {
+        match Self::of(error, signal) {
+            status @ (Self::Usage | Self::Signal(_)) => status,
+            _ => Self::Unknown,
         }
     }
 

@@ -3,6 +3,7 @@
 pub mod exit;
 
 mod args;
+mod check;
 mod init;
 mod passphrase;
 mod render;
@@ -32,6 +33,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, system: &mut System) -
     let attempt = Attempt {
         what: render::error::attempt(&arguments.command),
         style: style(&arguments.global, system),
+        is_check: matches!(arguments.command, Command::Check(_)),
     };
     if arguments.global.quiet {
         system.hide_progress();
@@ -47,6 +49,8 @@ struct Attempt {
     what: String,
     /// How the word `error` is shown.
     style: Style,
+    /// Whether it is a check, whose failures are unknowns.
+    is_check: bool,
 }
 
 fn style(global: &Global, system: &System) -> Style {
@@ -79,6 +83,7 @@ fn refused(error: &clap::Error, system: &mut System) -> Status {
     let attempt = Attempt {
         what: "print the help".to_owned(),
         style: Style::new(),
+        is_check: false,
     };
     finish(&attempt, Ok(Rendered::product(&text)), system)
 }
@@ -96,6 +101,17 @@ fn dispatch(arguments: Arguments, system: &mut System) -> Result<Rendered, Error
             });
             Ok(Rendered {
                 changed: report.changed,
+                ..rendered
+            })
+        }
+        Command::Check(arguments) => {
+            let with_path = system.stdout_is_terminal;
+            let report = commands::check::run(&check::request(arguments)?, system)?;
+            let rendered = render::report(format, &report, |report| {
+                render::check::check(report, with_path)
+            });
+            Ok(Rendered {
+                severity: report.status,
                 ..rendered
             })
         }
@@ -190,7 +206,10 @@ fn absolute(path: PathBuf, system: &System) -> Result<PathBuf, Error> {
 /// Writes what there is to say. A reader that has gone away (`| head`) is none of our business.
 fn finish(attempt: &Attempt, result: Result<Rendered, Error>, system: &mut System) -> Status {
     let (rendered, status) = match result {
-        Ok(rendered) => (rendered, Status::Success),
+        Ok(rendered) => {
+            let status = Status::of_severity(rendered.severity);
+            (rendered, status)
+        }
         Err(error) => failed(attempt, &error, system),
     };
     let written = system.stdout.write_all(rendered.stdout.as_bytes());
@@ -202,6 +221,7 @@ fn finish(attempt: &Attempt, result: Result<Rendered, Error>, system: &mut Syste
             let report = Attempt {
                 what: "print the report".to_owned(),
                 style: attempt.style,
+                is_check: false,
             };
             let attempt = if changed { &report } else { attempt };
             let (rendered, status) = failed(attempt, &Error::Output { error, changed }, system);
@@ -214,7 +234,11 @@ fn finish(attempt: &Attempt, result: Result<Rendered, Error>, system: &mut Syste
 
 fn failed(attempt: &Attempt, error: &Error, system: &System) -> (Rendered, Status) {
     let stderr = render::error::failure(&attempt.what, error, attempt.style);
-    let status = Status::of(error, system.interruption.exit_status());
+    let signal = system.interruption.exit_status();
+    let status = match attempt.is_check {
+        true => Status::of_check(error, signal),
+        false => Status::of(error, signal),
+    };
     (
         Rendered {
             stderr,

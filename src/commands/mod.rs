@@ -1,8 +1,9 @@
-//! One file per command (`init`, `list`, `show`, `snippet`): a request in, a report out. No command
+//! One file per command (`check`, `init`, `list`, `show`, `snippet`): a request in, a report out. No command
 //! parses arguments, prints, or knows of a terminal; each is given a
 //! [`System`](crate::system::System) and returns plain data that the text and the JSON are drawn
 //! from. The other files are what they work with.
 
+pub mod check;
 pub mod directory;
 pub mod error;
 pub mod init;

@@ -42,6 +42,11 @@ pub enum Invalid {
         /// The words that are taken.
         choices: &'static [&'static str],
     },
+    /// An instant that cannot be read.
+    Instant {
+        /// What was given.
+        text: String,
+    },
     /// A duration that cannot be read.
     Duration {
         /// What was given.
@@ -210,6 +215,7 @@ impl Display for Invalid {
                 write!(f, "the address {} has no port", Quoted(address))
             }
             Self::Choice { what, value, .. } => write!(f, "unknown {what} {}", Quoted(value)),
+            Self::Instant { text } => write!(f, "{} is not an instant", Quoted(text)),
             Self::Duration { text } => write!(f, "{} is not a duration", Quoted(text)),
             Self::DurationRange { text, least, most } => {
                 write!(f, "{} is not between {least} and {most}", Quoted(text))
@@ -327,6 +333,9 @@ impl Invalid {
                 "an address is HOST:PORT, such as 10.0.0.11:17010".into()
             }
             Self::Choice { value, choices, .. } => choice_hint(value, choices),
+            Self::Instant { .. } => {
+                "an instant is a date with or without a time (RFC 3339), such as 2027-01-31 or 2027-01-31T12:00:00Z".into()
+            }
             Self::Duration { .. } => {
                 "a duration is a number and a unit, such as 90d, 12h or 1y6w (s, m, h, d, w, y)".into()
             }

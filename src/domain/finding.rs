@@ -2,14 +2,19 @@
 
 use serde::Serialize;
 
-/// How bad a finding is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+/// How bad a finding is. The order is that in which several are told: the last is the worst.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
     /// Worth knowing; nothing has to be done.
+    #[default]
     Ok,
     /// Something will go wrong, or does for some consumers.
     Warning,
+    /// It could not be checked.
+    Unknown,
+    /// It does not work, or soon will not.
+    Critical,
 }
 
 /// One thing that has to be said.

@@ -306,6 +306,27 @@ impl Display for Status {
     }
 }
 
+/// An instant as a person gives it: RFC 3339, or a date alone, which is its first second in UTC.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Instant(pub OffsetDateTime);
+
+impl FromStr for Instant {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let whole = if text.contains(['T', 't', ' ']) {
+            text.to_owned()
+        } else {
+            format!("{text}T00:00:00Z")
+        };
+        OffsetDateTime::parse(&whole, &Rfc3339)
+            .map(|at| Self(at.to_offset(time::UtcOffset::UTC)))
+            .map_err(|_| Invalid::Instant {
+                text: text.to_owned(),
+            })
+    }
+}
+
 /// A date as every text output shows it: `2026-11-23 15:40:00 UTC`.
 #[must_use]
 pub fn show(at: OffsetDateTime) -> String {

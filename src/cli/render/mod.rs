@@ -1,5 +1,6 @@
 //! Reports as text and JSON: the same structs, so that the text never knows more than the JSON.
 
+pub(super) mod check;
 pub(super) mod error;
 pub(super) mod json;
 pub(super) mod text;
@@ -7,6 +8,7 @@ pub(super) mod text;
 use serde::Serialize;
 
 use super::args::OutputFormat;
+use crate::domain::finding::Severity;
 
 /// What a run says.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -17,6 +19,8 @@ pub(super) struct Rendered {
     pub(super) stderr: String,
     /// Whether the command has changed something.
     pub(super) changed: bool,
+    /// The worst that there is to say.
+    pub(super) severity: Severity,
 }
 
 impl Rendered {

@@ -368,6 +368,8 @@ fn findings(findings: &[Finding]) -> String {
             let label = match finding.severity {
                 Severity::Ok => "note",
                 Severity::Warning => "warning",
+                Severity::Unknown => "unknown",
+                Severity::Critical => "critical",
             };
             let (about, why) = (Plain(&finding.about), Plain(&finding.why));
             push(&mut text, format_args!("{label}: {about}: {why}\n"));
@@ -385,7 +387,8 @@ fn findings(findings: &[Finding]) -> String {
     text
 }
 
-fn push(text: &mut String, line: std::fmt::Arguments<'_>) {
+/// Adds a formatted line.
+pub(super) fn push(text: &mut String, line: std::fmt::Arguments<'_>) {
     text.write_fmt(line).expect("a String takes everything");
 }
 

@@ -1,0 +1,266 @@
+//! The files that `check` is given, read: certificates with the places where they stand.
+
+use std::path::{Path, PathBuf};
+
+use super::{Request, Source, shown};
+use crate::commands::error::Error;
+use crate::domain::finding::{Finding, Severity};
+use crate::system::System;
+use crate::x509;
+use crate::x509::path_certificate::PathCertificate;
+use crate::x509::path_crl::PathCrl;
+use crate::x509::pem::{self, Block};
+use crate::x509::private_key::PrivateKey;
+
+/// A certificate, and where it stands.
+#[derive(Clone, Debug)]
+pub(super) struct Located {
+    pub(super) certificate: PathCertificate,
+    pub(super) source: Source,
+    pub(super) file: String,
+    /// The line of its PEM block; None for DER.
+    pub(super) line: Option<usize>,
+}
+
+impl Located {
+    /// File, line and subject.
+    pub(super) fn shown(&self) -> String {
+        let subject = &self.certificate.subject.shown;
+        match self.line {
+            Some(line) => format!("{}:{line}: {subject}", self.file),
+            None => format!("{}: {subject}", self.file),
+        }
+    }
+}
+
+/// What the owner of a certificate sends, and what was found beside it.
+#[derive(Debug)]
+pub(super) struct Chain {
+    /// The end entity's certificate first.
+    pub(super) certificates: Vec<Located>,
+    findings: Vec<Finding>,
+}
+
+impl Chain {
+    /// Reads the file that is checked, and those sent besides.
+    pub(super) fn read(request: &Request, system: &mut System) -> Result<Self, Error> {
+        let Contents {
+            mut certificates,
+            keys,
+            mut findings,
+        } = Contents::read(&request.file, Source::Sent, system)?;
+        let Some(leaf) = certificates.first() else {
+            return Err(without_certificate(&request.file));
+        };
+        findings.extend(keys.iter().filter_map(|key| key_problem(key, leaf)));
+        for path in &request.untrusted {
+            certificates.extend(Contents::read(path, Source::Sent, system)?.certificates);
+        }
+        Ok(Self {
+            certificates,
+            findings,
+        })
+    }
+
+    pub(super) fn leaf(&self) -> &PathCertificate {
+        &self.certificates[0].certificate
+    }
+
+    /// What is sent behind the end entity's certificate.
+    pub(super) fn sent(&self) -> impl Iterator<Item = &Located> {
+        self.certificates.iter().skip(1)
+    }
+
+    pub(super) fn findings(&self) -> Vec<Finding> {
+        self.findings.clone()
+    }
+}
+
+/// The certificates of a trust bundle: all of its files, in the order of their names, for a directory.
+pub(super) fn trust_bundle(path: &Path, system: &mut System) -> Result<Vec<Located>, Error> {
+    let files = match system.list(path) {
+        Ok(names) => names.into_iter().map(|name| path.join(name)).collect(),
+        Err(_) => vec![path.to_owned()],
+    };
+    let mut certificates = Vec::new();
+    for file in files {
+        let contents = Contents::read(&file, Source::TrustBundle, system)?;
+        if let Some(damage) = contents.findings.into_iter().next() {
+            return Err(Error::Unreadable {
+                path: file,
+                line: None,
+                because: damage.why,
+                hint: "HAProxy does not start with such a ca-file: take the block out, or put the whole one in".to_owned(),
+            });
+        }
+        certificates.extend(contents.certificates);
+    }
+    if certificates.is_empty() {
+        return Err(without_certificate(path));
+    }
+    Ok(certificates)
+}
+
+/// The CRLs of a file.
+pub(super) fn crls(path: &Path, system: &mut System) -> Result<Vec<PathCrl>, Error> {
+    let bytes = system
+        .read(path)
+        .map_err(|error| Error::input(path, error))?;
+    let blocks = pem::scan(&bytes);
+    if blocks.is_empty() {
+        let crl = PathCrl::from_der(&bytes).map_err(|error| unreadable(path, None, &error))?;
+        return Ok(vec![crl]);
+    }
+    let mut crls = Vec::new();
+    for block in blocks {
+        let block = block.map_err(|error| unreadable(path, error.line(), &error))?;
+        if block.label == "X509 CRL" {
+            let crl = PathCrl::from_der(&block.contents);
+            crls.push(crl.map_err(|error| unreadable(path, Some(block.line), &error))?);
+        }
+    }
+    Ok(crls)
+}
+
+/// What a file holds.
+struct Contents {
+    certificates: Vec<Located>,
+    keys: Vec<(PathBuf, Block)>,
+    findings: Vec<Finding>,
+}
+
+impl Contents {
+    fn read(path: &Path, source: Source, system: &mut System) -> Result<Self, Error> {
+        let bytes = system
+            .read(path)
+            .map_err(|error| Error::input(path, error))?;
+        let located = |certificate, line| Located {
+            certificate,
+            source,
+            file: shown(path),
+            line,
+        };
+        let mut contents = Self {
+            certificates: Vec::new(),
+            keys: Vec::new(),
+            findings: Vec::new(),
+        };
+        let blocks = pem::scan(&bytes);
+        if blocks.is_empty() {
+            let certificate = PathCertificate::from_der(&bytes)
+                .map_err(|error| unreadable(path, None, &error))?;
+            contents.certificates.push(located(certificate, None));
+            return Ok(contents);
+        }
+        for block in blocks {
+            let line = block.as_ref().ok().map(|block| block.line);
+            if let Err(error) = contents.add(block, path, &located) {
+                let line = error.line().or(line);
+                if contents.certificates.is_empty() {
+                    return Err(unreadable(path, line, &error));
+                }
+                contents.findings.push(damaged(path, line, &error));
+            }
+        }
+        Ok(contents)
+    }
+
+    fn add(
+        &mut self,
+        block: Result<Block, x509::error::Error>,
+        path: &Path,
+        located: &impl Fn(PathCertificate, Option<usize>) -> Located,
+    ) -> Result<(), x509::error::Error> {
+        let block = block?;
+        match block.label.as_str() {
+            "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE" => {
+                let certificate = PathCertificate::from_der(&block.contents)?;
+                self.certificates
+                    .push(located(certificate, Some(block.line)));
+            }
+            label if label.ends_with("PRIVATE KEY") => self.keys.push((path.to_owned(), block)),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// HAProxy ignores, without a word, whatever comes after the first certificate and cannot be read.
+fn damaged(path: &Path, line: Option<usize>, error: &x509::error::Error) -> Finding {
+    Finding::warning(
+        "damaged-block",
+        at(path, line),
+        format!("{error}; HAProxy leaves it out without a word"),
+        "put the whole block in, or take it out",
+    )
+}
+
+fn at(path: &Path, line: Option<usize>) -> String {
+    match line {
+        Some(line) => format!("{}:{line}", shown(path)),
+        None => shown(path),
+    }
+}
+
+/// What is wrong with a private key that stands beside a certificate.
+fn key_problem((path, block): &(PathBuf, Block), leaf: &Located) -> Option<Finding> {
+    let finding = |severity, id, why: String, next: &str| {
+        Some(Finding {
+            severity,
+            id,
+            about: at(path, Some(block.line)),
+            why,
+            next: Some(next.to_owned()),
+        })
+    };
+    match PrivateKey::from_pem(block, None) {
+        Ok(key) if key.public_key_der() == leaf.certificate.public_key_der => None,
+        Ok(_) => finding(
+            Severity::Critical,
+            "key-mismatch",
+            format!(
+                "the private key does not belong to the certificate of `{}`",
+                leaf.certificate.subject.shown
+            ),
+            "put the certificate that was issued for this key beside it",
+        ),
+        Err(
+            error @ (x509::error::Error::KeyEncrypted | x509::error::Error::KeyEncryption { .. }),
+        ) => finding(
+            Severity::Critical,
+            "key-encrypted",
+            format!("{error}: neither HAProxy nor a server can load it"),
+            "write it in the clear (openssl pkey), readable by its owner alone",
+        ),
+        Err(error @ x509::error::Error::KeyAlgorithm { .. }) => finding(
+            Severity::Unknown,
+            "key-unknown",
+            format!("{error}: whether it belongs to the certificate is not known"),
+            "compare `openssl pkey -pubout` with `openssl x509 -pubkey`",
+        ),
+        Err(error) => finding(
+            Severity::Critical,
+            "key-damaged",
+            error.to_string(),
+            "restore it from a backup, or make a new key and certificate",
+        ),
+    }
+}
+
+fn unreadable(path: &Path, line: Option<usize>, error: &x509::error::Error) -> Error {
+    Error::Unreadable {
+        path: path.to_owned(),
+        line,
+        because: error.to_string(),
+        hint: error.hint(),
+    }
+}
+
+fn without_certificate(path: &Path) -> Error {
+    Error::Unreadable {
+        path: path.to_owned(),
+        line: None,
+        because: "it has no certificate".to_owned(),
+        hint: "give a file with a CERTIFICATE block (PEM) or a certificate in DER".to_owned(),
+    }
+}
