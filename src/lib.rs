@@ -3,7 +3,7 @@
 //! The layers, each importing only what stands to its left (`tests/layers.rs` holds it):
 //!
 //! ```text
-//! domain <- x509 <- verify <- { plan, config, store } <- commands <- cli <- main
+//! domain <- x509 <- verify <- { plan, audit, config, store } <- commands <- cli <- main
 //!                   system (the door to the outside) is used by commands, cli and main
 //! ```
 //!
@@ -19,6 +19,7 @@
     )
 )]
 
+pub mod audit;
 pub mod cli;
 pub mod commands;
 pub mod config;

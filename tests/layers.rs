@@ -1,5 +1,5 @@
-//! Imports point to the left only: domain <- x509 <- verify <- { plan, config, store } <-
-//! commands <- cli.
+//! Imports point to the left only: domain <- x509 <- verify <- { plan, audit, config, store }
+//! <- commands <- cli.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("x509", &["domain"]),
     ("verify", &["domain", "x509"]),
+    ("audit", &["domain", "x509", "verify"]),
     ("plan", &["domain", "x509", "verify"]),
     ("config", &["domain", "x509", "verify"]),
     ("store", &["domain", "x509", "verify"]),
@@ -16,13 +17,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "commands",
         &[
-            "domain", "x509", "verify", "plan", "config", "store", "system",
+            "domain", "x509", "verify", "audit", "plan", "config", "store", "system",
         ],
     ),
     (
         "cli",
         &[
-            "domain", "x509", "verify", "plan", "config", "store", "system", "commands",
+            "domain", "x509", "verify", "audit", "plan", "config", "store", "system", "commands",
         ],
     ),
 ];

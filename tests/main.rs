@@ -6,6 +6,7 @@
 )]
 
 mod bad_input;
+mod check_cluster;
 mod e2e;
 mod help;
 mod init;

@@ -302,6 +302,16 @@ impl<'a> Outcome<'a> {
         self
     }
 
+    /// Its exit status and standard output, as a check has them.
+    #[track_caller]
+    pub(crate) fn answer(mut self) -> (i32, String) {
+        let stated = "it is stated once";
+        (
+            self.status.take().expect(stated),
+            self.stdout.take().expect(stated),
+        )
+    }
+
     /// Success: its standard output as it is, whatever was said on standard error.
     #[track_caller]
     pub(crate) fn product(mut self) -> String {

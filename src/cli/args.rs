@@ -119,11 +119,14 @@ pub(super) enum Command {
     /// host names, client certificates and lifetimes that no flag gives. Without a terminal nothing
     /// is ever asked, and an error names the flags that are missing.
     Init(Box<Init>),
-    /// Say whether HAProxy, or a server, will accept a certificate, and if not, why
+    /// Say whether HAProxy and the servers will accept each other's certificates, and if not, why
     ///
-    /// The certificate is judged as OpenSSL judges it for its consumer: HAProxy for a server's, a server
-    /// for the load-balancer's. What a strict verifier would say is a second opinion, whose objections are
-    /// warnings. With --as, that one policy decides, and the exit status is 0, 2 or 3.
+    /// Without FILE everything in the PKI directory is checked: each server's certificate as HAProxy will
+    /// see it, the load-balancer's as the servers will, private keys, names, modes, trust bundles, the
+    /// inventory, the CRL and the CA. With FILE, one certificate is judged as OpenSSL judges it for its
+    /// consumer: HAProxy for a server's, a server for the load-balancer's. What a strict verifier would
+    /// say is a second opinion, whose objections are warnings. With --as, that one policy decides, and
+    /// the exit status is 0, 2 or 3.
     Check(Check),
     /// List the entries of the cluster and their newest certificates
     List,
@@ -260,32 +263,32 @@ pub(super) struct CaPassphrase {
 #[derive(Args, Debug)]
 pub(super) struct Check {
     /// A certificate, PEM or DER, with what its owner sends behind it, and perhaps its private key, as in
-    /// key-cert.pem
-    #[arg(value_name = "FILE")]
-    pub(super) file: PathBuf,
+    /// key-cert.pem [default: the whole PKI directory]
+    #[arg(value_name = "FILE", requires = "ca_file")]
+    pub(super) file: Option<PathBuf>,
 
     /// The trust bundle of the consumer: a file, or a directory of files
-    #[arg(long, value_name = "FILE|DIR")]
-    pub(super) ca_file: PathBuf,
+    #[arg(long, value_name = "FILE|DIR", requires = "file")]
+    pub(super) ca_file: Option<PathBuf>,
 
     /// More certificates that are sent behind it (repeatable)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "file")]
     pub(super) untrusted: Vec<PathBuf>,
 
     /// CRLs, one for every CA of the path; without it, revocation is not looked at
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "file")]
     pub(super) crl_file: Option<PathBuf>,
 
     /// A name that the certificate must be for (repeatable: all of them)
-    #[arg(long = "host", value_name = "NAME")]
+    #[arg(long = "host", value_name = "NAME", requires = "file")]
     pub(super) hosts: Vec<String>,
 
     /// Whose verdict decides [default: that of the consumer the certificate is made for]
-    #[arg(long = "as", value_name = "POLICY", value_enum)]
+    #[arg(long = "as", value_name = "POLICY", value_enum, requires = "file")]
     pub(super) policy: Option<PolicyName>,
 
     /// What the certificate is used for, for `--as strict` [default: server]
-    #[arg(long, value_name = "PURPOSE", value_enum)]
+    #[arg(long, value_name = "PURPOSE", value_enum, requires = "policy")]
     pub(super) purpose: Option<PurposeName>,
 
     /// The instant to judge for, RFC 3339 or a date [default: now]

@@ -1,21 +1,46 @@
 //! `zpki check`: from arguments to a request.
 
+use std::path::PathBuf;
+
+use time::OffsetDateTime;
+
 use super::args::{Check, PolicyName, PurposeName};
 use crate::commands::check::Request;
 use crate::commands::error::{Error, Usage};
 use crate::verify::policy::{Policy, Purpose};
 
+/// What is to be checked.
+pub(super) enum Subject {
+    /// One certificate.
+    File(Request),
+    /// The PKI directory, for an instant or for now.
+    Cluster(Option<OffsetDateTime>),
+}
+
 /// What the arguments ask for.
-pub(super) fn request(arguments: Check) -> Result<Request, Error> {
-    Ok(Request {
-        policy: policy(&arguments)?,
-        file: arguments.file,
-        ca_file: arguments.ca_file,
+pub(super) fn subject(arguments: Check) -> Result<Subject, Error> {
+    let policy = policy(&arguments)?;
+    let at = arguments.at.map(|at| at.0);
+    let (Some(file), Some(ca_file)) = (arguments.file, arguments.ca_file) else {
+        return Ok(Subject::Cluster(at));
+    };
+    Ok(Subject::File(Request {
+        file,
+        ca_file,
         untrusted: arguments.untrusted,
         crl_file: arguments.crl_file,
         hosts: arguments.hosts,
-        at: arguments.at.map(|at| at.0),
-    })
+        policy,
+        at,
+    }))
+}
+
+/// What a failure says was tried.
+pub(super) fn attempt(file: Option<&PathBuf>) -> String {
+    match file {
+        Some(file) => format!("check `{}`", file.display()),
+        None => "check the PKI directory".to_owned(),
+    }
 }
 
 /// The other two policies have their purposes, and servers check no name.

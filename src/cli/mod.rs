@@ -106,12 +106,21 @@ fn dispatch(arguments: Arguments, system: &mut System) -> Result<Rendered, Error
         }
         Command::Check(arguments) => {
             let with_path = system.stdout_is_terminal;
-            let report = commands::check::run(&check::request(arguments)?, system)?;
-            let rendered = render::report(format, &report, |report| {
-                render::check::check(report, with_path)
-            });
+            let (rendered, severity) = match check::subject(arguments)? {
+                check::Subject::File(request) => {
+                    let report = commands::check::run(&request, system)?;
+                    let text = |report: &_| render::check::file(report, with_path);
+                    (render::report(format, &report, text), report.status)
+                }
+                check::Subject::Cluster(at) => {
+                    let directory = directory(&global, system)?;
+                    let report = commands::check::cluster::run(at, &directory, system)?;
+                    let text = |report: &_| render::check::cluster(report, with_path, verbosity);
+                    (render::report(format, &report, text), report.status)
+                }
+            };
             Ok(Rendered {
-                severity: report.status,
+                severity,
                 ..rendered
             })
         }

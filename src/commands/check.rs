@@ -13,11 +13,12 @@ use crate::domain::validity::Validity;
 use crate::system::System;
 use crate::verify::path::Pool;
 use crate::verify::policy::{Policy, Purpose};
-use crate::verify::reason::Reason;
+use crate::verify::reason::{Reason, Rule};
 use crate::verify::signatures::CheckedSignatures;
 use crate::verify::verdict::{Context, Outcome, Verdict, judge};
 use crate::x509::path_certificate::PathCertificate;
 
+pub mod cluster;
 mod input;
 
 use input::{Chain, Located};
@@ -180,30 +181,12 @@ pub fn run(request: &Request, system: &mut System) -> Result<CheckReport, Error>
         None => Some(Policy::Strict(deciding.purpose())),
     };
     let places = Places {
-        chain: &chain,
+        sent: &chain.certificates,
         trusted: &trusted,
     };
     let mut findings = chain.findings();
-    let policies = [Some(deciding), second].into_iter().flatten();
-    let mut told: Vec<Reason> = Vec::new();
-    let verdicts = policies
-        .map(|policy| {
-            let decides = policy == deciding;
-            let context = Context {
-                // No server checks the name of the load-balancer.
-                hosts: if policy == Policy::ServerClient {
-                    &[]
-                } else {
-                    context.hosts
-                },
-                ..context
-            };
-            let verdict = judge(chain.leaf(), policy, &context);
-            findings.extend(verdict_findings(&verdict, decides, &told, &places));
-            told.extend(verdict.reasons.iter().cloned());
-            verdict_report(&verdict, decides, &request.hosts, &places)
-        })
-        .collect();
+    let (verdicts, found) = opinions(chain.leaf(), deciding, second, &context, &places);
+    findings.extend(found);
     if request.hosts.is_empty() && deciding.purpose() == Purpose::Server {
         findings.push(Finding::note(
             "no-host",
@@ -211,20 +194,47 @@ pub fn run(request: &Request, system: &mut System) -> Result<CheckReport, Error>
             "no name was checked: give the name that the consumer connects to with --host",
         ));
     }
-    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    let status = worst_first(&mut findings);
     Ok(CheckReport {
         schema: 1,
         at,
         changed: false,
-        status: findings
-            .iter()
-            .map(|finding| finding.severity)
-            .max()
-            .unwrap_or(Severity::Ok),
+        status,
         file: request.file.display().to_string(),
         verdicts,
         findings,
     })
+}
+
+/// Puts the findings in order; the worst severity there is.
+fn worst_first(findings: &mut [Finding]) -> Severity {
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    let worst = findings.first();
+    worst.map_or(Severity::Ok, |finding| finding.severity)
+}
+
+/// The verdict that decides, and a second opinion.
+fn opinions<'a>(
+    leaf: &'a PathCertificate,
+    deciding: Policy,
+    second: Option<Policy>,
+    context: &Context<'a>,
+    places: &Places<'_>,
+) -> (Vec<VerdictReport>, Vec<Finding>) {
+    let mut findings = Vec::new();
+    let mut told: Vec<Reason> = Vec::new();
+    let policies = [Some(deciding), second].into_iter().flatten();
+    let reports = policies.map(|policy| {
+        let decides = policy == deciding;
+        // No server checks the name of the load-balancer.
+        let is_named = deciding != Policy::ServerClient;
+        let hosts = if is_named { context.hosts } else { &[] };
+        let verdict = judge(leaf, policy, &Context { hosts, ..*context });
+        findings.extend(verdict_findings(&verdict, decides, &told, places));
+        told.extend(verdict.reasons.iter().cloned());
+        verdict_report(&verdict, decides, hosts, places)
+    });
+    (reports.collect(), findings)
 }
 
 /// The consumer that a certificate is made for: HAProxy, unless it is good for a client only.
@@ -237,14 +247,14 @@ fn called_for(leaf: &PathCertificate) -> Policy {
 
 /// Where certificates come from.
 struct Places<'a> {
-    chain: &'a Chain,
+    sent: &'a [Located],
     trusted: &'a [Located],
 }
 
 impl Places<'_> {
     fn of(&self, certificate: &PathCertificate) -> &Located {
         let is_it = |located: &&Located| std::ptr::eq(&raw const located.certificate, certificate);
-        let mut all = self.chain.certificates.iter().chain(self.trusted);
+        let mut all = self.sent.iter().chain(self.trusted);
         all.find(is_it)
             .expect("a path is made of the certificates that were read")
     }
@@ -331,11 +341,14 @@ fn verdict_findings(
             next: Some(reason.rule.hint().to_owned()),
         }
     };
-    let new = verdict
-        .reasons
-        .iter()
-        .filter(|reason| !told.contains(reason));
+    let is_new = |reason: &&Reason| !told.contains(reason) && !follows(reason);
+    let new = verdict.reasons.iter().filter(is_new);
     new.map(finding).collect()
+}
+
+/// What OpenSSL says too once there is no issuer.
+fn follows(reason: &Reason) -> bool {
+    matches!(reason.rule, Rule::UnverifiedLeaf)
 }
 
 /// The file as a user names it.

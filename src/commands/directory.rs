@@ -1,7 +1,10 @@
 //! The PKI directory that a command works on, read.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
 
 use super::error::Error;
 use crate::domain::cluster::{Cluster, HaproxyFiles};
@@ -12,6 +15,7 @@ use crate::domain::settings::{AbsolutePath, LoadBalancerSettings};
 use crate::store::layout::{
     self, CLUSTER_FILE, CRL_FILE, HostFolder, ISSUED, KEY_CERT, TRUST_BUNDLE, issued_directory,
 };
+use crate::store::snapshot::Metadata;
 use crate::store::{self, Snapshot, Store, cluster_file};
 use crate::x509::certificate::ParsedCertificate;
 use crate::x509::pem;
@@ -84,6 +88,30 @@ impl View<'_> {
             path: self.path.join(CLUSTER_FILE),
             problems,
         })
+    }
+
+    /// The bytes of a file of the directory; None when there is none.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn bytes(&self, path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, store::Error> {
+        self.snapshot.bytes(path)
+    }
+
+    /// What a file or directory is; None when there is none.
+    ///
+    /// # Errors
+    /// When it cannot be looked at.
+    pub fn metadata(&self, path: &Path) -> Result<Option<Metadata>, store::Error> {
+        self.snapshot.metadata(path)
+    }
+
+    /// The names in a directory, sorted, without those that begin with a dot.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn list(&self, directory: &Path) -> Result<Vec<OsString>, store::Error> {
+        self.snapshot.list(directory)
     }
 
     /// The names in the inventory, sorted.

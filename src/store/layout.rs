@@ -40,6 +40,18 @@ pub const SERVERS: &str = "servers";
 /// Host folders of clients.
 pub const CLIENTS: &str = "clients";
 
+/// The hooks that are owed, within `.zpki`.
+pub const PENDING: &str = ".zpki/pending";
+
+/// The files of the CA, each with its mode.
+pub const CA_FILES: [(&str, u32); 5] = [
+    (CA_CERTIFICATE, PUBLIC),
+    (CA_KEY, SECRET),
+    (CA_FILE, PUBLIC),
+    (CRL, PUBLIC),
+    (LOG_FILE, LOG),
+];
+
 /// What must not be there where a PKI directory is to be made; the settings last, for where only
 /// they are left there is a way on.
 pub const TOP_LEVEL: [&str; 5] = [CA, LOAD_BALANCER, SERVERS, CLIENTS, CLUSTER_FILE];
@@ -87,6 +99,49 @@ impl<'a> HostFolder<'a> {
             Role::Client => Path::new(CLIENTS).join(self.name.as_str()),
             Role::Ca | Role::LoadBalancer => PathBuf::from(LOAD_BALANCER),
         }
+    }
+
+    /// The files in it that every cluster has, each with its mode.
+    #[must_use]
+    pub fn files(&self) -> &'static [(&'static str, u32)] {
+        match self.role {
+            Role::Server => &[
+                (SERVER_PRIVATE_KEY, SECRET),
+                (SERVER_PUBLIC_KEY, PUBLIC),
+                (SERVER_CERTIFICATE, PUBLIC),
+                (SERVER_CA_CERTIFICATES, PUBLIC),
+                (SERVER_SETTINGS, PUBLIC),
+            ],
+            Role::Client => &[
+                (CLIENT_PRIVATE_KEY, SECRET),
+                (CLIENT_CERTIFICATE, PUBLIC),
+                (TRUST_BUNDLE, PUBLIC),
+            ],
+            Role::Ca | Role::LoadBalancer => &[
+                (KEY_CERT, SECRET),
+                (TRUST_BUNDLE, PUBLIC),
+                (HAPROXY_LINES, PUBLIC),
+            ],
+        }
+    }
+
+    /// The trust bundle of this host.
+    #[must_use]
+    pub fn trust_bundle(&self) -> PathBuf {
+        self.directory().join(match self.role {
+            Role::Server => SERVER_CA_CERTIFICATES,
+            Role::Ca | Role::Client | Role::LoadBalancer => TRUST_BUNDLE,
+        })
+    }
+
+    /// The file that holds the private key, and for the load-balancer the certificate too.
+    #[must_use]
+    pub fn private_key(&self) -> PathBuf {
+        self.directory().join(match self.role {
+            Role::Server => SERVER_PRIVATE_KEY,
+            Role::Client => CLIENT_PRIVATE_KEY,
+            Role::Ca | Role::LoadBalancer => KEY_CERT,
+        })
     }
 
     /// The file that holds the certificate, and for the load-balancer the private key too.

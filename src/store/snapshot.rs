@@ -45,6 +45,8 @@ pub struct Metadata {
     pub is_directory: bool,
     /// The permission bits.
     pub mode: u32,
+    /// The numeric user that owns it.
+    pub owner: u32,
 }
 
 impl Store {
@@ -102,6 +104,7 @@ impl Snapshot {
         Ok(stat.map(|stat| Metadata {
             is_directory: FileType::from_raw_mode(stat.st_mode) == FileType::Directory,
             mode: stat.st_mode & 0o7777,
+            owner: stat.st_uid,
         }))
     }
 

@@ -1,32 +1,69 @@
 //! `zpki check` for people: one line when all is well, else a block for each problem, worst first.
 
 use super::Rendered;
-use super::text::push;
+use super::text::{Verbosity, push};
+use crate::commands::check::cluster::ClusterReport;
 use crate::commands::check::{CheckReport, Link, OutcomeReport, VerdictReport};
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::text::{Plain, joined};
 
-/// The report; `with_path` draws the certification path below the problems, as on a terminal.
-pub(in crate::cli) fn check(report: &CheckReport, with_path: bool) -> Rendered {
-    let mut stdout = String::new();
-    let is_note = |finding: &&Finding| finding.severity == Severity::Ok;
-    for finding in report.findings.iter().filter(|finding| !is_note(finding)) {
-        problem(&mut stdout, finding);
+/// A file; `with_path` draws the certification path below the problems, as on a terminal.
+pub(in crate::cli) fn file(report: &CheckReport, with_path: bool) -> Rendered {
+    let refused = report.verdicts.first().filter(|_| with_path);
+    let mut rendered = rendered(&report.findings, report.status, refused, &accepted(report));
+    rendered.stderr = notes(&report.findings);
+    rendered
+}
+
+/// A cluster; `with_path` draws the first path that is refused. Notes are for who wants to know more.
+pub(in crate::cli) fn cluster(
+    report: &ClusterReport,
+    with_path: bool,
+    verbosity: Verbosity,
+) -> Rendered {
+    let verdicts = report.entries.iter().flat_map(|entry| &entry.verdicts);
+    let mut deciding = verdicts.filter(|verdict| verdict.decides);
+    let refused = deciding.find(|verdict| verdict.outcome == OutcomeReport::Refused);
+    let well = format!(
+        "ok: {}: {} certificates, and all that belongs to them",
+        Plain(&report.directory),
+        report.entries.len()
+    );
+    let refused = refused.filter(|_| with_path);
+    let mut rendered = rendered(&report.findings, report.status, refused, &well);
+    if verbosity == Verbosity::Verbose {
+        rendered.stderr = notes(&report.findings);
     }
-    if report.status == Severity::Ok {
-        all_well(&mut stdout, report);
-    } else if with_path && let Some(verdict) = report.verdicts.first() {
-        path(&mut stdout, verdict);
-    }
-    let mut stderr = String::new();
-    for note in report.findings.iter().filter(is_note) {
+    rendered
+}
+
+fn notes(findings: &[Finding]) -> String {
+    let mut text = String::new();
+    let notes = findings.iter().filter(|it| it.severity == Severity::Ok);
+    for note in notes {
         let (about, why) = (Plain(&note.about), Plain(&note.why));
-        push(&mut stderr, format_args!("note: {about}: {why}\n"));
+        push(&mut text, format_args!("note: {about}: {why}\n"));
+    }
+    text
+}
+
+fn rendered(
+    findings: &[Finding],
+    status: Severity,
+    refused: Option<&VerdictReport>,
+    well: &str,
+) -> Rendered {
+    let mut stdout = String::new();
+    let problems = findings.iter().filter(|it| it.severity != Severity::Ok);
+    problems.for_each(|finding| problem(&mut stdout, finding));
+    if status == Severity::Ok {
+        push(&mut stdout, format_args!("{well}\n"));
+    } else if let Some(verdict) = refused {
+        path(&mut stdout, verdict);
     }
     Rendered {
         stdout,
-        stderr,
-        severity: report.status,
+        severity: status,
         ..Rendered::default()
     }
 }
@@ -48,7 +85,8 @@ fn problem(text: &mut String, finding: &Finding) {
     }
 }
 
-fn all_well(text: &mut String, report: &CheckReport) {
+/// Who accepts it.
+fn accepted(report: &CheckReport) -> String {
     let accepting = report.verdicts.iter();
     let accepting: Vec<String> = accepting
         .filter(|verdict| verdict.outcome == OutcomeReport::Accepted)
@@ -59,11 +97,8 @@ fn all_well(text: &mut String, report: &CheckReport) {
     } else {
         "accept"
     };
-    let accepting = joined(&accepting, " and ");
-    push(
-        text,
-        format_args!("ok: {}: {accepting} {verb} it\n", Plain(&report.file)),
-    );
+    let (file, accepting) = (Plain(&report.file), joined(&accepting, " and "));
+    format!("ok: {file}: {accepting} {verb} it")
 }
 
 /// The certificates from the end entity's up, those at fault marked.

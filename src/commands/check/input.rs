@@ -123,10 +123,10 @@ pub(super) fn crls(path: &Path, system: &mut System) -> Result<Vec<PathCrl>, Err
 }
 
 /// What a file holds.
-struct Contents {
-    certificates: Vec<Located>,
-    keys: Vec<(PathBuf, Block)>,
-    findings: Vec<Finding>,
+pub(super) struct Contents {
+    pub(super) certificates: Vec<Located>,
+    pub(super) keys: Vec<(PathBuf, Block)>,
+    pub(super) findings: Vec<Finding>,
 }
 
 impl Contents {
@@ -134,6 +134,11 @@ impl Contents {
         let bytes = system
             .read(path)
             .map_err(|error| Error::input(path, error))?;
+        Self::of(&bytes, path, source)
+    }
+
+    /// What `bytes` are, which stand at `path`.
+    pub(super) fn of(bytes: &[u8], path: &Path, source: Source) -> Result<Self, Error> {
         let located = |certificate, line| Located {
             certificate,
             source,
@@ -203,7 +208,7 @@ fn at(path: &Path, line: Option<usize>) -> String {
 }
 
 /// What is wrong with a private key that stands beside a certificate.
-fn key_problem((path, block): &(PathBuf, Block), leaf: &Located) -> Option<Finding> {
+pub(super) fn key_problem((path, block): &(PathBuf, Block), leaf: &Located) -> Option<Finding> {
     let finding = |severity, id, why: String, next: &str| {
         Some(Finding {
             severity,

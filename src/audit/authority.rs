@@ -1,0 +1,151 @@
+//! The CA, its CRL, and whether the clock can be believed.
+
+use time::{Duration, OffsetDateTime};
+
+use crate::domain::cluster::Cluster;
+use crate::domain::finding::{Finding, Severity};
+use crate::domain::validity::{Validity, show};
+use crate::x509::extensions::KeyUsage;
+use crate::x509::path_certificate::PathCertificate;
+use crate::x509::path_crl::PathCrl;
+
+/// When the CA can no longer issue a certificate of the longest lifetime and its renewal window: from
+/// then on new certificates are cut short.
+#[must_use]
+pub fn runway(cluster: &Cluster, ca: &PathCertificate, at: OffsetDateTime) -> Option<Finding> {
+    let needed = |lifetime: Duration, renew_within: Duration| lifetime + renew_within;
+    let entries = cluster.entries().iter();
+    let longest = entries
+        .map(|entry| {
+            let lifetime = entry.lifetime.duration();
+            needed(lifetime, entry.renew_within.of(lifetime))
+        })
+        .max()?;
+    let not_after = ca.validity.not_after;
+    let runway = not_after.checked_sub(longest)?;
+    (runway <= at && at < not_after).then(|| {
+        Finding::warning(
+            "ca-runway",
+            "ca/ca.cert.pem",
+            format!(
+                "the CA ends on {}, before a certificate made now would have been renewed once",
+                show(not_after)
+            ),
+            "plan for a new CA before then",
+        )
+    })
+}
+
+/// The CA's own dates.
+#[must_use]
+pub fn dates(ca: &PathCertificate, at: OffsetDateTime) -> Option<Finding> {
+    let Validity {
+        not_before,
+        not_after,
+    } = ca.validity;
+    let (id, why) = if at < not_before {
+        (
+            "ca-not-yet-valid",
+            format!("the CA is not valid before {}", show(not_before)),
+        )
+    } else if not_after <= at {
+        (
+            "ca-expired",
+            format!("the CA expired on {}", show(not_after)),
+        )
+    } else {
+        return None;
+    };
+    Some(Finding {
+        severity: Severity::Critical,
+        id,
+        about: "ca/ca.cert.pem".to_owned(),
+        why,
+        next: Some("nothing that it signed is accepted: make a new CA".to_owned()),
+    })
+}
+
+/// What is wrong with the record of revocations; critical where HAProxy looks at it.
+#[must_use]
+pub fn crl(crl: &PathCrl, ca: &PathCertificate, in_use: bool, at: OffsetDateTime) -> Vec<Finding> {
+    let severity = if in_use {
+        Severity::Critical
+    } else {
+        Severity::Warning
+    };
+    let finding = |id, why: String| Finding {
+        severity,
+        id,
+        about: "ca/crl.pem".to_owned(),
+        why,
+        next: Some("have the CA sign a fresh CRL".to_owned()),
+    };
+    let mut findings = Vec::new();
+    let signed = crl
+        .signed()
+        .and_then(|signed| signed.is_by(&ca.public_key_der));
+    if !crl.issuer.is_same_as(&ca.subject) || signed == Some(false) {
+        findings.push(finding(
+            "crl-signature",
+            "it is not signed by the CA".to_owned(),
+        ));
+    }
+    if !ca.may(KeyUsage::CRL_SIGN) {
+        findings.push(finding(
+            "key-usage-no-crl-sign",
+            "the CA may sign no CRL".to_owned(),
+        ));
+    }
+    if at < crl.this_update {
+        let why = format!("it is not valid before {}", show(crl.this_update));
+        findings.push(finding("crl-not-yet-valid", why));
+    }
+    if let Some(next_update) = crl.next_update
+        && next_update <= at
+    {
+        let why = format!("it expired on {} (nextUpdate)", show(next_update));
+        findings.push(finding("crl-expired", why));
+    }
+    findings
+}
+
+/// A clock that is behind what it saw before, or far ahead: no verdict of it can be trusted.
+#[must_use]
+pub fn clock(
+    at: OffsetDateTime,
+    released: OffsetDateTime,
+    issued: &[Validity],
+    live: &[Validity],
+) -> Option<Finding> {
+    let newest = issued.iter().map(|validity| validity.not_before).max();
+    let expired = live
+        .iter()
+        .filter(|validity| validity.not_after <= at)
+        .count();
+    let why = if at < released {
+        format!("it says {}, before this program was made", show(at))
+    } else if let Some(newest) = newest
+        && at < newest - Duration::DAY
+    {
+        format!(
+            "it says {}, and a certificate was issued that begins on {}",
+            show(at),
+            show(newest)
+        )
+    } else if live.len() >= 2 && expired * 2 > live.len() {
+        format!(
+            "it says {}: {expired} of {} certificates would have expired",
+            show(at),
+            live.len()
+        )
+    } else {
+        return None;
+    };
+    Some(Finding {
+        severity: Severity::Unknown,
+        id: "clock-suspect",
+        about: "the clock".to_owned(),
+        why,
+        next: Some("set the clock; if it is right, renew what has expired".to_owned()),
+    })
+}

@@ -1,0 +1,132 @@
+//! The certificate that is installed for an entry, against zpki.toml and the inventory.
+
+use std::collections::BTreeSet;
+
+use crate::domain::cluster::Entry;
+use crate::domain::finding::Finding;
+use crate::domain::host::Host;
+use crate::domain::text::joined;
+use crate::x509::certificate::ParsedCertificate;
+use crate::x509::path_certificate::PathCertificate;
+
+/// A certificate where a host finds it.
+#[derive(Clone, Copy, Debug)]
+pub struct Installed<'a> {
+    /// Whose it is.
+    pub entry: &'a Entry,
+    /// File, line and subject.
+    pub about: &'a str,
+    /// The certificate.
+    pub certificate: &'a PathCertificate,
+    /// What the inventory has of the entry.
+    pub issued: &'a [PathCertificate],
+}
+
+/// What does not fit.
+#[must_use]
+pub fn check(installed: &Installed<'_>) -> Vec<Finding> {
+    [
+        hosts(installed),
+        own_name(installed),
+        purposes(installed),
+        inventory(installed),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn hosts(installed: &Installed<'_>) -> Option<Finding> {
+    let parsed = ParsedCertificate::from_der(&installed.certificate.der).ok()?;
+    let shown =
+        |hosts: &[Host]| -> BTreeSet<String> { hosts.iter().map(Host::to_string).collect() };
+    let (found, wanted) = (
+        shown(&parsed.details.hosts()),
+        shown(&installed.entry.hosts),
+    );
+    let list = |names: &BTreeSet<String>| joined(&names.iter().collect::<Vec<_>>(), ", ");
+    (found != wanted).then(|| {
+        Finding::warning(
+            "hosts-differ",
+            installed.about,
+            format!(
+                "it is for {}, and zpki.toml says {}",
+                list(&found),
+                list(&wanted)
+            ),
+            "issue a certificate for the names of zpki.toml",
+        )
+    })
+}
+
+/// Zato's agent replaces a renamed server's name wherever it stands on the line.
+fn own_name(installed: &Installed<'_>) -> Option<Finding> {
+    let Entry { name, own_name, .. } = installed.entry;
+    let is_on_line = installed.certificate.extensions.extended_key_usage;
+    let is_server = is_on_line.is_some_and(|usage| usage.server_auth);
+    (is_server && own_name.as_str().contains(name.as_str())).then(|| {
+        Finding::note(
+            "name-in-verifyhost",
+            name,
+            format!(
+                "its name stands in verifyhost {own_name}: renaming it in Zato's web console changes that too"
+            ),
+        )
+    })
+}
+
+/// A purpose that nobody asked for: with clientAuth a server passes for the load-balancer, for servers
+/// check no name. One that is missing is for the consumer to say.
+fn purposes(installed: &Installed<'_>) -> Option<Finding> {
+    let wanted = installed.entry.extended_key_usage;
+    let found = installed.certificate.extensions.extended_key_usage;
+    let has = |of: fn(bool, bool) -> bool| {
+        found.is_none_or(|found| of(found.server_auth, found.client_auth))
+    };
+    let unasked = if has(|_, client| client) && !wanted.client_auth {
+        "clientAuth"
+    } else if has(|server, _| server) && !wanted.server_auth {
+        "serverAuth"
+    } else {
+        return None;
+    };
+    Some(Finding::warning(
+        "unasked-purpose",
+        installed.about,
+        format!("its extendedKeyUsage allows {unasked}, which zpki.toml does not ask for"),
+        "issue it again",
+    ))
+}
+
+fn inventory(installed: &Installed<'_>) -> Option<Finding> {
+    let Installed {
+        about,
+        certificate,
+        issued,
+        ..
+    } = installed;
+    if !issued.iter().any(|issued| issued.der == certificate.der) {
+        return Some(Finding::warning(
+            "not-in-inventory",
+            about,
+            format!(
+                "ca/issued does not have it (serial number {})",
+                certificate.serial_number
+            ),
+            "if it is yours, put a copy there, or it can be neither listed nor revoked",
+        ));
+    }
+    let begun = |certificate: &PathCertificate| certificate.validity.not_before;
+    let newer = issued
+        .iter()
+        .find(|issued| begun(issued) > begun(certificate))?;
+    Some(Finding::warning(
+        "superseded",
+        about,
+        format!(
+            "a newer one was issued (serial number {})",
+            newer.serial_number
+        ),
+        "install the newer one",
+    ))
+}

@@ -1,0 +1,521 @@
+//! `zpki check` in a PKI directory: everything, in both directions.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use time::OffsetDateTime;
+use zeroize::Zeroizing;
+
+use super::input::{Contents, Located, key_problem};
+use super::{Places, Source, VerdictReport, opinions, shown, worst_first};
+use crate::audit::entry::Installed;
+use crate::audit::files::Observed;
+use crate::audit::{authority, entry, files};
+use crate::commands::directory::{PkiDirectory, View};
+use crate::commands::error::Error;
+use crate::commands::init::RELEASED;
+use crate::domain::cluster::{Cluster, Entry};
+use crate::domain::finding::{Finding, Severity};
+use crate::domain::name::{ClusterName, EntryName};
+use crate::domain::role::Role;
+use crate::domain::validity::Validity;
+use crate::store::layout::{
+    self, CA, CA_CERTIFICATE, CA_FILE, CA_FILES, CA_KEY, CLOSED_DIRECTORY, CLUSTER_FILE, CRL,
+    CRL_FILE, HostFolder, PENDING, PUBLIC,
+};
+use crate::system::System;
+use crate::verify::path::Pool;
+use crate::verify::policy::Policy;
+use crate::verify::signatures::CheckedSignatures;
+use crate::verify::verdict::Context;
+use crate::x509::path_certificate::PathCertificate;
+use crate::x509::path_crl::PathCrl;
+use crate::x509::pem;
+
+/// What there is to say of a cluster.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClusterReport {
+    /// Version of this report's form.
+    pub schema: u32,
+    /// The instant that was judged for.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// Always false: nothing is written.
+    pub changed: bool,
+    /// The worst of the findings.
+    pub status: Severity,
+    /// The PKI directory.
+    pub directory: String,
+    /// The cluster's name.
+    pub cluster: ClusterName,
+    /// The entries of zpki.toml, in its order.
+    pub entries: Vec<EntryReport>,
+    /// Everything that was found, worst first.
+    pub findings: Vec<Finding>,
+}
+
+/// What its consumers say of an entry.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EntryReport {
+    /// Its name.
+    pub name: EntryName,
+    /// Its role.
+    pub role: Role,
+    /// The file of its certificate, relative to the directory.
+    pub file: String,
+    /// What each consumer says; empty when there is no certificate to judge.
+    pub verdicts: Vec<VerdictReport>,
+}
+
+/// Checks a PKI directory, for `at` or for now.
+///
+/// # Errors
+/// When there is no zpki.toml, it is wrong, or there is no clock.
+pub fn run(
+    at: Option<OffsetDateTime>,
+    directory: &PkiDirectory,
+    system: &System,
+) -> Result<ClusterReport, Error> {
+    let is_now = at.is_none();
+    let at = at.or(system.now).ok_or(Error::NoClock)?;
+    let installation = directory.read(Installation::read)?;
+    let mut inspection = Inspection {
+        at,
+        installation: &installation,
+        signatures: CheckedSignatures::default(),
+        findings: installation.findings.clone(),
+    };
+    inspection.authority();
+    let entries = installation.cluster.entries().iter();
+    let entries = entries.map(|entry| inspection.entry(entry)).collect();
+    if is_now {
+        inspection.clock();
+    }
+    let mut findings = inspection.findings;
+    let status = worst_first(&mut findings);
+    Ok(ClusterReport {
+        schema: 1,
+        at,
+        changed: false,
+        status,
+        directory: shown(directory.path()),
+        cluster: installation.cluster.settings().name.clone(),
+        entries,
+        findings,
+    })
+}
+
+/// Everything that is looked at, of one state of the directory.
+struct Installation {
+    cluster: Cluster,
+    /// The files that could be read.
+    files: BTreeMap<PathBuf, Zeroizing<Vec<u8>>>,
+    /// What the inventory has of each name.
+    issued: BTreeMap<EntryName, Vec<PathCertificate>>,
+    /// What was found while reading.
+    findings: Vec<Finding>,
+}
+
+impl Installation {
+    fn read(view: &View<'_>) -> Result<Self, Error> {
+        let cluster = view.cluster()?;
+        let mut installation = Self {
+            files: BTreeMap::new(),
+            issued: BTreeMap::new(),
+            findings: Vec::new(),
+            cluster,
+        };
+        let expected = expected_files(&installation.cluster);
+        let owner = view.metadata(Path::new(""))?.map(|found| found.owner);
+        let mut observed = Vec::new();
+        for (path, mode) in &expected {
+            installation.look(view, path, *mode, &mut observed);
+        }
+        installation
+            .findings
+            .extend(files::check(&observed, owner.unwrap_or_default()));
+        for name in view.issued_names()? {
+            let certificates = installation.inventory(view, &name);
+            installation.issued.insert(name, certificates);
+        }
+        installation.strangers(view);
+        Ok(installation)
+    }
+
+    /// Reads a file, or looks at a directory.
+    fn look(&mut self, view: &View<'_>, path: &Path, mode: u32, observed: &mut Vec<Observed>) {
+        let metadata = match view.metadata(path) {
+            Ok(Some(metadata)) => metadata,
+            Ok(None) => return self.missing(path),
+            Err(error) => return self.unreadable(path, &error.to_string()),
+        };
+        observed.push(Observed {
+            path: path.to_owned(),
+            mode: metadata.mode,
+            expected: mode,
+            owner: metadata.owner,
+        });
+        if metadata.is_directory {
+            return;
+        }
+        match view.bytes(path) {
+            Ok(Some(bytes)) => _ = self.files.insert(path.to_owned(), bytes),
+            Ok(None) => self.missing(path),
+            Err(error) => self.unreadable(path, &error.to_string()),
+        }
+    }
+
+    fn missing(&mut self, path: &Path) {
+        // The CA's key may well be kept elsewhere.
+        if path == Path::new(CA_KEY) {
+            return;
+        }
+        self.findings.push(Finding {
+            severity: Severity::Critical,
+            id: "file-missing",
+            about: shown(path),
+            why: "it is not there".to_owned(),
+            next: Some("restore it from a backup, or make the certificate again".to_owned()),
+        });
+    }
+
+    fn unreadable(&mut self, path: &Path, because: &str) {
+        self.findings.push(Finding {
+            severity: Severity::Unknown,
+            id: "file-unreadable",
+            about: shown(path),
+            why: because.to_owned(),
+            next: Some("run the check as the user that owns it".to_owned()),
+        });
+    }
+
+    fn inventory(&mut self, view: &View<'_>, name: &EntryName) -> Vec<PathCertificate> {
+        let directory = layout::issued_directory(name);
+        let names = view.list(&directory).unwrap_or_default();
+        let mut certificates = Vec::new();
+        for file in names.into_iter().filter(|file| layout::is_issued(file)) {
+            let path = directory.join(file);
+            let contents = match view.bytes(&path) {
+                Ok(Some(bytes)) => Contents::of(&bytes, &path, Source::Sent),
+                Ok(None) => continue,
+                Err(error) => Err(error.into()),
+            };
+            match contents {
+                Ok(contents) => {
+                    let read = contents.certificates.into_iter();
+                    certificates.extend(read.map(|located| located.certificate));
+                }
+                Err(error) => self.unreadable(&path, &because(&error)),
+            }
+        }
+        certificates
+    }
+
+    /// Hooks that are owed, and a passphrase beside the key that it opens.
+    fn strangers(&mut self, view: &View<'_>) {
+        for name in view.list(Path::new(PENDING)).unwrap_or_default() {
+            self.findings.push(Finding::warning(
+                "hook-pending",
+                name.to_string_lossy(),
+                "its certificate was changed, and the command that should follow has not succeeded yet",
+                "run the command again, or reload its host by hand",
+            ));
+        }
+        for name in view.list(Path::new(CA)).unwrap_or_default() {
+            let is_passphrase = name.to_string_lossy().to_ascii_lowercase().contains("pass");
+            if is_passphrase {
+                self.findings.push(Finding::warning(
+                    "passphrase-beside-key",
+                    shown(&Path::new(CA).join(name)),
+                    "by its name it is a passphrase, and whoever copies this directory has it with the key",
+                    "keep it elsewhere, and give it with --ca-passphrase-file",
+                ));
+            }
+        }
+    }
+
+    fn certificates(&self, path: &Path, source: Source) -> Result<Contents, Option<Error>> {
+        let bytes = self.files.get(path).ok_or(None)?;
+        Contents::of(bytes, path, source).map_err(Some)
+    }
+}
+
+/// Every file and directory that a cluster has, with its mode.
+fn expected_files(cluster: &Cluster) -> Vec<(PathBuf, u32)> {
+    let mut expected = vec![(PathBuf::from(CLUSTER_FILE), PUBLIC)];
+    expected.extend(CA_FILES.map(|(path, mode)| (PathBuf::from(path), mode)));
+    for entry in cluster.entries() {
+        let folder = HostFolder::of(&entry.name, entry.role);
+        let directory = folder.directory();
+        let own = folder.files().iter();
+        let own = own.map(|(name, mode)| (directory.join(name), *mode));
+        let crl = cluster.settings().revocation.enabled && entry.role == Role::LoadBalancer;
+        let crl = crl.then(|| (directory.join(CRL_FILE), PUBLIC));
+        expected.push((directory.clone(), CLOSED_DIRECTORY));
+        expected.extend(own.chain(crl));
+    }
+    expected
+}
+
+/// Why a file could not be understood.
+fn because(error: &Error) -> String {
+    let reasons = error.reasons().into_iter();
+    let causes = reasons.flat_map(|reason| reason.because);
+    causes.collect::<Vec<_>>().join("; ")
+}
+
+/// The check as it goes on.
+struct Inspection<'a> {
+    at: OffsetDateTime,
+    installation: &'a Installation,
+    signatures: CheckedSignatures,
+    findings: Vec<Finding>,
+}
+
+impl Inspection<'_> {
+    /// The CA's certificate, its CRL and its trust bundle.
+    fn authority(&mut self) {
+        let Some(ca) = self.one(Path::new(CA_CERTIFICATE)) else {
+            return;
+        };
+        let (at, cluster) = (self.at, &self.installation.cluster);
+        let ca = &ca.certificate;
+        self.findings.extend(authority::dates(ca, at));
+        self.findings.extend(authority::runway(cluster, ca, at));
+        let in_use = cluster.settings().revocation.enabled;
+        if let Some(crl) = self.crl(Path::new(CRL)) {
+            self.findings.extend(authority::crl(&crl, ca, in_use, at));
+        }
+        let bundle = self.all(Path::new(CA_FILE), Source::TrustBundle);
+        if !bundle.is_empty() && !bundle.iter().any(|it| it.certificate.der == ca.der) {
+            self.findings.push(Finding::warning(
+                "trust-bundle-differs",
+                CA_FILE,
+                "it lacks the certificate of the issuing CA",
+                format!("add {CA_CERTIFICATE} to it"),
+            ));
+        }
+    }
+
+    /// An entry: its own files, and what its consumers say.
+    fn entry(&mut self, entry: &Entry) -> EntryReport {
+        let folder = HostFolder::of(&entry.name, entry.role);
+        let mut report = EntryReport {
+            name: entry.name.clone(),
+            role: entry.role,
+            file: shown(&folder.certificate()),
+            verdicts: Vec::new(),
+        };
+        self.trust_bundle(&folder.trust_bundle());
+        let sent = self.all(&folder.certificate(), Source::Sent);
+        let Some(leaf) = sent.first() else {
+            return report;
+        };
+        self.pair(&folder.private_key(), leaf);
+        let issued = self.installation.issued.get(&entry.name);
+        self.findings.extend(entry::check(&Installed {
+            entry,
+            about: &leaf.shown(),
+            certificate: &leaf.certificate,
+            issued: issued.map_or(&[], Vec::as_slice),
+        }));
+        report.verdicts = self.verdicts(entry, &sent);
+        report
+    }
+
+    /// Whether the private key is the certificate's.
+    fn pair(&mut self, path: &Path, leaf: &Located) {
+        let Some(bytes) = self.installation.files.get(path) else {
+            return;
+        };
+        let keys: Vec<_> = pem::scan(bytes)
+            .into_iter()
+            .filter_map(Result::ok)
+            .filter(|block| block.label.ends_with("PRIVATE KEY"))
+            .map(|block| (path.to_owned(), block))
+            .collect();
+        if keys.is_empty() {
+            self.findings.push(Finding {
+                severity: Severity::Critical,
+                id: "key-missing",
+                about: shown(path),
+                why: "it has no private key".to_owned(),
+                next: Some(
+                    "restore it from a backup, or make a new key and certificate".to_owned(),
+                ),
+            });
+        }
+        let problems = keys.iter().filter_map(|key| key_problem(key, leaf));
+        self.findings.extend(problems);
+    }
+
+    /// A host's trust bundle should be the cluster's.
+    fn trust_bundle(&mut self, path: &Path) {
+        let fingerprints = |bundle: Vec<Located>| {
+            let mut all: Vec<_> = bundle.iter().map(|it| it.certificate.fingerprint).collect();
+            all.sort_unstable_by_key(ToString::to_string);
+            all
+        };
+        let own = fingerprints(self.all(path, Source::TrustBundle));
+        let wanted = fingerprints(self.quietly(Path::new(CA_FILE), Source::TrustBundle));
+        if !own.is_empty() && !wanted.is_empty() && own != wanted {
+            self.findings.push(Finding::warning(
+                "trust-bundle-differs",
+                shown(path),
+                format!("it does not have the certificates of {CA_FILE}, and those only"),
+                format!("copy {CA_FILE} there"),
+            ));
+        }
+    }
+
+    /// What those say that the entry connects to, or that connect to it.
+    fn verdicts(&mut self, entry: &Entry, sent: &[Located]) -> Vec<VerdictReport> {
+        let cluster = &self.installation.cluster;
+        let settings = cluster.settings();
+        if entry.role == Role::Server {
+            let load_balancer = EntryName::load_balancer();
+            let folder = HostFolder::of(&load_balancer, Role::LoadBalancer);
+            let trusted = self.quietly(&folder.trust_bundle(), Source::TrustBundle);
+            let verifyhost = settings.load_balancer.verifyhost;
+            let hosts: Vec<String> = verifyhost
+                .then(|| entry.own_name.to_string())
+                .into_iter()
+                .collect();
+            let crl = settings.revocation.enabled;
+            let crl = crl.then(|| self.crl(&folder.directory().join(CRL_FILE)));
+            let crls = crl.map(|crl| crl.into_iter().collect::<Vec<_>>());
+            return self.judge(
+                Policy::HaproxyServer,
+                sent,
+                &trusted,
+                &hosts,
+                crls.as_deref(),
+            );
+        }
+        // Whatever the servers ask for today, they have to accept it when they do.
+        let mut verdicts = Vec::new();
+        let mut asked: Vec<Vec<u8>> = Vec::new();
+        for server in cluster
+            .entries()
+            .iter()
+            .filter(|it| it.role == Role::Server)
+        {
+            let path = HostFolder::of(&server.name, Role::Server).trust_bundle();
+            let Some(bytes) = self.installation.files.get(&path) else {
+                continue;
+            };
+            // Servers with the same trust bundle say the same.
+            if asked.contains(bytes) {
+                continue;
+            }
+            asked.push(bytes.to_vec());
+            let trusted = self.quietly(&path, Source::TrustBundle);
+            verdicts.extend(self.judge(Policy::ServerClient, sent, &trusted, &[], None));
+        }
+        verdicts
+    }
+
+    fn judge(
+        &mut self,
+        policy: Policy,
+        sent: &[Located],
+        trusted: &[Located],
+        hosts: &[String],
+        crls: Option<&[PathCrl]>,
+    ) -> Vec<VerdictReport> {
+        // Without a trust bundle, which was told, nobody accepts anything.
+        let Some((leaf, behind)) = sent.split_first().filter(|_| !trusted.is_empty()) else {
+            return Vec::new();
+        };
+        let sent_pool = Pool::new(behind.iter().map(|located| &located.certificate));
+        let trusted_pool = Pool::new(trusted.iter().map(|located| &located.certificate));
+        let context = Context {
+            sent: &sent_pool,
+            trusted: &trusted_pool,
+            crls,
+            hosts,
+            at: self.at,
+            signatures: &self.signatures,
+        };
+        let second = Some(Policy::Strict(policy.purpose()));
+        let places = Places { sent, trusted };
+        let (reports, findings) = opinions(&leaf.certificate, policy, second, &context, &places);
+        self.findings.extend(findings);
+        reports
+    }
+
+    /// Whether the clock can be believed.
+    fn clock(&mut self) {
+        let issued = self.installation.issued.iter();
+        let validity = |certificate: &PathCertificate| certificate.validity;
+        let all: Vec<Validity> = issued
+            .clone()
+            .flat_map(|(_, all)| all)
+            .map(validity)
+            .collect();
+        let newest = |certificates: &Vec<PathCertificate>| {
+            certificates
+                .iter()
+                .max_by_key(|certificate| certificate.validity.not_before)
+                .map(validity)
+        };
+        let live: Vec<Validity> = issued.filter_map(|(_, all)| newest(all)).collect();
+        self.findings
+            .extend(authority::clock(self.at, RELEASED, &all, &live));
+    }
+
+    /// The first certificate of a file.
+    fn one(&mut self, path: &Path) -> Option<Located> {
+        let all = self.all(path, Source::TrustBundle);
+        all.into_iter().next()
+    }
+
+    /// The certificates of a file; what is wrong with it is told.
+    fn all(&mut self, path: &Path, source: Source) -> Vec<Located> {
+        match self.installation.certificates(path, source) {
+            Ok(contents) => {
+                self.findings.extend(contents.findings);
+                contents.certificates
+            }
+            // That it is missing was told.
+            Err(None) => Vec::new(),
+            Err(Some(error)) => {
+                self.findings.push(Finding {
+                    severity: Severity::Critical,
+                    id: "file-damaged",
+                    about: shown(path),
+                    why: because(&error),
+                    next: Some(
+                        "restore it from a backup, or make the certificate again".to_owned(),
+                    ),
+                });
+                Vec::new()
+            }
+        }
+    }
+
+    /// The certificates of a file of which everything was told.
+    fn quietly(&self, path: &Path, source: Source) -> Vec<Located> {
+        let contents = self.installation.certificates(path, source);
+        contents.map_or_else(|_| Vec::new(), |contents| contents.certificates)
+    }
+
+    fn crl(&mut self, path: &Path) -> Option<PathCrl> {
+        let bytes = self.installation.files.get(path)?;
+        let block = pem::scan(bytes).into_iter().next()?;
+        let crl = block.and_then(|block| PathCrl::from_der(&block.contents));
+        crl.map_err(|error| {
+            self.findings.push(Finding {
+                severity: Severity::Critical,
+                id: "file-damaged",
+                about: shown(path),
+                why: error.to_string(),
+                next: Some("have the CA sign a fresh CRL".to_owned()),
+            });
+        })
+        .ok()
+    }
+}

@@ -1,0 +1,442 @@
+//! `zpki check` in a PKI directory: each thing that can be wrong there, made wrong.
+
+use std::fs;
+
+use serde::Deserialize;
+use time::macros::datetime;
+use zpki::x509::path_certificate::PathCertificate;
+
+use crate::sandbox::{NOW, Sandbox};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Report {
+    schema: u32,
+    at: String,
+    changed: bool,
+    status: String,
+    directory: String,
+    cluster: String,
+    entries: Vec<Entry>,
+    findings: Vec<Finding>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    name: String,
+    role: String,
+    file: String,
+    verdicts: Vec<Verdict>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Verdict {
+    policy: String,
+    purpose: String,
+    decides: bool,
+    outcome: String,
+    hosts: Vec<String>,
+    path: Vec<serde_json::Value>,
+    reasons: Vec<serde_json::Value>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Finding {
+    severity: String,
+    id: String,
+    about: String,
+    why: String,
+    next: Option<String>,
+}
+
+/// What is said of `demo`, and how the run ends.
+fn check(sandbox: &Sandbox, more: &[&str]) -> (i32, Report) {
+    let args = ["-C", "demo", "check", "--output", "json"];
+    let outcome = sandbox.args([&args, more].concat()).run();
+    let (status, text) = outcome.answer();
+    let report: Report =
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    for finding in &report.findings {
+        assert!(!finding.why.is_empty(), "{finding:?}");
+        assert_eq!(
+            finding.next.is_some(),
+            finding.severity != "ok",
+            "{finding:?}"
+        );
+    }
+    (status, report)
+}
+
+/// The findings that are no notes, as `severity id about`, the place cut off behind the file.
+fn findings(report: &Report) -> Vec<String> {
+    let problems = report.findings.iter().filter(|it| it.severity != "ok");
+    problems
+        .map(|it| {
+            let about = it.about.split(':').next().unwrap_or_default();
+            format!("{} {} {about}", it.severity, it.id)
+        })
+        .collect()
+}
+
+/// What is said of a demo in which `change` was made; nothing else changes.
+#[track_caller]
+fn said(change: impl FnOnce(&Sandbox), more: &[&str], status: i32, expected: &[&str]) {
+    let sandbox = Sandbox::with_demo();
+    change(&sandbox);
+    let before = sandbox.tree();
+    let (code, report) = check(&sandbox, more);
+    assert_eq!(findings(&report), expected, "{report:#?}");
+    assert_eq!(code, status);
+    assert_eq!(sandbox.tree(), before);
+}
+
+/// Writes a file that is there, and changes no mode.
+fn rewrite(sandbox: &Sandbox, file: &str, text: &str) {
+    fs::write(sandbox.path(file), text).unwrap();
+}
+
+const CERTIFICATE_1: &str = "demo/servers/server1/zato-server-cert.pem";
+const CERTIFICATE_2: &str = "demo/servers/server2/zato-server-cert.pem";
+
+#[test]
+fn a_new_cluster_is_well_in_one_line() {
+    let sandbox = Sandbox::with_demo();
+    sandbox
+        .args(["-C", "demo", "check"])
+        .run()
+        .stdout("ok: [root]/demo: 3 certificates, and all that belongs to them\n");
+    let (status, report) = check(&sandbox, &[]);
+    assert_eq!((status, report.status.as_str()), (0, "ok"));
+    assert_eq!((report.schema, report.changed), (1, false));
+    assert_eq!(report.at, "2026-11-23T12:00:00Z");
+    assert_eq!(report.cluster, "demo");
+    assert!(report.directory.ends_with("/demo"));
+    let entries = report.entries.iter();
+    let shown = |entry: &Entry| format!("{} {} {}", entry.name, entry.role, entry.file);
+    assert_eq!(
+        entries.map(shown).collect::<Vec<_>>(),
+        [
+            "load-balancer load-balancer load-balancer/key-cert.pem",
+            "server1 server servers/server1/zato-server-cert.pem",
+            "server2 server servers/server2/zato-server-cert.pem",
+        ]
+    );
+}
+
+#[test]
+fn each_side_is_judged_as_the_other_will_see_it() {
+    let sandbox = Sandbox::with_demo();
+    let (_, report) = check(&sandbox, &[]);
+    let shown = |verdict: &Verdict| {
+        assert!(verdict.reasons.is_empty(), "{verdict:?}");
+        assert_eq!(verdict.path.len(), 2);
+        format!(
+            "{} {} {} {} {}",
+            verdict.policy,
+            verdict.purpose,
+            verdict.decides,
+            verdict.outcome,
+            verdict.hosts.join(",")
+        )
+    };
+    let verdicts = |entry: &Entry| entry.verdicts.iter().map(shown).collect::<Vec<_>>();
+    assert_eq!(
+        verdicts(&report.entries[0]),
+        [
+            "server-client client true accepted ",
+            "strict client false accepted ",
+        ]
+    );
+    assert_eq!(
+        verdicts(&report.entries[1]),
+        [
+            "haproxy-server server true accepted server1.demo.internal",
+            "strict server false accepted server1.demo.internal",
+        ]
+    );
+}
+
+#[test]
+fn the_notes_are_for_who_wants_to_know_more() {
+    let sandbox = Sandbox::with_demo();
+    let note = |server: &str| {
+        format!(
+            "note: {server}: its name stands in verifyhost {server}.demo.internal: renaming it in Zato's web console changes that too\n"
+        )
+    };
+    sandbox
+        .args(["-C", "demo", "check", "--verbose"])
+        .run()
+        .stdout("ok: [root]/demo: 3 certificates, and all that belongs to them\n")
+        .stderr([note("server1"), note("server2")].concat());
+}
+
+#[test]
+fn a_file_that_is_missing_is_told_once() {
+    for (file, id) in [
+        ("servers/server1/zato-server-priv-key.pem", "file-missing"),
+        ("servers/server1/zato-server-cert.pem", "file-missing"),
+        ("servers/server1/zato-server-ca-certs.pem", "file-missing"),
+        ("load-balancer/key-cert.pem", "file-missing"),
+        ("load-balancer/ca.cert.pem", "file-missing"),
+        ("ca/ca.cert.pem", "file-missing"),
+        ("ca/ca-file.pem", "file-missing"),
+    ] {
+        let remove = |sandbox: &Sandbox| {
+            fs::remove_file(sandbox.path(format!("demo/{file}"))).unwrap();
+        };
+        said(remove, &[], 2, &[&format!("critical {id} {file}")]);
+    }
+}
+
+#[test]
+fn the_ca_key_may_be_elsewhere() {
+    let remove = |sandbox: &Sandbox| {
+        fs::remove_file(sandbox.path("demo/ca/ca.key.pem")).unwrap();
+    };
+    said(remove, &[], 0, &[]);
+}
+
+#[test]
+fn a_key_that_others_can_read_is_critical_and_another_mode_a_warning() {
+    let key = "servers/server1/zato-server-priv-key.pem";
+    said(
+        |sandbox| _ = sandbox.mode(format!("demo/{key}"), 0o640),
+        &[],
+        2,
+        &[&format!("critical secret-readable {key}")],
+    );
+    said(
+        |sandbox| _ = sandbox.mode("demo/load-balancer", 0o755),
+        &[],
+        2,
+        &["critical secret-readable load-balancer"],
+    );
+    said(
+        |sandbox| _ = sandbox.mode("demo/ca/ca-file.pem", 0o664),
+        &[],
+        1,
+        &["warning mode-differs ca/ca-file.pem"],
+    );
+}
+
+#[test]
+fn the_certificate_of_another_server_breaks_every_rule_that_it_should() {
+    said(
+        |sandbox| rewrite(sandbox, CERTIFICATE_2, &sandbox.read(CERTIFICATE_1)),
+        &[],
+        2,
+        &[
+            "critical key-mismatch servers/server2/zato-server-priv-key.pem",
+            "critical host-mismatch servers/server2/zato-server-cert.pem",
+            "warning hosts-differ servers/server2/zato-server-cert.pem",
+            "warning not-in-inventory servers/server2/zato-server-cert.pem",
+        ],
+    );
+}
+
+#[test]
+fn a_damaged_certificate_is_critical() {
+    let damage = |sandbox: &Sandbox| {
+        let text = sandbox.read(CERTIFICATE_1);
+        rewrite(sandbox, CERTIFICATE_1, &text[..text.len() / 2]);
+    };
+    let expected = ["critical file-damaged servers/server1/zato-server-cert.pem"];
+    said(damage, &[], 2, &expected);
+}
+
+#[test]
+fn what_zpki_toml_says_now_is_compared_with_what_was_issued() {
+    let rename = |sandbox: &Sandbox| {
+        let text = sandbox.read("demo/zpki.toml");
+        let text = text.replace("\"server1.demo.internal\"", "\"one.demo.internal\"");
+        sandbox.file("demo/zpki.toml", text);
+    };
+    let file = "servers/server1/zato-server-cert.pem";
+    said(
+        rename,
+        &[],
+        2,
+        &[
+            &format!("critical host-mismatch {file}"),
+            &format!("warning hosts-differ {file}"),
+        ],
+    );
+}
+
+#[test]
+fn a_purpose_that_nobody_asks_for_is_a_warning() {
+    let sandbox = Sandbox::new();
+    let settings =
+        "[cluster]\nname = \"demo\"\n[[servers]]\nname = \"server1\"\naddress = \"10.0.0.1:1\"\n";
+    sandbox.file("zpki.toml", format!("{settings}calls_servers = true\n"));
+    let args = [
+        "init",
+        "demo",
+        "--config",
+        "zpki.toml",
+        "--no-ca-passphrase",
+    ];
+    sandbox.args(args).run().product();
+    sandbox.file("demo/zpki.toml", settings);
+    let (status, report) = check(&sandbox, &[]);
+    let expected = ["warning unasked-purpose servers/server1/zato-server-cert.pem"];
+    assert_eq!(
+        (status, findings(&report)),
+        (1, expected.map(str::to_owned).to_vec())
+    );
+}
+
+#[test]
+fn a_trust_bundle_that_trusts_more_is_a_warning() {
+    let add = |sandbox: &Sandbox| {
+        let mut args = crate::sandbox::DEMO.to_vec();
+        args[1] = "other";
+        sandbox.args(args).run().product();
+        let bundle = "demo/servers/server1/zato-server-ca-certs.pem";
+        let both = sandbox.read(bundle) + &sandbox.read("other/ca/ca.cert.pem");
+        rewrite(sandbox, bundle, &both);
+    };
+    let expected = ["warning trust-bundle-differs servers/server1/zato-server-ca-certs.pem"];
+    said(add, &[], 1, &expected);
+}
+
+#[test]
+fn a_newer_certificate_in_the_inventory_should_be_installed() {
+    let supersede = |sandbox: &Sandbox| {
+        // Another PKI's, a day younger: the inventory holds whatever was issued for the name.
+        let mut args = crate::sandbox::DEMO.to_vec();
+        args[1] = "younger";
+        let tomorrow = NOW + time::Duration::DAY;
+        sandbox.args(args).now(tomorrow).run().product();
+        let issued = fs::read_dir(sandbox.path("younger/ca/issued/server1")).unwrap();
+        let file = issued.last().unwrap().unwrap();
+        let name = file.file_name().into_string().unwrap();
+        let text = fs::read_to_string(file.path()).unwrap();
+        sandbox.file(format!("demo/ca/issued/server1/{name}"), text);
+    };
+    let expected = ["warning superseded servers/server1/zato-server-cert.pem"];
+    said(supersede, &[], 1, &expected);
+}
+
+#[test]
+fn everything_that_ends_is_told_on_its_day() {
+    let second_before = "2027-11-23T11:59:59Z";
+    let at = "2027-11-23T12:00:00Z";
+    said(|_| {}, &["--at", second_before], 0, &[]);
+    said(
+        |_| {},
+        &["--at", at],
+        2,
+        &[
+            "critical expired load-balancer/key-cert.pem",
+            "critical expired servers/server1/zato-server-cert.pem",
+            "critical expired servers/server2/zato-server-cert.pem",
+            "warning crl-expired ca/crl.pem",
+        ],
+    );
+}
+
+#[test]
+fn the_ca_is_to_be_replaced_before_certificates_are_cut_short() {
+    let sandbox = Sandbox::with_demo();
+    let runway = |at: &str| {
+        let (_, report) = check(&sandbox, &["--at", at]);
+        findings(&report).contains(&"warning ca-runway ca/ca.cert.pem".to_owned())
+    };
+    // The CA ends on 2036-11-20; 365 days and 33 % of them before that is a night in July 2035.
+    assert!(!runway("2035-07-24"));
+    assert!(runway("2035-07-25"));
+    let (_, report) = check(&sandbox, &["--at", "2036-11-21"]);
+    assert!(findings(&report).contains(&"critical ca-expired ca/ca.cert.pem".to_owned()));
+}
+
+#[test]
+fn an_expired_crl_is_critical_where_haproxy_looks_at_it() {
+    let sandbox = Sandbox::new();
+    let settings = "[cluster]\nname = \"demo\"\n[certificates]\nlifetime = \"2y\"\n[revocation]\nenabled = true\n[[servers]]\nname = \"server1\"\naddress = \"10.0.0.1:1\"\n";
+    sandbox.file("zpki.toml", settings);
+    let args = [
+        "init",
+        "demo",
+        "--config",
+        "zpki.toml",
+        "--no-ca-passphrase",
+    ];
+    sandbox.args(args).run().product();
+    let (status, report) = check(&sandbox, &["--at", "2027-11-23T11:59:59Z"]);
+    assert_eq!((status, findings(&report)), (0, vec![]));
+    let (status, report) = check(&sandbox, &["--at", "2027-11-23T12:00:00Z"]);
+    assert_eq!(status, 2);
+    assert_eq!(
+        findings(&report),
+        [
+            "critical crl-expired ca/crl.pem",
+            // HAProxy wants a CRL for the CA itself, too.
+            "critical crl-expired servers/server1/zato-server-cert.pem",
+            "critical crl-expired load-balancer/ca.cert.pem",
+        ]
+    );
+}
+
+#[test]
+fn a_clock_that_cannot_be_right_is_told() {
+    let sandbox = Sandbox::with_demo();
+    let before = datetime!(2026-11-20 12:00 UTC);
+    let args = ["-C", "demo", "check", "--output", "json"];
+    let (status, text) = sandbox.args(args).now(before).run().answer();
+    let report: Report = serde_json::from_str(&text).unwrap();
+    assert_eq!(status, 2);
+    assert!(findings(&report).contains(&"unknown clock-suspect the clock".to_owned()));
+    // For another instant than now, the clock is not asked.
+    let (_, report) = check(&sandbox, &["--at", "2026-11-20"]);
+    assert!(!findings(&report).contains(&"unknown clock-suspect the clock".to_owned()));
+}
+
+#[test]
+fn a_hook_that_is_owed_and_a_passphrase_beside_the_key_are_warnings() {
+    said(
+        |sandbox| _ = sandbox.file("demo/.zpki/pending/server1", ""),
+        &[],
+        1,
+        &["warning hook-pending server1"],
+    );
+    said(
+        |sandbox| _ = sandbox.file("demo/ca/Passphrase.txt", "secret\n"),
+        &[],
+        1,
+        &["warning passphrase-beside-key ca/Passphrase.txt"],
+    );
+}
+
+#[test]
+fn what_cannot_be_read_is_unknown_and_never_well() {
+    let sandbox = Sandbox::with_demo();
+    sandbox
+        .args(["-C", "nowhere", "check"])
+        .run()
+        .status(3)
+        .stderr(
+            "zpki: error: cannot check the PKI directory
+  at: [root]/nowhere
+  because: this is no PKI directory: it has no zpki.toml
+  hint: name a PKI directory with -C or ZPKI_DIR, or make one with `zpki init`
+",
+        );
+    sandbox.file("demo/zpki.toml", "[cluster]\n");
+    let run = sandbox.args(["-C", "demo", "check"]).run();
+    run.status(3).stderr_with("[cluster] has no `name`");
+}
+
+#[test]
+fn what_is_installed_is_what_was_issued() {
+    let sandbox = Sandbox::with_demo();
+    let text = sandbox.read(CERTIFICATE_1);
+    let blocks = zpki::x509::pem::scan(text.as_bytes());
+    let certificate = PathCertificate::from_der(&blocks[0].as_ref().unwrap().contents).unwrap();
+    let issued = format!("demo/ca/issued/server1/{}.pem", certificate.serial_number);
+    assert_eq!(sandbox.read(issued), text);
+}
