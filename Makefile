@@ -32,7 +32,7 @@ clean-tree:
 	test -z "$$(git status --porcelain)" || { git status --short; exit 1; }
 
 bench:
-	cargo bench --bench init
+	cargo bench --no-fail-fast --bench check --bench init
 
 # The committed pages are generated; tests/man.rs fails when they are stale.
 man:

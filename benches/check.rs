@@ -1,0 +1,166 @@
+//! What `zpki check` costs, beside `openssl verify`: `make bench`.
+//!
+//! Ten thousand certificates below one intermediate CA, each in a file, each judged with its whole path.
+//! openssl is started once and given all the files; zpki's library reads, parses and judges the same
+//! files, on all processors, as `check` does with each. The two take turns; medians are compared.
+//!
+//! Its exit status is 1 when the requirement is not met.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "the doors of src/system.rs and src/store/ are the program's, not its bench's"
+)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use rayon::prelude::*;
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
+};
+use time::OffsetDateTime;
+use zpki::verify::path::Pool;
+use zpki::verify::policy::Policy;
+use zpki::verify::signatures::CheckedSignatures;
+use zpki::verify::verdict::{Context, Outcome, judge};
+use zpki::x509::path_certificate::PathCertificate;
+use zpki::x509::pem;
+
+const CHECKS: usize = 10_000;
+const ROUNDS: usize = 5;
+const TIMES: f64 = 5.0;
+const MEMORY: &str = "/dev/shm";
+
+fn main() -> ExitCode {
+    let directory =
+        tempfile::tempdir_in(MEMORY).unwrap_or_else(|error| panic!("{MEMORY}: {error}"));
+    let leaves = make_certificates(directory.path());
+    let mut times = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        times.0.push(time(|| zpki(directory.path(), &leaves)));
+        times.1.push(time(|| openssl(directory.path(), &leaves)));
+    }
+    let (zpki, openssl) = (median(times.0), median(times.1));
+    let ratio = openssl.as_secs_f64() / zpki.as_secs_f64();
+    let met = ratio >= TIMES;
+    println!(
+        "{CHECKS} checks of a path of three certificates, ECDSA P-256, {ROUNDS} rounds; medians\n\
+         zpki {:.0}/s, openssl verify {:.0}/s: {ratio:.1} times its rate; at least {TIMES:.0} are required  {}",
+        rate(zpki),
+        rate(openssl),
+        if met { "ok" } else { "MISSED" },
+    );
+    if met {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn rate(time: Duration) -> f64 {
+    CHECKS as f64 / time.as_secs_f64()
+}
+
+/// What `check` does with a file, for each of them.
+fn zpki(directory: &Path, leaves: &[PathBuf]) {
+    let root = [read(&directory.join("root.pem"))];
+    let intermediate = [read(&directory.join("intermediate.pem"))];
+    let (trusted, sent) = (Pool::new(&root), Pool::new(&intermediate));
+    let signatures = CheckedSignatures::default();
+    let context = Context {
+        sent: &sent,
+        trusted: &trusted,
+        crls: None,
+        hosts: &[],
+        at: OffsetDateTime::now_utc(),
+        signatures: &signatures,
+    };
+    let accepted = leaves.par_iter().filter(|path| {
+        let leaf = read(path);
+        // The pools live longer than a leaf, and a path must not.
+        let context = Context { ..context };
+        judge(&leaf, Policy::HaproxyServer, &context).outcome() == Outcome::Accepted
+    });
+    assert_eq!(accepted.count(), CHECKS);
+}
+
+fn read(path: &Path) -> PathCertificate {
+    let bytes = fs::read(path).unwrap();
+    let block = pem::scan(&bytes).remove(0).unwrap();
+    PathCertificate::from_der(&block.contents).unwrap()
+}
+
+fn openssl(directory: &Path, leaves: &[PathBuf]) {
+    let names = leaves.iter().map(|path| path.file_name().unwrap());
+    let status = Command::new("openssl")
+        .current_dir(directory)
+        .args(["verify", "-purpose", "sslserver", "-auth_level", "2"])
+        .args(["-CAfile", "root.pem", "-untrusted", "intermediate.pem"])
+        .args(names)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success());
+}
+
+/// A root, an intermediate and the certificates below it.
+fn make_certificates(directory: &Path) -> Vec<PathBuf> {
+    let write = |name: &str, text: String| {
+        let path = directory.join(name);
+        fs::write(&path, text).unwrap();
+        path
+    };
+    let (root_key, root) = (key(), ca("root"));
+    write("root.pem", root.self_signed(&root_key).unwrap().pem());
+    let root = Issuer::new(root, root_key);
+    let (key_of_ca, intermediate) = (key(), ca("intermediate"));
+    let certificate = intermediate.signed_by(&key_of_ca, &root).unwrap();
+    write("intermediate.pem", certificate.pem());
+    let intermediate = Issuer::new(intermediate, key_of_ca);
+    let leaf_key = key();
+    let leaves = (0..CHECKS).into_par_iter();
+    leaves
+        .map(|number| {
+            let mut params =
+                CertificateParams::new([format!("server{number}.bench.internal")]).unwrap();
+            params
+                .distinguished_name
+                .push(DnType::CommonName, format!("server{number}"));
+            params.is_ca = IsCa::ExplicitNoCa;
+            params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+            params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+            params.use_authority_key_identifier_extension = true;
+            let certificate = params.signed_by(&leaf_key, &intermediate).unwrap();
+            write(&format!("{number}"), certificate.pem())
+        })
+        .collect()
+}
+
+fn key() -> KeyPair {
+    KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap()
+}
+
+fn ca(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params.use_authority_key_identifier_extension = true;
+    params
+}
+
+fn time(work: impl FnOnce()) -> Duration {
+    let start = Instant::now();
+    work();
+    start.elapsed()
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times[times.len() / 2]
+}
