@@ -15,8 +15,9 @@ use super::unreadable::{Reason, SourceLine, Unreadable};
 use crate::domain::address::Address;
 use crate::domain::error::Invalid;
 use crate::domain::name::EntryName;
-use crate::domain::server_line::{ServerLine, ServerOptions, TlsOptions, split};
+use crate::domain::server_line::{ServerLine, ServerOptions, TlsOptions};
 use crate::domain::settings::{AbsolutePath, Backend};
+use crate::domain::words::split;
 
 /// A server as a zato.config has it.
 #[derive(Clone, Debug, Eq, PartialEq)]

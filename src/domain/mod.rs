@@ -23,3 +23,4 @@ pub mod server_line;
 pub mod settings;
 pub mod text;
 pub mod validity;
+pub mod words;

@@ -13,6 +13,7 @@ use super::host::DnsName;
 use super::name::EntryName;
 use super::settings::{AbsolutePath, Backend};
 use super::text::serialize_as_text;
+use super::words::{Split, Word, split};
 
 /// One server line of the cluster.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -90,14 +91,11 @@ impl ServerOptions {
         if text.chars().any(|c| c.is_control() && c != '\t') {
             return Err(refused("contain a control character"));
         }
-        let Split {
-            words,
-            comment,
-            complete,
-        } = split(text);
-        if !complete {
+        let split_text = split(text);
+        if !split_text.is_complete() {
             return Err(refused(UNFINISHED));
         }
+        let Split { words, comment, .. } = split_text;
         let (kept, owned) = sorted(&words);
         let kept: Vec<&str> = kept
             .iter()
@@ -110,7 +108,7 @@ impl ServerOptions {
             .map(|(first, last)| text[first.start..last.end].to_owned())
             .collect();
         // A backslash before a tab is one of its own; before the space that is written it is not.
-        if kept.iter().any(|word| !split(word).complete) {
+        if kept.iter().any(|word| !split(word).is_complete()) {
             return Err(refused(UNFINISHED));
         }
         let options = Self {
@@ -261,142 +259,9 @@ fn takes_argument(word: &str) -> bool {
     WITH_ARGUMENT.contains(&word) || word.starts_with("set-proxy-v2-tlv-fmt(")
 }
 
-/// One word of a configuration line.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Word {
-    /// Where it begins, in bytes, quotes included.
-    pub start: usize,
-    /// Where it ends.
-    pub end: usize,
-    /// What HAProxy takes it for: quotes and backslashes resolved. Environment variables are not
-    /// expanded.
-    pub value: String,
-}
-
-/// A configuration line, split.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Split {
-    /// The words before the comment.
-    pub words: Vec<Word>,
-    /// Where the comment begins: the first `#` that is neither quoted nor escaped, even within a
-    /// word.
-    pub comment: Option<usize>,
-    /// Whether every quote was closed and every escape was whole.
-    pub complete: bool,
-}
-
-/// Splits a line as HAProxy does (its configuration manual, 2.2): white space separates words;
-/// `'...'` takes all literally; within `"..."` and outside quotes a backslash escapes some
-/// characters and is itself before the others.
-#[must_use]
-pub fn split(line: &str) -> Split {
-    let mut split = Split {
-        words: Vec::new(),
-        comment: None,
-        complete: true,
-    };
-    let mut at = 0;
-    loop {
-        match line.as_bytes().get(at) {
-            None => return split,
-            Some(byte) if is_space(*byte) => at += 1,
-            Some(b'#') => {
-                split.comment = Some(at);
-                return split;
-            }
-            Some(_) => {
-                let (word, complete) = word_at(line, at);
-                at = word.end;
-                split.words.push(word);
-                split.complete &= complete;
-            }
-        }
-    }
-}
-
-/// C's `isspace`, which HAProxy asks.
-fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t'..=b'\r')
-}
-
-fn word_at(line: &str, start: usize) -> (Word, bool) {
-    let bytes = line.as_bytes();
-    let mut value = Vec::new();
-    let mut quote = None;
-    let mut complete = true;
-    let mut end = start;
-    while let Some(&byte) = bytes.get(end) {
-        end += 1;
-        match (quote, byte) {
-            (None, _) if is_space(byte) || byte == b'#' => {
-                end -= 1;
-                break;
-            }
-            (None, b'\'' | b'"') => quote = Some(byte),
-            (Some(open), _) if open == byte => quote = None,
-            (None | Some(b'"'), b'\\') => match escape(&bytes[end..], quote.is_some()) {
-                Some((escaped, length)) => {
-                    value.push(escaped);
-                    end += length;
-                }
-                None => complete = false,
-            },
-            _ => value.push(byte),
-        }
-    }
-    let word = Word {
-        start,
-        end,
-        value: String::from_utf8_lossy(&value).into_owned(),
-    };
-    (word, complete && quote.is_none())
-}
-
-/// What a backslash before `rest` stands for, and how many bytes of `rest` belong to it; nothing
-/// when HAProxy would refuse it.
-fn escape(rest: &[u8], in_double_quotes: bool) -> Option<(u8, usize)> {
-    Some(match *rest.first()? {
-        byte @ (b' ' | b'"' | b'#' | b'\'' | b'\\') => (byte, 1),
-        b'$' if in_double_quotes => (b'$', 1),
-        b'n' => (b'\n', 1),
-        b'r' => (b'\r', 1),
-        b't' => (b'\t', 1),
-        b'x' => {
-            let digit = |at: usize| char::from(*rest.get(at)?).to_digit(16);
-            (u8::try_from(digit(1)? * 16 + digit(2)?).ok()?, 3)
-        }
-        _ => (b'\\', 0),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn values(line: &str) -> Vec<String> {
-        split(line)
-            .words
-            .into_iter()
-            .map(|word| word.value)
-            .collect()
-    }
-
-    #[test]
-    fn words_are_split_as_haproxy_does() {
-        assert_eq!(values("  check\tinter 2s "), ["check", "inter", "2s"]);
-        assert_eq!(
-            values(r#"crt '/a b' crt "/c d" crt /e\ f"#),
-            ["crt", "/a b", "crt", "/c d", "crt", "/e f"]
-        );
-        assert_eq!(values(r#"a'b c'd "x\"y" 'x\y'"#), ["ab cd", "x\"y", r"x\y"]);
-        assert_eq!(values("a '#b' c # d"), ["a", "#b", "c"]);
-        assert_eq!(split("ab#c").comment, Some(2));
-        assert!(!split("'a").complete && !split("a\\").complete && !split(r"\xg1").complete);
-        assert_eq!(
-            values(r#"/a\b \$c "\$d" \t \x41\#"#),
-            [r"/a\b", r"\$c", "$d", "\t", "A#"]
-        );
-    }
 
     #[test]
     fn tls_options_are_taken_out_and_the_rest_stays_as_written() {
