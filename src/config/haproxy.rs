@@ -9,7 +9,18 @@
 //! ```
 //!
 //! The agent and its web console read less than HAProxy does, so a line that only HAProxy reads is
-//! refused.
+//! refused. [`read_configuration`] reads what HAProxy reads.
+
+mod bind;
+mod configuration;
+mod environment;
+mod global;
+mod health_check;
+mod options;
+pub mod reason;
+mod server;
+
+pub use configuration::read_configuration;
 
 use super::unreadable::{Reason, SourceLine, Unreadable};
 use crate::domain::address::Address;

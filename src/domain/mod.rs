@@ -12,6 +12,7 @@ pub mod crypto;
 pub mod digest;
 pub mod error;
 pub mod finding;
+pub mod haproxy_tls;
 pub mod host;
 pub mod key_algorithm;
 pub mod name;

@@ -255,7 +255,9 @@ fn sorted(words: &[Word]) -> (Vec<&Word>, Vec<&[Word]>) {
     (kept, owned)
 }
 
-fn takes_argument(word: &str) -> bool {
+/// Whether `word` is an option of a server line that takes one argument and is none of zpki's.
+#[must_use]
+pub fn takes_argument(word: &str) -> bool {
     WITH_ARGUMENT.contains(&word) || word.starts_with("set-proxy-v2-tlv-fmt(")
 }
 
