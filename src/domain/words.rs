@@ -150,9 +150,8 @@ impl<'a> Scanner<'a> {
         let mut quote: Option<(u8, usize)> = None;
         while let Some(byte) = self.peek() {
             match (quote.map(|(quote, _)| quote), byte) {
+                (_, b'\r') => break,
                 (None, _) if is_space(byte) || byte == b'#' => break,
-                // A carriage return ends the line, which HAProxy notices within quotes only.
-                (Some(_), b'\r') => break,
                 (None, b'\'' | b'"') => quote = Some((byte, self.at)),
                 (Some(open), _) if open == byte => quote = None,
                 (None | Some(b'"'), b'\\') => {
@@ -167,13 +166,17 @@ impl<'a> Scanner<'a> {
             }
             self.at += 1;
         }
+        let end = self.at;
         if let Some((_, at)) = quote {
-            self.at = self.line.len();
             self.fault(at, FaultKind::QuoteOpen);
+        }
+        // Behind a word, and not behind other white space, a carriage return ends the line.
+        if self.peek() == Some(b'\r') {
+            self.at = self.line.len();
         }
         Word {
             start,
-            end: self.at,
+            end,
             value: self.text(start, value),
         }
     }
@@ -325,6 +328,7 @@ mod tests {
             [r"/a\b", r"\$c", "$d", "\t", "A#"]
         );
         assert_eq!(values("'' \"$HOME\""), ["", "$HOME"]);
+        assert_eq!(values("\ra \rb\t\rc\rd 'e"), ["a", "b", "c"]);
     }
 
     fn faults(line: &str) -> Vec<Fault> {

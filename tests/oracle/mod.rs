@@ -8,6 +8,7 @@ mod chains;
 mod constraints;
 mod fields;
 mod haproxy;
+mod haproxy_configuration;
 mod keys;
 mod pki;
 mod revocation;

@@ -92,7 +92,9 @@ impl Reason {
         match self {
             Self::Condition | Self::UnknownKeyword { .. } | Self::Unsupported { .. } => false,
             // A `bind` in a `backend` is loaded, and then ignored with a warning.
-            Self::OutOfPlace { keyword, .. } => keyword != "bind",
+            Self::OutOfPlace { keyword, section } => {
+                (keyword.as_str(), *section) != ("bind", "backend")
+            }
             Self::Fault(kind) => matches!(
                 kind,
                 FaultKind::BraceOpen
