@@ -2,5 +2,6 @@
 
 pub mod haproxy;
 pub mod problem;
+pub mod server_conf;
 pub mod snippet;
 pub mod unreadable;

@@ -20,6 +20,7 @@ pub mod name_constraints;
 pub mod progress;
 pub mod role;
 pub mod serial_number;
+pub mod server_conf;
 pub mod server_line;
 pub mod settings;
 pub mod text;

@@ -1,0 +1,494 @@
+//! Zato's server.conf, read for its TLS: `[crypto]`, and where the server listens.
+//!
+//! Zato reads it with ConfigObj: keys and sections are case-sensitive, one that is given twice ends
+//! the server at its start, `#` begins a comment even within a word, a comma makes a list, and
+//! quotes mend both. `tests/oracle` compares with ConfigObj itself.
+
+mod grammar;
+pub mod reason;
+
+use std::collections::BTreeMap;
+
+use self::grammar::{Entry, Value};
+use self::reason::Reason;
+use super::problem::{Line, Problem, Reading};
+use crate::domain::role::ClientCertificate;
+use crate::domain::server_conf::{CryptoSettings, ServerConf, Setting};
+
+/// Reads a server.conf.
+///
+/// ```
+/// let text = b"[crypto]\nuse_tls = True\ncert_location = 'my cert.pem' # ours\n";
+/// let reading = zpki::config::server_conf::read_server_conf(text);
+/// let crypto = reading.value.crypto.unwrap();
+/// assert!(crypto.use_tls.unwrap().value);
+/// assert_eq!(crypto.cert_location.unwrap().value, "my cert.pem");
+/// ```
+#[must_use]
+pub fn read_server_conf(text: &[u8]) -> Reading<ServerConf, Reason> {
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    let mut reader = Reader::default();
+    let lines: Vec<Source<'_>> = Line::all(text)
+        .filter_map(|line| reader.decode(line))
+        .collect();
+    let mut rest = lines.as_slice();
+    while let [source, behind @ ..] = rest {
+        rest = reader.read_line(*source, behind);
+    }
+    reader.problems.sort_by_key(|problem| problem.line);
+    Reading {
+        value: reader.conf,
+        problems: reader.problems,
+    }
+}
+
+/// A line and its text.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    line: Line<'a>,
+    text: &'a str,
+}
+
+#[derive(Default)]
+struct Reader {
+    conf: ServerConf,
+    /// The sections around the line, the outermost first. Their number is the depth.
+    sections: Vec<Section>,
+    /// What the file has outside sections.
+    outermost: Names,
+    problems: Vec<Problem<Reason>>,
+}
+
+/// The keys and sections within a section, each with its line.
+type Names = BTreeMap<String, usize>;
+
+#[derive(Default)]
+struct Section {
+    name: String,
+    names: Names,
+}
+
+/// What ends a line for ConfigObj, besides the line feed and a carriage return before it: what
+/// Python's `splitlines` knows.
+const LINE_SEPARATORS: [char; 9] = [
+    '\r', '\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}', '\u{2029}',
+];
+
+impl Reader {
+    fn problem(&mut self, line: Line<'_>, reason: Reason) {
+        self.problems.push(line.problem(None, reason));
+    }
+
+    fn decode<'a>(&mut self, line: Line<'a>) -> Option<Source<'a>> {
+        let bytes = line.bytes.strip_suffix(b"\r").unwrap_or(line.bytes);
+        match str::from_utf8(bytes) {
+            Ok(text) if !text.contains(LINE_SEPARATORS) => return Some(Source { line, text }),
+            Ok(_) => self.problem(line, Reason::LineSeparator),
+            Err(_) => self.problem(line, Reason::NotUtf8),
+        }
+        None
+    }
+
+    /// Reads a line; answers with the lines behind it that are left.
+    fn read_line<'s, 'a>(
+        &mut self,
+        Source { line, text }: Source<'a>,
+        behind: &'s [Source<'a>],
+    ) -> &'s [Source<'a>] {
+        if grammar::is_blank(text) {
+            return behind;
+        }
+        match grammar::entry(text) {
+            Some(Entry::Section {
+                opened,
+                closed,
+                name,
+            }) => self.begin_section(line, (opened, closed), name),
+            Some(Entry::Key { key, value }) => match grammar::value(value) {
+                Value::Open(quotes) => {
+                    let start = &value[quotes.len()..];
+                    if let Some((text, behind)) = continued(start, quotes, behind) {
+                        self.read_key(line, key, Some(&text));
+                        return behind;
+                    }
+                    self.quote_open(line, key);
+                }
+                Value::EmptyElement => {
+                    let key = key.to_owned();
+                    self.problem(line, Reason::EmptyElement { key });
+                }
+                Value::QuoteOpen => self.quote_open(line, key),
+                Value::List => self.read_key(line, key, None),
+                Value::Text(text) => self.read_key(line, key, Some(text)),
+            },
+            None => self.problem(line, Reason::NotAKey),
+        }
+        behind
+    }
+
+    fn quote_open(&mut self, line: Line<'_>, key: &str) {
+        let key = key.to_owned();
+        self.problem(line, Reason::QuoteOpen { key });
+    }
+
+    fn begin_section(&mut self, line: Line<'_>, (opened, closed): (usize, usize), name: &str) {
+        if opened != closed || opened > self.sections.len() + 1 {
+            return self.problem(line, Reason::Nesting);
+        }
+        self.sections.truncate(opened - 1);
+        if let Some(first) = self.is_taken(line, name) {
+            let name = name.to_owned();
+            self.problem(line, Reason::DuplicateSection { name, first });
+            // What follows belongs to no section that is read.
+            return self.sections.push(Section::default());
+        }
+        self.sections.push(Section {
+            name: name.to_owned(),
+            names: Names::new(),
+        });
+        if opened == 1 && name == "crypto" {
+            self.conf.crypto = Some(CryptoSettings {
+                line: line.number,
+                ..CryptoSettings::default()
+            });
+        }
+    }
+
+    /// Takes a name in the section around the line. It may be taken: then the line where.
+    fn is_taken(&mut self, line: Line<'_>, name: &str) -> Option<usize> {
+        let section = self.sections.last_mut();
+        let names = section.map_or(&mut self.outermost, |section| &mut section.names);
+        let first = *names.entry(name.to_owned()).or_insert(line.number);
+        (first != line.number).then_some(first)
+    }
+
+    /// Reads a key and its value; a list has none.
+    fn read_key(&mut self, line: Line<'_>, key: &str, value: Option<&str>) {
+        if let Some(first) = self.is_taken(line, key) {
+            let key = key.to_owned();
+            return self.problem(line, Reason::DuplicateKey { key, first });
+        }
+        let [section] = self.sections.as_slice() else {
+            return;
+        };
+        let Some(target) = target(&mut self.conf, &section.name, key) else {
+            return;
+        };
+        let key = key.to_owned();
+        let reason = match value {
+            None => Reason::List { key },
+            Some(value) if is_interpolated(value) => Reason::Interpolation { key },
+            Some(value) => match target.set(line.number, value) {
+                Ok(()) => return,
+                Err(known) => Reason::UnknownValue {
+                    key,
+                    value: value.to_owned(),
+                    known,
+                },
+            },
+        };
+        self.problem(line, reason);
+    }
+}
+
+/// The rest of a text that goes on behind its line, and the lines behind that.
+fn continued<'s, 'a>(
+    start: &str,
+    quotes: &str,
+    behind: &'s [Source<'a>],
+) -> Option<(String, &'s [Source<'a>])> {
+    let mut text = start.to_owned();
+    for (at, source) in behind.iter().enumerate() {
+        text.push('\n');
+        match grammar::closes(source.text, quotes) {
+            None => text.push_str(source.text),
+            Some(Value::Text(end)) => {
+                text.push_str(end);
+                return Some((text, &behind[at + 1..]));
+            }
+            Some(_) => return None,
+        }
+    }
+    None
+}
+
+/// Where a value goes.
+enum Target<'a> {
+    Boolean(&'a mut Option<Setting<bool>>),
+    ClientCertificate(&'a mut Option<Setting<ClientCertificate>>),
+    Text(&'a mut Option<Setting<String>>),
+}
+
+/// Where the value of `key` goes; none for what is not read.
+fn target<'a>(conf: &'a mut ServerConf, section: &str, key: &str) -> Option<Target<'a>> {
+    if (section, key) == ("main", "gunicorn_bind") {
+        return Some(Target::Text(&mut conf.gunicorn_bind));
+    }
+    let crypto = conf.crypto.as_mut().filter(|_| section == "crypto")?;
+    Some(Target::Text(match key {
+        "use_tls" => return Some(Target::Boolean(&mut crypto.use_tls)),
+        "tls_client_certs" => {
+            return Some(Target::ClientCertificate(&mut crypto.tls_client_certs));
+        }
+        "ca_certs_location" => &mut crypto.ca_certs_location,
+        "cert_location" => &mut crypto.cert_location,
+        "priv_key_location" => &mut crypto.priv_key_location,
+        "pub_key_location" => &mut crypto.pub_key_location,
+        "tls_ciphers" => &mut crypto.tls_ciphers,
+        "tls_protocol" => &mut crypto.tls_protocol,
+        "tls_version" => &mut crypto.tls_version,
+        _ => return None,
+    }))
+}
+
+impl Target<'_> {
+    /// Sets the value, or answers with those that the key takes.
+    fn set(self, line: usize, value: &str) -> Result<(), &'static [&'static str]> {
+        match self {
+            Self::Boolean(target) => {
+                let value = boolean(value).ok_or(BOOLEANS)?;
+                *target = Some(Setting { line, value });
+            }
+            Self::ClientCertificate(target) => {
+                let lower = value.to_ascii_lowercase();
+                let value = lower.parse().map_err(|_| ClientCertificate::NAMES)?;
+                *target = Some(Setting { line, value });
+            }
+            Self::Text(target) => {
+                let value = value.to_owned();
+                *target = Some(Setting { line, value });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The words of ConfigObj's `as_bool`; each true one stands before its false one.
+const BOOLEANS: &[&str] = &["true", "false", "yes", "no", "on", "off", "1", "0"];
+
+fn boolean(value: &str) -> Option<bool> {
+    let mut words = BOOLEANS.iter();
+    let at = words.position(|word| value.eq_ignore_ascii_case(word))?;
+    Some(at % 2 == 0)
+}
+
+/// Whether the value has a `%(NAME)s`.
+fn is_interpolated(value: &str) -> bool {
+    let mut names = value.split("%(").skip(1);
+    names.any(|rest| {
+        let name = rest.split_once(')');
+        name.is_some_and(|(_, behind)| behind.starts_with('s'))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn reading(text: impl AsRef<[u8]>) -> Reading<ServerConf, Reason> {
+        read_server_conf(text.as_ref())
+    }
+
+    /// The values of a file without problems.
+    fn conf(text: &str) -> ServerConf {
+        let reading = reading(text);
+        assert_eq!(reading.problems, [], "{text}");
+        reading.value
+    }
+
+    /// Line and message of each problem, and whether the server does not start.
+    fn problems(text: impl AsRef<[u8]>) -> Vec<(usize, String, bool)> {
+        let problems = reading(text).problems.into_iter();
+        let each = |problem: Problem<Reason>| {
+            let refused = problem.reason.is_refused();
+            (problem.line, problem.to_string(), refused)
+        };
+        problems.map(each).collect()
+    }
+
+    fn at<T>(line: usize, value: T) -> Option<Setting<T>> {
+        Some(Setting { line, value })
+    }
+
+    fn text(line: usize, value: &str) -> Option<Setting<String>> {
+        at(line, value.to_owned())
+    }
+
+    const ZATO: &str = "\
+[main]
+gunicorn_bind=0.0.0.0:17010
+gunicorn_worker_class=gevent
+
+[crypto]
+use_tls=False
+tls_version=TLSv1
+tls_ciphers=EECDH+AES:EDH+AES:-SHA1:!aNULL # no comma
+tls_client_certs=optional
+priv_key_location=zato-server-priv-key.pem
+pub_key_location=zato-server-pub-key.pem
+cert_location=zato-server-cert.pem
+ca_certs_location=zato-server-ca-certs.pem
+
+[odb]
+use_tls=1
+";
+
+    #[test]
+    fn the_sections_of_zatos_template_are_read() {
+        let expected = ServerConf {
+            gunicorn_bind: text(2, "0.0.0.0:17010"),
+            crypto: Some(CryptoSettings {
+                line: 5,
+                use_tls: at(6, false),
+                tls_protocol: None,
+                tls_version: text(7, "TLSv1"),
+                tls_ciphers: text(8, "EECDH+AES:EDH+AES:-SHA1:!aNULL"),
+                tls_client_certs: at(9, ClientCertificate::Optional),
+                priv_key_location: text(10, "zato-server-priv-key.pem"),
+                pub_key_location: text(11, "zato-server-pub-key.pem"),
+                cert_location: text(12, "zato-server-cert.pem"),
+                ca_certs_location: text(13, "zato-server-ca-certs.pem"),
+            }),
+        };
+        assert_eq!(conf(ZATO), expected);
+        assert_eq!(conf(&ZATO.replace('\n', "\r\n")), expected);
+        assert_eq!(conf(&format!("\u{feff}{ZATO}")), expected);
+        assert_eq!(conf(""), ServerConf::default());
+    }
+
+    #[test]
+    fn a_boolean_is_one_of_configobjs_words() {
+        for (word, expected) in [
+            ("True", true),
+            ("yes", true),
+            ("ON", true),
+            ("'1'", true),
+            ("False", false),
+            ("no", false),
+            ("off", false),
+            ("0", false),
+        ] {
+            let conf = conf(&format!("[crypto]\nuse_tls = {word}\n"));
+            assert_eq!(conf.crypto.unwrap().use_tls, at(2, expected), "{word}");
+        }
+    }
+
+    #[test]
+    fn case_matters_for_keys_and_sections_and_not_for_what_is_asked_of_clients() {
+        let conf = conf("[Crypto]\nuse_tls=1\n[crypto]\nUse_TLS=1\ntls_client_certs=REQUIRED\n");
+        let crypto = conf.crypto.unwrap();
+        assert_eq!((crypto.line, crypto.use_tls), (3, None));
+        assert_eq!(crypto.tls_client_certs, at(5, ClientCertificate::Required));
+    }
+
+    #[test]
+    fn only_the_section_itself_counts() {
+        let text = "cert_location=a\n[x]\n[[crypto]]\ncert_location=b\n[crypto]\n[[y]]\n\
+                    cert_location=c\n[main]\n";
+        assert_eq!(conf(text).crypto.unwrap().cert_location, None);
+    }
+
+    #[test]
+    fn a_text_of_several_lines_hides_what_looks_like_a_key() {
+        let conf = conf(
+            "[a]\nb='''x\n[crypto]\nuse_tls=1\n''' # y\n[crypto]\ncert_location=\"\"\"a\nb\"\"\"\n",
+        );
+        let crypto = conf.crypto.unwrap();
+        assert_eq!((crypto.line, crypto.use_tls), (6, None));
+        assert_eq!(crypto.cert_location, text(7, "a\nb"));
+    }
+
+    const WRONG: &str = "\
+[crypto]
+use_tls=maybe
+use_tls=True
+tls_client_certs=all
+cert_location=a, b
+ca_certs_location=%(here)s/ca.pem
+priv_key_location='a
+pub_key_location=100%
+tls_ciphers=a,,b
+nonsense
+[main]
+[crypto]
+tls_protocol=TLS
+[[a]
+[[[b]]]
+[d]
+x='''
+";
+
+    #[test]
+    fn all_problems_come_in_one_run_each_with_its_line() {
+        let expected: &[(usize, &str, bool)] = &[
+            (
+                2,
+                "`use_tls` does not take `maybe`, but one of: true, false, yes, no, on, off, 1, 0",
+                true,
+            ),
+            (3, "the key `use_tls` is on line 2 already", true),
+            (
+                4,
+                "`tls_client_certs` does not take `all`, but one of: none, optional, required",
+                true,
+            ),
+            (5, "the value of `cert_location` is a list", false),
+            (
+                6,
+                "the value of `ca_certs_location` stands for another one",
+                false,
+            ),
+            (7, "the quotes of `priv_key_location` are not closed", true),
+            (9, "the list of `tls_ciphers` has an empty element", true),
+            (10, "the line is neither a section nor `key = value`", true),
+            (12, "the section `crypto` is on line 1 already", true),
+            (14, "the section's brackets do not fit", true),
+            (15, "the section's brackets do not fit", true),
+            (17, "the quotes of `x` are not closed", true),
+        ];
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|(line, message, refused)| (*line, (*message).to_owned(), *refused))
+            .collect();
+        assert_eq!(problems(WRONG), expected);
+        let crypto = reading(WRONG).value.crypto.unwrap();
+        assert_eq!(crypto.pub_key_location, text(8, "100%"));
+        assert_eq!(crypto.tls_protocol, None);
+    }
+
+    #[test]
+    fn bytes_that_configobj_reads_differently_are_said() {
+        let text = b"[crypto]\n# \xff\n# \x0c use_tls=1\nuse_tls=1\n";
+        assert_eq!(
+            problems(text),
+            [
+                (2, "the line is not UTF-8".to_owned(), true),
+                (
+                    3,
+                    "the line has a character that ends it for ConfigObj".to_owned(),
+                    false
+                ),
+            ]
+        );
+        assert_eq!(reading(text).value.crypto.unwrap().use_tls, at(4, true));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            reading(&bytes);
+        }
+
+        #[test]
+        fn no_words_make_the_reader_panic(
+            text in r#"([\[\]=,#"' \n]|\[crypto\]\n|use_tls|'''|ü){0,60}"#,
+        ) {
+            let count = text.lines().count().max(1);
+            for problem in reading(&text).problems {
+                prop_assert!((1..=count).contains(&problem.line));
+            }
+        }
+    }
+}

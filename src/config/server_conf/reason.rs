@@ -1,0 +1,108 @@
+//! What can be wrong with a line of a server.conf.
+
+use std::fmt::{self, Display, Formatter};
+
+use crate::domain::text::{Quoted, joined};
+
+/// Why a line, or its value, was not read.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Reason {
+    /// A key that its section has already.
+    DuplicateKey {
+        /// The key.
+        key: String,
+        /// The line of the first one.
+        first: usize,
+    },
+    /// A section that there is already.
+    DuplicateSection {
+        /// Its name.
+        name: String,
+        /// The line of the first one.
+        first: usize,
+    },
+    /// A list with nothing between two commas.
+    EmptyElement {
+        /// The key.
+        key: String,
+    },
+    /// A value with `%(NAME)s`, which stands for another one.
+    Interpolation {
+        /// The key.
+        key: String,
+    },
+    /// A character that ends a line for ConfigObj only.
+    LineSeparator,
+    /// A comma outside quotes makes a list of the value.
+    List {
+        /// The key.
+        key: String,
+    },
+    /// A section whose brackets do not fit, or that is deeper than the one before it allows.
+    Nesting,
+    /// Neither `[section]` nor `key = value`.
+    NotAKey,
+    /// ConfigObj decodes the file before it reads it.
+    NotUtf8,
+    /// A quote, and no end that fits it.
+    QuoteOpen {
+        /// The key.
+        key: String,
+    },
+    /// A value that its key does not take.
+    UnknownValue {
+        /// The key.
+        key: String,
+        /// The value.
+        value: String,
+        /// What it takes.
+        known: &'static [&'static str],
+    },
+}
+
+impl Reason {
+    /// Whether the server does not start because of it. Otherwise it may understand what was not
+    /// understood here.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        !matches!(
+            self,
+            Self::Interpolation { .. } | Self::LineSeparator | Self::List { .. }
+        )
+    }
+}
+
+impl Display for Reason {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DuplicateKey { key, first } => {
+                write!(f, "the key {} is on line {first} already", Quoted(key))
+            }
+            Self::DuplicateSection { name, first } => {
+                write!(f, "the section {} is on line {first} already", Quoted(name))
+            }
+            Self::EmptyElement { key } => {
+                write!(f, "the list of {} has an empty element", Quoted(key))
+            }
+            Self::Interpolation { key } => {
+                write!(f, "the value of {} stands for another one", Quoted(key))
+            }
+            Self::LineSeparator => {
+                write!(f, "the line has a character that ends it for ConfigObj")
+            }
+            Self::List { key } => write!(f, "the value of {} is a list", Quoted(key)),
+            Self::Nesting => write!(f, "the section's brackets do not fit"),
+            Self::NotAKey => write!(f, "the line is neither a section nor `key = value`"),
+            Self::NotUtf8 => write!(f, "the line is not UTF-8"),
+            Self::QuoteOpen { key } => {
+                write!(f, "the quotes of {} are not closed", Quoted(key))
+            }
+            Self::UnknownValue { key, value, known } => write!(
+                f,
+                "`{key}` does not take {}, but one of: {}",
+                Quoted(value),
+                joined(known, ", ")
+            ),
+        }
+    }
+}
