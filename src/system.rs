@@ -240,6 +240,12 @@ impl System {
         Ok(names)
     }
 
+    /// Whether anything is there.
+    #[must_use]
+    pub fn exists(&self, path: &Path) -> bool {
+        std::fs::symlink_metadata(self.locate(path)).is_ok()
+    }
+
     /// Whether it is a file that its group or anyone may read.
     #[must_use]
     pub fn is_readable_by_others(&self, path: &Path) -> bool {

@@ -7,6 +7,7 @@
 
 mod bad_input;
 mod check_cluster;
+mod check_configuration;
 mod e2e;
 mod help;
 mod init;

@@ -123,7 +123,8 @@ pub(super) enum Command {
     ///
     /// Without FILE everything in the PKI directory is checked: each server's certificate as HAProxy will
     /// see it, the load-balancer's as the servers will, private keys, names, modes, trust bundles, the
-    /// inventory, the CRL and the CA. With FILE, one certificate is judged as OpenSSL judges it for its
+    /// inventory, the CRL and the CA. With --haproxy and --server-conf it is the real configuration
+    /// files, the files that they name, and whether both ends of each line fit. With FILE, one certificate is judged as OpenSSL judges it for its
     /// consumer: HAProxy for a server's, a server for the load-balancer's. What a strict verifier would
     /// say is a second opinion, whose objections are warnings. With --as, that one policy decides, and
     /// the exit status is 0, 2 or 3.
@@ -290,6 +291,15 @@ pub(super) struct Check {
     /// What the certificate is used for, for `--as strict` [default: server]
     #[arg(long, value_name = "PURPOSE", value_enum, requires = "policy")]
     pub(super) purpose: Option<PurposeName>,
+
+    /// HAProxy's configuration: each line with TLS, and the files that it names (repeatable)
+    #[arg(long, value_name = "FILE", conflicts_with = "file")]
+    pub(super) haproxy: Vec<PathBuf>,
+
+    /// A server's server.conf: its `[crypto]`, the files that it names, and whether it fits the server
+    /// line of --haproxy (repeatable)
+    #[arg(long, value_name = "FILE", conflicts_with = "file")]
+    pub(super) server_conf: Vec<PathBuf>,
 
     /// The instant to judge for, RFC 3339 or a date [default: now]
     #[arg(long, value_name = "TIME")]

@@ -1,11 +1,9 @@
 //! `zpki check`: from arguments to a request.
 
-use std::path::PathBuf;
-
 use time::OffsetDateTime;
 
 use super::args::{Check, PolicyName, PurposeName};
-use crate::commands::check::Request;
+use crate::commands::check::{Request, configuration};
 use crate::commands::error::{Error, Usage};
 use crate::verify::policy::{Policy, Purpose};
 
@@ -15,12 +13,21 @@ pub(super) enum Subject {
     File(Request),
     /// The PKI directory, for an instant or for now.
     Cluster(Option<OffsetDateTime>),
+    /// Configuration files.
+    Configuration(configuration::Request),
 }
 
 /// What the arguments ask for.
 pub(super) fn subject(arguments: Check) -> Result<Subject, Error> {
     let policy = policy(&arguments)?;
     let at = arguments.at.map(|at| at.0);
+    if !arguments.haproxy.is_empty() || !arguments.server_conf.is_empty() {
+        return Ok(Subject::Configuration(configuration::Request {
+            haproxy: arguments.haproxy,
+            server_confs: arguments.server_conf,
+            at,
+        }));
+    }
     let (Some(file), Some(ca_file)) = (arguments.file, arguments.ca_file) else {
         return Ok(Subject::Cluster(at));
     };
@@ -36,10 +43,13 @@ pub(super) fn subject(arguments: Check) -> Result<Subject, Error> {
 }
 
 /// What a failure says was tried.
-pub(super) fn attempt(file: Option<&PathBuf>) -> String {
-    match file {
+pub(super) fn attempt(arguments: &Check) -> String {
+    match &arguments.file {
         Some(file) => format!("check `{}`", file.display()),
-        None => "check the PKI directory".to_owned(),
+        None if arguments.haproxy.is_empty() && arguments.server_conf.is_empty() => {
+            "check the PKI directory".to_owned()
+        }
+        None => "check the configuration".to_owned(),
     }
 }
 

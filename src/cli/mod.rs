@@ -118,6 +118,11 @@ fn dispatch(arguments: Arguments, system: &mut System) -> Result<Rendered, Error
                     let text = |report: &_| render::check::cluster(report, with_path, verbosity);
                     (render::report(format, &report, text), report.status)
                 }
+                check::Subject::Configuration(request) => {
+                    let report = commands::check::configuration::run(&request, system)?;
+                    let text = |report: &_| render::check::configuration(report, with_path);
+                    (render::report(format, &report, text), report.status)
+                }
             };
             Ok(Rendered {
                 severity,

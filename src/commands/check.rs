@@ -19,6 +19,7 @@ use crate::verify::verdict::{Context, Outcome, Verdict, judge};
 use crate::x509::path_certificate::PathCertificate;
 
 pub mod cluster;
+pub mod configuration;
 mod input;
 
 use input::{Chain, Located};

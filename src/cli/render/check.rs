@@ -3,6 +3,7 @@
 use super::Rendered;
 use super::text::{Verbosity, push};
 use crate::commands::check::cluster::ClusterReport;
+use crate::commands::check::configuration::ConfigurationReport;
 use crate::commands::check::{CheckReport, Link, OutcomeReport, VerdictReport};
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::text::{Plain, joined};
@@ -22,8 +23,7 @@ pub(in crate::cli) fn cluster(
     verbosity: Verbosity,
 ) -> Rendered {
     let verdicts = report.entries.iter().flat_map(|entry| &entry.verdicts);
-    let mut deciding = verdicts.filter(|verdict| verdict.decides);
-    let refused = deciding.find(|verdict| verdict.outcome == OutcomeReport::Refused);
+    let refused = first_refused(verdicts);
     let well = format!(
         "ok: {}: {} certificates, and all that belongs to them",
         Plain(&report.directory),
@@ -35,6 +35,26 @@ pub(in crate::cli) fn cluster(
         rendered.stderr = notes(&report.findings);
     }
     rendered
+}
+
+/// Configuration files; `with_path` draws the first path that is refused.
+pub(in crate::cli) fn configuration(report: &ConfigurationReport, with_path: bool) -> Rendered {
+    let verdicts = report.servers.iter().flat_map(|server| &server.verdicts);
+    let judged = verdicts.clone().filter(|verdict| verdict.decides).count();
+    let well = format!(
+        "ok: {}: {} server lines with TLS, {judged} verdicts, none against",
+        Plain(&joined(&report.files, ", ")),
+        report.servers.len(),
+    );
+    let refused = first_refused(verdicts).filter(|_| with_path);
+    rendered(&report.findings, report.status, refused, &well)
+}
+
+fn first_refused<'a>(
+    verdicts: impl Iterator<Item = &'a VerdictReport>,
+) -> Option<&'a VerdictReport> {
+    let mut deciding = verdicts.filter(|verdict| verdict.decides);
+    deciding.find(|verdict| verdict.outcome == OutcomeReport::Refused)
 }
 
 fn notes(findings: &[Finding]) -> String {

@@ -21,7 +21,7 @@ use crate::domain::text::{Plain, Quoted};
 /// What a command tries to do, in the user's words.
 pub(in crate::cli) fn attempt(command: &Command) -> String {
     match command {
-        Command::Check(check) => super::super::check::attempt(check.file.as_ref()),
+        Command::Check(check) => super::super::check::attempt(check),
         Command::Completions { .. } => "print the completions".to_owned(),
         Command::Init(init) => match &init.cluster {
             Some(cluster) => format!("make the PKI of `{cluster}`"),

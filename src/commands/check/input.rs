@@ -123,6 +123,7 @@ pub(super) fn crls(path: &Path, system: &mut System) -> Result<Vec<PathCrl>, Err
 }
 
 /// What a file holds.
+#[derive(Default)]
 pub(super) struct Contents {
     pub(super) certificates: Vec<Located>,
     pub(super) keys: Vec<(PathBuf, Block)>,
@@ -130,7 +131,7 @@ pub(super) struct Contents {
 }
 
 impl Contents {
-    fn read(path: &Path, source: Source, system: &mut System) -> Result<Self, Error> {
+    pub(super) fn read(path: &Path, source: Source, system: &mut System) -> Result<Self, Error> {
         let bytes = system
             .read(path)
             .map_err(|error| Error::input(path, error))?;

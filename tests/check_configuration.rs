@@ -1,0 +1,313 @@
+//! `zpki check --haproxy --server-conf`: the real configuration files of a cluster, with each thing that
+//! can be wrong in them made wrong.
+
+use std::fs;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::sandbox::{DEMO, Sandbox};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Report {
+    schema: u32,
+    at: String,
+    changed: bool,
+    status: String,
+    files: Vec<String>,
+    servers: Vec<Server>,
+    findings: Vec<Value>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Server {
+    file: String,
+    line: usize,
+    name: String,
+    address: String,
+    server_conf: Option<String>,
+    verdicts: Vec<Value>,
+}
+
+const ZATO_CONFIG: &str = "zato.config";
+const SERVER_CONF: &str = "server1/config/repo/server.conf";
+
+/// A cluster of two servers whose files are where the documentation puts them.
+fn site() -> Sandbox {
+    let sandbox = Sandbox::with_demo();
+    for (server, port) in [("server1", 17010), ("server2", 17011)] {
+        let folder = sandbox.path(format!("demo/servers/{server}"));
+        let repo = sandbox.path(format!("{server}/config/repo"));
+        fs::create_dir_all(&repo).unwrap();
+        for entry in fs::read_dir(folder).unwrap() {
+            let entry = entry.unwrap();
+            // A copy keeps the mode.
+            fs::copy(entry.path(), repo.join(entry.file_name())).unwrap();
+        }
+        let crypto = sandbox.read(format!("demo/servers/{server}/server.conf"));
+        let text = format!("[main]\ngunicorn_bind=127.0.0.1:{port}\n\n{crypto}");
+        fs::write(repo.join("server.conf"), text).unwrap();
+    }
+    let lines = sandbox.read("demo/load-balancer/haproxy.cfg");
+    let lines = lines.split_once("# ZATO begin").unwrap().1;
+    sandbox.file(
+        ZATO_CONFIG,
+        format!(
+            "backend bck_http_plain\n    mode http\n    option httpchk GET /zato/ping\n\n# ZATO begin{lines}"
+        ),
+    );
+    sandbox
+}
+
+const FILES: [&str; 6] = [
+    "--haproxy",
+    ZATO_CONFIG,
+    "--server-conf",
+    SERVER_CONF,
+    "--server-conf",
+    "server2/config/repo/server.conf",
+];
+
+fn check(sandbox: &Sandbox) -> (i32, Report) {
+    let args = [&["check", "--output", "json"], &FILES[..]].concat();
+    let (status, text) = sandbox.args(args).run().answer();
+    let report = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    (status, report)
+}
+
+/// The findings that are no notes, as `severity id place`.
+fn findings(report: &Report) -> Vec<String> {
+    let text = |finding: &Value, key: &str| finding[key].as_str().unwrap().to_owned();
+    let problems = report.findings.iter();
+    let problems = problems.filter(|finding| finding["severity"] != "ok");
+    problems
+        .map(|finding| {
+            let about = text(finding, "about");
+            let place = about.split(": ").next().unwrap();
+            let (severity, id) = (text(finding, "severity"), text(finding, "id"));
+            format!("{severity} {id} {place}")
+        })
+        .collect()
+}
+
+/// What is said when `from` reads `to` in a file of the site.
+#[track_caller]
+fn said(file: &str, from: &str, to: &str, status: i32, expected: &[&str]) {
+    let sandbox = site();
+    let text = sandbox.read(file);
+    assert!(text.contains(from), "{from} is not in {file}");
+    fs::write(sandbox.path(file), text.replacen(from, to, 1)).unwrap();
+    let before = sandbox.tree();
+    let (code, report) = check(&sandbox);
+    let root = sandbox.path("").display().to_string();
+    let found: Vec<String> = findings(&report)
+        .iter()
+        .map(|finding| finding.replace(&root, ""))
+        .collect();
+    assert_eq!(found, expected, "{report:#?}");
+    assert_eq!(code, status);
+    assert_eq!(sandbox.tree(), before);
+}
+
+#[test]
+fn a_cluster_that_fits_is_well_in_one_line() {
+    let sandbox = site();
+    sandbox
+        .args([&["check"], &FILES[..]].concat())
+        .run()
+        .stdout(format!(
+            "ok: {ZATO_CONFIG}, {SERVER_CONF}, server2/config/repo/server.conf: 2 server lines with TLS, 4 verdicts, none against\n"
+        ));
+    let (status, report) = check(&sandbox);
+    assert_eq!((status, report.status.as_str()), (0, "ok"));
+    assert_eq!((report.schema, report.changed), (1, false));
+    assert_eq!(report.at, "2026-11-23T12:00:00Z");
+    assert_eq!(report.files.len(), 3);
+    let server = &report.servers[0];
+    assert_eq!(
+        (server.file.as_str(), server.line, server.name.as_str()),
+        (ZATO_CONFIG, 7, "http_plain--server1")
+    );
+    assert_eq!(server.address, "127.0.0.1:17010");
+    assert_eq!(server.server_conf.as_deref(), Some(SERVER_CONF));
+    let policies = server.verdicts.iter().map(|verdict| {
+        assert_eq!(verdict["outcome"], "accepted");
+        verdict["policy"].as_str().unwrap()
+    });
+    assert_eq!(
+        policies.collect::<Vec<_>>(),
+        ["haproxy-server", "strict", "server-client", "strict"]
+    );
+}
+
+#[test]
+fn a_line_that_says_too_little_is_told() {
+    let line = "zato.config:7";
+    let of = |id: &str| format!("critical {id} {line}");
+    said(
+        ZATO_CONFIG,
+        " ssl verify",
+        " verify",
+        2,
+        &[&of("ssl-missing")],
+    );
+    let unverified = format!("warning verify-none {line}");
+    said(
+        ZATO_CONFIG,
+        "verify required",
+        "verify none",
+        1,
+        &[&unverified],
+    );
+    let name = " sni str(server1.demo.internal) check-sni server1.demo.internal verifyhost server1.demo.internal";
+    let nameless = format!("warning name-unchecked {line}");
+    said(ZATO_CONFIG, name, "", 1, &[&nameless]);
+    let unseen = format!("warning check-sni-missing {line}");
+    said(
+        ZATO_CONFIG,
+        " check-sni server1.demo.internal",
+        "",
+        1,
+        &[&unseen],
+    );
+    let unchecked = ["6", "7"].map(|line| format!("warning no-layer7-check zato.config:{line}"));
+    let unchecked: Vec<&str> = unchecked.iter().map(String::as_str).collect();
+    said(
+        ZATO_CONFIG,
+        "    option httpchk GET /zato/ping\n",
+        "",
+        1,
+        &unchecked,
+    );
+}
+
+#[test]
+fn the_name_that_is_sent_counts_more_than_verifyhost() {
+    let expected = ["critical host-mismatch server1/config/repo/zato-server-cert.pem:1"];
+    let from = "sni str(server1.demo.internal)";
+    said(
+        ZATO_CONFIG,
+        from,
+        "sni str(server2.demo.internal)",
+        2,
+        &expected,
+    );
+    said(
+        ZATO_CONFIG,
+        "verifyhost server1.",
+        "verifyhost other.",
+        0,
+        &[],
+    );
+}
+
+#[test]
+fn a_server_conf_that_does_not_fit_its_line_is_told() {
+    let line = "zato.config:7";
+    let missing = format!("critical use-tls-missing {line}");
+    said(SERVER_CONF, "use_tls=True", "use_tls=False", 2, &[&missing]);
+    let section = format!("critical tls-protocol-missing {SERVER_CONF}:10");
+    said(SERVER_CONF, "tls_protocol=", "tls_version=", 2, &[&section]);
+    let location = format!("critical location-missing {SERVER_CONF}:10");
+    said(SERVER_CONF, "\nca_certs_location=", "\n# ", 2, &[&location]);
+    let file = "server1/config/repo/nowhere.pem";
+    said(
+        SERVER_CONF,
+        "cert_location=zato-server-cert.pem",
+        "cert_location=nowhere.pem",
+        2,
+        &[&format!("critical file-missing {file}")],
+    );
+}
+
+#[test]
+fn files_that_a_line_names_are_looked_at() {
+    let sandbox = site();
+    let crt = "demo/load-balancer/key-cert.pem";
+    sandbox.mode(crt, 0o640);
+    let (status, report) = check(&sandbox);
+    let readable = format!("critical secret-readable {}", sandbox.path(crt).display());
+    assert_eq!(status, 2);
+    assert!(findings(&report).contains(&readable), "{report:#?}");
+
+    let sandbox = site();
+    fs::copy(sandbox.path("demo/ca/ca.cert.pem"), sandbox.path(crt)).unwrap();
+    let (_, report) = check(&sandbox);
+    let path = sandbox.path(crt).display().to_string();
+    let found = findings(&report);
+    assert!(
+        found.contains(&format!("critical key-missing {path}")),
+        "{found:#?}"
+    );
+
+    let sandbox = site();
+    fs::remove_file(sandbox.path("demo/load-balancer/ca.cert.pem")).unwrap();
+    let (_, report) = check(&sandbox);
+    let path = sandbox.path("demo/load-balancer/ca.cert.pem");
+    let missing = format!("critical file-missing {}", path.display());
+    assert_eq!(findings(&report), [missing.clone(), missing]);
+}
+
+#[test]
+fn clients_of_a_frontend_that_pass_for_the_load_balancer_are_critical() {
+    let sandbox = site();
+    let bind = |directory: &str| {
+        let root = sandbox.path(directory).display().to_string();
+        format!(
+            "frontend applications\n    bind 127.0.0.1:21223 ssl crt {root}/load-balancer/key-cert.pem verify required ca-file {root}/ca/ca-file.pem\n\n"
+        )
+    };
+    let lines = sandbox.read(ZATO_CONFIG);
+    sandbox.file(ZATO_CONFIG, bind("demo") + &lines);
+    let (status, report) = check(&sandbox);
+    assert_eq!(status, 2);
+    assert_eq!(
+        findings(&report),
+        ["critical shared-client-anchor zato.config:2"]
+    );
+
+    let mut args = DEMO.to_vec();
+    args[1] = "applications";
+    sandbox.args(args).run().product();
+    sandbox.file(ZATO_CONFIG, bind("applications") + &lines);
+    assert_eq!(check(&sandbox).0, 0);
+}
+
+#[test]
+fn a_variable_of_the_environment_is_what_haproxy_would_make_of_it() {
+    let sandbox = site();
+    let directory = sandbox.path("demo/load-balancer").display().to_string();
+    let text = sandbox.read(ZATO_CONFIG);
+    let text = text.replace(&format!("{directory}/ca.cert.pem"), "\"$TLS/ca.cert.pem\"");
+    sandbox.file(ZATO_CONFIG, text);
+    let args = [&["check"], &FILES[..]].concat();
+    let (status, _) = sandbox.args(args).env("TLS", &directory).run().answer();
+    assert_eq!(status, 0);
+    let (status, report) = check(&sandbox);
+    assert_eq!(status, 2, "{report:#?}");
+}
+
+#[test]
+fn what_is_not_understood_is_unknown_and_hides_nothing() {
+    said(
+        ZATO_CONFIG,
+        "    mode http\n",
+        "    mode http\n    server broken 127.0.0.1:1 ssl ca-file \"no end\n",
+        3,
+        &["unknown not-understood zato.config:3"],
+    );
+    let sandbox = site();
+    sandbox
+        .args(["check", "--haproxy", "nowhere.config"])
+        .run()
+        .status(3)
+        .stderr(
+            "zpki: error: cannot check the configuration
+  at: nowhere.config
+  because: no such file or directory
+  hint: check the path; file arguments are relative to the current directory
+",
+        );
+}
