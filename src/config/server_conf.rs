@@ -111,24 +111,21 @@ impl Reader {
                         self.read_key(line, key, Some(&text));
                         return behind;
                     }
-                    self.quote_open(line, key);
+                    self.malformed(line, key);
                 }
-                Value::EmptyElement => {
-                    let key = key.to_owned();
-                    self.problem(line, Reason::EmptyElement { key });
-                }
-                Value::QuoteOpen => self.quote_open(line, key),
+                Value::Malformed => self.malformed(line, key),
                 Value::List => self.read_key(line, key, None),
                 Value::Text(text) => self.read_key(line, key, Some(text)),
+                Value::Unclear => self.unclear(line, key),
             },
             None => self.problem(line, Reason::NotAKey),
         }
         behind
     }
 
-    fn quote_open(&mut self, line: Line<'_>, key: &str) {
+    fn malformed(&mut self, line: Line<'_>, key: &str) {
         let key = key.to_owned();
-        self.problem(line, Reason::QuoteOpen { key });
+        self.problem(line, Reason::Malformed { key });
     }
 
     fn begin_section(&mut self, line: Line<'_>, (opened, closed): (usize, usize), name: &str) {
@@ -136,7 +133,7 @@ impl Reader {
             return self.problem(line, Reason::Nesting);
         }
         self.sections.truncate(opened - 1);
-        if let Some(first) = self.is_taken(line, name) {
+        if let Some(first) = self.claim(line, name) {
             let name = name.to_owned();
             self.problem(line, Reason::DuplicateSection { name, first });
             // What follows belongs to no section that is read.
@@ -154,24 +151,29 @@ impl Reader {
         }
     }
 
-    /// Takes a name in the section around the line. It may be taken: then the line where.
-    fn is_taken(&mut self, line: Line<'_>, name: &str) -> Option<usize> {
+    /// Claims a name in the section around the line, or answers with the line that has it already.
+    fn claim(&mut self, line: Line<'_>, name: &str) -> Option<usize> {
         let section = self.sections.last_mut();
         let names = section.map_or(&mut self.outermost, |section| &mut section.names);
         let first = *names.entry(name.to_owned()).or_insert(line.number);
         (first != line.number).then_some(first)
     }
 
+    /// ConfigObj may take the key or refuse the line, so another one like it may be the second or not.
+    fn unclear(&mut self, line: Line<'_>, key: &str) {
+        if self.target(key).is_some() {
+            let key = key.to_owned();
+            self.problem(line, Reason::Unclear { key });
+        }
+    }
+
     /// Reads a key and its value; a list has none.
     fn read_key(&mut self, line: Line<'_>, key: &str, value: Option<&str>) {
-        if let Some(first) = self.is_taken(line, key) {
+        if let Some(first) = self.claim(line, key) {
             let key = key.to_owned();
             return self.problem(line, Reason::DuplicateKey { key, first });
         }
-        let [section] = self.sections.as_slice() else {
-            return;
-        };
-        let Some(target) = target(&mut self.conf, &section.name, key) else {
+        let Some(target) = self.target(key) else {
             return;
         };
         let key = key.to_owned();
@@ -188,6 +190,14 @@ impl Reader {
             },
         };
         self.problem(line, reason);
+    }
+
+    /// Where the value of `key` goes in the section around the line; none for what is not read.
+    fn target(&mut self, key: &str) -> Option<Target<'_>> {
+        let [section] = self.sections.as_slice() else {
+            return None;
+        };
+        target(&mut self.conf, &section.name, key)
     }
 }
 
@@ -219,7 +229,6 @@ enum Target<'a> {
     Text(&'a mut Option<Setting<String>>),
 }
 
-/// Where the value of `key` goes; none for what is not read.
 fn target<'a>(conf: &'a mut ServerConf, section: &str, key: &str) -> Option<Target<'a>> {
     if (section, key) == ("main", "gunicorn_bind") {
         return Some(Target::Text(&mut conf.gunicorn_bind));
@@ -440,13 +449,17 @@ x='''
                 "the value of `ca_certs_location` stands for another one",
                 false,
             ),
-            (7, "the quotes of `priv_key_location` are not closed", true),
-            (9, "the list of `tls_ciphers` has an empty element", true),
+            (
+                7,
+                "the quotes or commas of `priv_key_location` do not fit",
+                true,
+            ),
+            (9, "the quotes or commas of `tls_ciphers` do not fit", true),
             (10, "the line is neither a section nor `key = value`", true),
             (12, "the section `crypto` is on line 1 already", true),
             (14, "the section's brackets do not fit", true),
             (15, "the section's brackets do not fit", true),
-            (17, "the quotes of `x` are not closed", true),
+            (17, "the quotes or commas of `x` do not fit", true),
         ];
         let expected: Vec<_> = expected
             .iter()
@@ -456,6 +469,13 @@ x='''
         let crypto = reading(WRONG).value.crypto.unwrap();
         assert_eq!(crypto.pub_key_location, text(8, "100%"));
         assert_eq!(crypto.tls_protocol, None);
+    }
+
+    #[test]
+    fn quotes_and_commas_together_are_not_understood_where_they_matter() {
+        let text = "[crypto]\ncert_location='a', 'b'\ncert_location='a'\nx='a', 'b'\n";
+        let message = "the value of `cert_location` has both quotes and commas".to_owned();
+        assert_eq!(problems(text), [(2, message, false)]);
     }
 
     #[test]
@@ -473,6 +493,20 @@ x='''
             ]
         );
         assert_eq!(reading(text).value.crypto.unwrap().use_tls, at(4, true));
+    }
+
+    /// They would take minutes if anything were read again for each of their pieces.
+    #[test]
+    fn long_texts_are_read_in_one_pass() {
+        let pieces = [
+            "'", "''' ", "\"\"\"\n", "[", "] ", "= ", ",'", " ", "%(", "a=''' ", "[a]\n", "a='b\n",
+        ];
+        for piece in pieces {
+            for start in ["", "a='", "a='''", "[crypto]\ncert_location="] {
+                let text = format!("{start}{}{}", piece.repeat(20_000), " ".repeat(20_000));
+                reading(&text);
+            }
+        }
     }
 
     proptest! {

@@ -95,7 +95,7 @@ pub(crate) fn find(program: &str) -> PathBuf {
 }
 
 /// The Python that has the packages of tests/requirements.txt.
-pub(super) fn python() -> PathBuf {
+pub(crate) fn python() -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     let python = target.join("test-tools/venv/bin/python");
     let shown = python.display();

@@ -13,3 +13,4 @@ mod keys;
 mod pki;
 mod revocation;
 mod rustls_webpki;
+mod server_conf;

@@ -180,23 +180,20 @@ impl<'a> Reader<'a> {
         let Split {
             mut words, faults, ..
         } = split;
-        let mut readable = utf8;
-        let mut whole = true;
-        for fault in faults {
-            match fault.kind {
-                FaultKind::NotUtf8 => readable = false,
-                // A backslash of its own, for HAProxy too.
-                FaultKind::TrailingBackslash => {}
-                kind => {
-                    let column = utf8.then_some(fault.at + 1);
-                    let problem = line.problem(column, Reason::Fault(kind));
-                    self.problems.push(problem);
-                    whole = false;
-                }
-            }
+        let is_fault = |kind: &FaultKind| {
+            // A backslash at the end is one of its own, for HAProxy too.
+            !matches!(kind, FaultKind::NotUtf8 | FaultKind::TrailingBackslash)
+        };
+        // HAProxy too stops at the first.
+        if let Some(fault) = faults.iter().find(|fault| is_fault(&fault.kind)) {
+            let column = utf8.then_some(fault.at + 1);
+            let problem = line.problem(column, Reason::Fault(fault.kind.clone()));
+            self.problems.push(problem);
+            return None;
         }
-        let first = words.first().map_or("", |word| word.value.as_str());
-        if !readable {
+        let has_utf8_values = faults.iter().all(|fault| fault.kind != FaultKind::NotUtf8);
+        if !(utf8 && has_utf8_values) {
+            let first = words.first().map_or("", |word| word.value.as_str());
             if READ.contains(&first) {
                 let problem = line.problem(None, Reason::Fault(FaultKind::NotUtf8));
                 self.problems.push(problem);
@@ -206,10 +203,11 @@ impl<'a> Reader<'a> {
         if let Some(word) = words.get(MAX_WORDS) {
             let problem = line.problem(Some(word.start + 1), Reason::TooManyWords);
             self.problems.push(problem);
+            words.truncate(MAX_WORDS);
         }
         let end = words.iter().position(|word| word.value.is_empty());
         words.truncate(end.unwrap_or(words.len()));
-        whole.then_some(words)
+        Some(words)
     }
 
     /// `.if` and its like (HAProxy's configuration manual, 2.4).
@@ -1097,7 +1095,10 @@ backend c
         assert_eq!(problems(line(30)), []);
         assert_eq!(
             problems(line(31)),
-            [(2, 292, "the line has more than 64 words".to_owned())]
+            [
+                (2, 292, "the line has more than 64 words".to_owned()),
+                (2, 285, "`weight` lacks its argument".to_owned()),
+            ]
         );
     }
 
@@ -1110,6 +1111,35 @@ backend c
         let problems = problems(text);
         assert!(problems.len() > 900);
         assert_eq!(problems[0].2, "variables make a word of the line too long");
+    }
+
+    /// They would take minutes if anything were read again for each of their pieces.
+    #[test]
+    fn long_texts_are_read_in_one_pass() {
+        let pieces = [
+            "'",
+            "\"$",
+            "\"${A",
+            "\\",
+            " x",
+            "foo ",
+            "#",
+            "\r",
+            "\"$TLS\"",
+            "ssl\n",
+            "${",
+            "'' ",
+            "backend b\n",
+            "defaults a\n",
+            ".if\n",
+            "server s h:1 foo\n",
+        ];
+        for piece in pieces {
+            for start in ["", "backend b\nserver s h:1 ", "global\nresetenv "] {
+                let text = format!("{start}{}", piece.repeat(20_000));
+                reading(&text);
+            }
+        }
     }
 
     proptest! {

@@ -1,7 +1,7 @@
 //! The environment variables that a configuration sees: those that HAProxy was started with, as
 //! `setenv` and its like in `global` change them for the lines that follow.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::words::Lookup;
 
@@ -11,7 +11,7 @@ pub(super) struct Environment<'a> {
     /// What the file has set, or unset.
     changed: BTreeMap<String, Option<String>>,
     /// After `resetenv`, only what it names is left of the outer ones.
-    kept: Option<Vec<String>>,
+    kept: Option<BTreeSet<String>>,
 }
 
 impl<'a> Environment<'a> {
@@ -27,10 +27,9 @@ impl<'a> Environment<'a> {
         if let Some(value) = self.changed.get(name) {
             return value.clone();
         }
-        let kept = |kept: &Vec<String>| kept.iter().any(|other| other == name);
         self.kept
             .as_ref()
-            .is_none_or(kept)
+            .is_none_or(|kept| kept.contains(name))
             .then(|| (self.outer)(name))
             .flatten()
     }
@@ -54,7 +53,7 @@ impl<'a> Environment<'a> {
 
     /// `resetenv`: unsets all but `names`.
     pub(super) fn reset<'n>(&mut self, names: impl Iterator<Item = &'n str>) {
-        let mut kept: Vec<String> = names.map(str::to_owned).collect();
+        let mut kept: BTreeSet<String> = names.map(str::to_owned).collect();
         self.changed.retain(|name, _| kept.contains(name));
         if let Some(before) = &self.kept {
             kept.retain(|name| before.contains(name));

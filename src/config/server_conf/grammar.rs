@@ -20,15 +20,15 @@ pub(super) enum Value<'a> {
     /// Text that goes on until the line that has these quotes.
     Open(&'static str),
     List,
-    /// A list with nothing between two commas.
-    EmptyElement,
-    QuoteOpen,
+    Malformed,
+    /// Quotes and commas together: a list, if ConfigObj can find one.
+    Unclear,
 }
 
 /// Whether ConfigObj passes the line over.
 pub(super) fn is_blank(line: &str) -> bool {
-    let line = line.trim_matches(is_space);
-    line.is_empty() || line.starts_with('#')
+    let text = line.trim_start_matches(is_space);
+    text.is_empty() || text.starts_with('#')
 }
 
 /// White space, as Python sees it.
@@ -38,24 +38,32 @@ pub(super) fn is_space(c: char) -> bool {
 
 /// A line that is not blank; none when it is neither section nor key.
 pub(super) fn entry(line: &str) -> Option<Entry<'_>> {
-    let line = line.trim_start_matches(is_space);
-    section(line).or_else(|| key(line))
+    section(line.trim_start_matches(is_space)).or_else(|| key(line))
 }
 
+/// A name that has none but brackets before it, or else one that begins with the last of them.
 fn section(line: &str) -> Option<Entry<'_>> {
-    let name = line.trim_start_matches(|c| c == '[' || is_space(c));
-    let opened = line[..line.len() - name.len()].matches('[').count();
-    let quote = name.chars().next().filter(|c| is_quote(*c));
-    // The name ends where the rest is nothing but brackets and a comment, and not before.
-    let mut at = name.chars().next().filter(|_| opened > 0)?.len_utf8();
+    let within = line.trim_start_matches(|c| c == '[' || is_space(c));
+    let brackets = &line[..line.len() - within.len()];
+    let opened = brackets.matches('[').count();
+    if !line.starts_with('[') {
+        return None;
+    }
+    named_section(within, opened).or_else(|| {
+        let last = brackets.rfind('[').filter(|last| *last > 0)?;
+        named_section(&line[last..], opened - 1)
+    })
+}
+
+/// The name ends where the rest is nothing but brackets and a comment, and not before.
+fn named_section(name: &str, opened: usize) -> Option<Entry<'_>> {
+    let first = name.chars().next()?;
+    let mut at = first.len_utf8();
     while let Some(found) = name[at..].find(']') {
         let start = name[..at + found].trim_end_matches(is_space).len().max(at);
         let behind = name[start..].trim_start_matches(|c| c == ']' || is_space(c));
         let end = name.len() - behind.len();
-        let is_name = match quote {
-            Some(quote) => is_quoted(&name[..start], quote),
-            None => true,
-        };
+        let is_name = !is_quote(first) || is_quoted(&name[..start], first);
         if is_name && (behind.is_empty() || behind.starts_with('#')) {
             return Some(Entry::Section {
                 opened,
@@ -75,14 +83,25 @@ fn is_quoted(text: &str, quote: char) -> bool {
     within.is_some_and(|text| !text.trim_matches(is_space).is_empty())
 }
 
+/// A key in quotes, or up to the first `=`. What begins like neither may still have white space
+/// before it, and then that is where the key begins.
 fn key(line: &str) -> Option<Entry<'_>> {
-    let quote = line.chars().next().filter(|c| is_quote(*c));
-    let equals = match quote {
-        Some(quote) => quoted_key_end(line, quote)?,
-        None => line.find('=').filter(|at| *at > 0)?,
+    let text = line.trim_start_matches(is_space);
+    let equals = match text.chars().next().filter(|c| is_quote(*c)) {
+        Some(quote) => quoted_key_end(text, quote),
+        None => text.find('=').filter(|at| *at > 0),
     };
+    if let Some(equals) = equals {
+        return Some(Entry::Key {
+            key: unquoted(text[..equals].trim_end_matches(is_space)),
+            value: text[equals + 1..].trim_start_matches(is_space),
+        });
+    }
+    let (space, first) = line[..line.len() - text.len()].char_indices().next_back()?;
+    let equals = space + line[space..].find('=')?;
+    let end = line[..equals].trim_end_matches(is_space).len();
     Some(Entry::Key {
-        key: unquoted(line[..equals].trim_end_matches(is_space)),
+        key: &line[space..end.max(space + first.len_utf8())],
         value: line[equals + 1..].trim_start_matches(is_space),
     })
 }
@@ -112,18 +131,50 @@ pub(super) fn value(text: &str) -> Value<'_> {
         .into_iter()
         .find(|quotes| text.starts_with(quotes));
     if let Some(quotes) = triple {
-        return match text[3..].split_once(quotes) {
-            None => Value::Open(quotes),
-            Some((text, behind)) if is_blank(behind) => Value::Text(text),
-            Some(_) => last_triple(&text[3..], quotes),
-        };
+        let within = &text[quotes.len()..];
+        return closes(within, quotes).unwrap_or(Value::Open(quotes));
     }
-    match element(text) {
-        Some((text, behind)) if is_blank(behind) => Value::Text(text),
-        Some(("", ",")) => Value::List,
-        Some(("", _)) if text.starts_with(',') => Value::EmptyElement,
-        Some((_, behind)) => list(behind),
-        None => Value::QuoteOpen,
+    match text.chars().next().filter(|c| is_quote(*c)) {
+        Some(quote) => quoted(text, quote),
+        None => plain(text),
+    }
+}
+
+/// A value that begins with a quote. The quote that ends it has nothing but a comment behind it;
+/// others belong to the value.
+fn quoted(text: &str, quote: char) -> Value<'_> {
+    let mut first_end = None;
+    for (at, _) in text.match_indices(quote).skip(1) {
+        let behind = text[at + 1..].trim_start_matches(is_space);
+        // ConfigObj looks for a list first, and finds one even beyond a `#`.
+        if behind.starts_with(',') {
+            return Value::Unclear;
+        }
+        if is_blank(behind) {
+            first_end = first_end.or(Some(at));
+        }
+    }
+    first_end.map_or(Value::Malformed, |at| Value::Text(&text[1..at]))
+}
+
+/// A value that begins without a quote.
+fn plain(text: &str) -> Value<'_> {
+    let text = text.split('#').next().unwrap_or_default();
+    let mut elements = text.split(',');
+    if !text.contains(',') {
+        return Value::Text(text.trim_end_matches(is_space));
+    }
+    if text.trim_matches(is_space) == "," {
+        return Value::List;
+    }
+    if text.contains(is_quote) {
+        return Value::Unclear;
+    }
+    // Only behind the last comma may there be nothing.
+    elements.next_back();
+    match elements.any(|element| element.trim_matches(is_space).is_empty()) {
+        true => Value::Malformed,
+        false => Value::List,
     }
 }
 
@@ -137,45 +188,13 @@ fn last_triple<'a>(text: &'a str, quotes: &str) -> Value<'a> {
         }
         at = end + 1;
     }
-    Value::QuoteOpen
+    Value::Malformed
 }
 
 /// The line on which a text of several lines ends: what of it belongs to the text. None when it
 /// goes on.
 pub(super) fn closes<'a>(line: &'a str, quotes: &str) -> Option<Value<'a>> {
     line.contains(quotes).then(|| last_triple(line, quotes))
-}
-
-/// What is left of a list: `,` and elements, then perhaps a comment.
-fn list(mut rest: &str) -> Value<'_> {
-    while let Some(behind) = rest.trim_start_matches(is_space).strip_prefix(',') {
-        let behind = behind.trim_start_matches(is_space);
-        if is_blank(behind) {
-            return Value::List;
-        }
-        match element(behind) {
-            Some(("", _)) if behind.starts_with(',') => return Value::EmptyElement,
-            Some((_, behind)) if is_blank(behind) => return Value::List,
-            Some((_, behind)) => rest = behind,
-            None => return Value::QuoteOpen,
-        }
-    }
-    Value::QuoteOpen
-}
-
-/// The first element, and what stands behind it: a comma, a comment, nothing. None for quotes
-/// without an end.
-fn element(text: &str) -> Option<(&str, &str)> {
-    let Some(quote) = text.chars().next().filter(|c| is_quote(*c)) else {
-        let end = text.find([',', '#']).unwrap_or(text.len());
-        return Some((text[..end].trim_end_matches(is_space), &text[end..]));
-    };
-    let mut closing = text.match_indices(quote).skip(1);
-    closing.find_map(|(at, _)| {
-        let behind = text[at + 1..].trim_start_matches(is_space);
-        let ends = behind.is_empty() || behind.starts_with([',', '#']);
-        ends.then(|| (&text[1..at], behind))
-    })
 }
 
 #[cfg(test)]
@@ -198,6 +217,7 @@ mod tests {
         assert_eq!(section("[[a]"), Some((2, 1, "a")));
         assert_eq!(section("['a # ]b']"), Some((1, 1, "a # ]b")));
         assert_eq!(section("[a]b]"), Some((1, 1, "a]b")));
+        assert_eq!(section("[['a]"), Some((1, 1, "['a")));
         for other in ["[a", "[]", "[ ]", "['']", "[a] b", "a]", "crypto"] {
             assert_eq!(section(other), None, "{other}");
         }
@@ -212,6 +232,8 @@ mod tests {
         assert_eq!(pair(" a b = c = d "), Some(("a b", "c = d ")));
         assert_eq!(pair("'a=b' = c"), Some(("a=b", "c")));
         assert_eq!(pair("a="), Some(("a", "")));
+        assert_eq!(pair("  'a = b"), Some((" 'a", "b")));
+        assert_eq!(pair(" = b"), Some((" ", "b")));
         for other in ["=a", "a", "'a", "'a' b = c"] {
             assert_eq!(pair(other), None, "{other}");
         }
@@ -232,21 +254,23 @@ mod tests {
             ("'''a'''", Value::Text("a")),
             ("\"\"\"a\"b\"\"\" # c", Value::Text("a\"b")),
             ("'''a", Value::Open("'''")),
-            ("'''a''' b", Value::QuoteOpen),
+            ("'''a''' b", Value::Malformed),
             ("a, b", Value::List),
             ("a,", Value::List),
             (",", Value::List),
-            (", a", Value::EmptyElement),
-            ("a,, b", Value::EmptyElement),
-            ("'a', \"b\" # c", Value::List),
-            ("a, 'b", Value::QuoteOpen),
-            ("'a", Value::QuoteOpen),
-            ("'a' b", Value::QuoteOpen),
+            (", a", Value::Malformed),
+            ("a,, b", Value::Malformed),
+            ("a, , b #", Value::Malformed),
+            ("'a', \"b\" # c", Value::Unclear),
+            ("'a' # 'b', c", Value::Unclear),
+            ("a, 'b", Value::Unclear),
+            ("'a", Value::Malformed),
+            ("'a' b", Value::Malformed),
         ] {
             assert_eq!(value(text), expected, "{text}");
         }
         assert_eq!(closes("a", "'''"), None);
         assert_eq!(closes("a''' # b", "'''"), Some(Value::Text("a")));
-        assert_eq!(closes("a''' b", "'''"), Some(Value::QuoteOpen));
+        assert_eq!(closes("a''' b", "'''"), Some(Value::Malformed));
     }
 }

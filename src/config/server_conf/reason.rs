@@ -21,11 +21,6 @@ pub enum Reason {
         /// The line of the first one.
         first: usize,
     },
-    /// A list with nothing between two commas.
-    EmptyElement {
-        /// The key.
-        key: String,
-    },
     /// A value with `%(NAME)s`, which stands for another one.
     Interpolation {
         /// The key.
@@ -38,14 +33,19 @@ pub enum Reason {
         /// The key.
         key: String,
     },
+    /// Quotes that are not closed or have text behind them, or nothing between two commas.
+    Malformed {
+        /// The key.
+        key: String,
+    },
     /// A section whose brackets do not fit, or that is deeper than the one before it allows.
     Nesting,
     /// Neither `[section]` nor `key = value`.
     NotAKey,
     /// ConfigObj decodes the file before it reads it.
     NotUtf8,
-    /// A quote, and no end that fits it.
-    QuoteOpen {
+    /// A value with quotes and commas, of which ConfigObj may make a list.
+    Unclear {
         /// The key.
         key: String,
     },
@@ -67,7 +67,10 @@ impl Reason {
     pub fn is_refused(&self) -> bool {
         !matches!(
             self,
-            Self::Interpolation { .. } | Self::LineSeparator | Self::List { .. }
+            Self::Interpolation { .. }
+                | Self::LineSeparator
+                | Self::List { .. }
+                | Self::Unclear { .. }
         )
     }
 }
@@ -81,9 +84,6 @@ impl Display for Reason {
             Self::DuplicateSection { name, first } => {
                 write!(f, "the section {} is on line {first} already", Quoted(name))
             }
-            Self::EmptyElement { key } => {
-                write!(f, "the list of {} has an empty element", Quoted(key))
-            }
             Self::Interpolation { key } => {
                 write!(f, "the value of {} stands for another one", Quoted(key))
             }
@@ -91,11 +91,14 @@ impl Display for Reason {
                 write!(f, "the line has a character that ends it for ConfigObj")
             }
             Self::List { key } => write!(f, "the value of {} is a list", Quoted(key)),
+            Self::Malformed { key } => {
+                write!(f, "the quotes or commas of {} do not fit", Quoted(key))
+            }
             Self::Nesting => write!(f, "the section's brackets do not fit"),
             Self::NotAKey => write!(f, "the line is neither a section nor `key = value`"),
             Self::NotUtf8 => write!(f, "the line is not UTF-8"),
-            Self::QuoteOpen { key } => {
-                write!(f, "the quotes of {} are not closed", Quoted(key))
+            Self::Unclear { key } => {
+                write!(f, "the value of {} has both quotes and commas", Quoted(key))
             }
             Self::UnknownValue { key, value, known } => write!(
                 f,
