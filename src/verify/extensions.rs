@@ -119,18 +119,21 @@ fn strict(certificate: &PathCertificate, position: Position) -> impl Iterator<It
     let constraints = extensions.basic_constraints;
     let is_ca = certificate.is_ca();
     let has_path_len = constraints.is_some_and(|it| it.path_len.is_some());
-    // Without keyUsage, OpenSSL takes every bit for set.
-    let may_sign = certificate.may(KeyUsage::KEY_CERT_SIGN);
-    let may_sign_crls = certificate.may(KeyUsage::CRL_SIGN);
+    // A certificate without keyUsage has no bit set here, though elsewhere it may do everything.
+    let says_cert_sign = certificate.says(KeyUsage::KEY_CERT_SIGN);
+    let says_crl_sign = certificate.says(KeyUsage::CRL_SIGN);
     let alt_name = extensions.subject_alt_name.as_ref();
     let is_nameless = certificate.subject.is_empty();
     let identifier = extensions.authority_key_identifier.as_ref();
     let names_key = identifier.is_some_and(|it| it.key_identifier.is_some());
     let is_version_3 = certificate.version >= 3;
-    let nameless_and_needed = is_ca || may_sign_crls || alt_name.is_none();
+    let nameless_and_needed = is_ca || says_crl_sign || alt_name.is_none();
     [
         (has_path_len && !is_ca, Rule::PathLengthWithoutCa),
-        (has_path_len && !may_sign, Rule::PathLengthWithoutCertSign),
+        (
+            has_path_len && !says_cert_sign,
+            Rule::PathLengthWithoutCertSign,
+        ),
         (
             is_ca && constraints.is_some_and(|it| !it.critical),
             Rule::BasicConstraintsNotCritical,
@@ -139,7 +142,7 @@ fn strict(certificate: &PathCertificate, position: Position) -> impl Iterator<It
             is_ca && extensions.key_usage.is_none(),
             Rule::KeyUsageMissing,
         ),
-        (!is_ca && may_sign, Rule::CertSignWithoutCa),
+        (!is_ca && says_cert_sign, Rule::CertSignWithoutCa),
         (certificate.issuer.is_empty(), Rule::IssuerEmpty),
         (is_nameless && nameless_and_needed, Rule::SubjectEmpty),
         (
@@ -247,4 +250,23 @@ fn path_length(
         most,
         found: issuers_below,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::x509::testing::root;
+
+    #[test]
+    fn without_key_usage_no_bit_is_set_for_a_strict_verifier() {
+        let mut certificate = root();
+        certificate.extensions.key_usage = None;
+        certificate.extensions.basic_constraints = None;
+        let position = Position {
+            depth: 0,
+            length: 2,
+        };
+        let said: Vec<Rule> = strict(&certificate, position).collect();
+        assert_eq!(said, [Rule::AuthorityKeyIdentifierMissing]);
+    }
 }

@@ -10,7 +10,7 @@ use super::der::{self, Element};
 use super::digest::sha256;
 use super::distinguished_name::DistinguishedName;
 use super::error::Error;
-use super::extensions::{Extensions, KeyUsage};
+use super::extensions::Extensions;
 use super::signature::Signed;
 use super::strength::{KeyStrength, SignatureStrength};
 use crate::domain::digest::Digest;
@@ -147,11 +147,11 @@ impl PathCertificate {
         usage.is_none_or(|usage| usage.allows(usages))
     }
 
-    /// Whether keyUsage is there and has keyCertSign.
+    /// Whether keyUsage is there and has one of `usages`.
     #[must_use]
-    pub fn says_key_cert_sign(&self) -> bool {
+    pub fn says(&self, usages: u8) -> bool {
         let usage = self.extensions.key_usage;
-        usage.is_some_and(|usage| usage.allows(KeyUsage::KEY_CERT_SIGN))
+        usage.is_some_and(|usage| usage.allows(usages))
     }
 
     /// Whether basicConstraints says that it is a CA.

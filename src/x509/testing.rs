@@ -1,7 +1,37 @@
-//! The `openssl` command as the judge of what this layer writes, and as the maker of what it reads.
+//! The `openssl` command as the judge of what this layer writes, and as the maker of what it reads; and
+//! a certificate to begin with.
 
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
+
+use time::macros::datetime;
+
+use super::issue::{Authority, CaTemplate, Subject};
+use super::path_certificate::PathCertificate;
+use super::private_key::PrivateKey;
+use crate::domain::key_algorithm::KeyAlgorithm;
+use crate::domain::name_constraints::NameConstraints;
+use crate::domain::serial_number::{RANDOM_OCTETS, SerialNumber};
+use crate::domain::validity::Validity;
+
+/// A root, for a test to change.
+pub(crate) fn root() -> PathCertificate {
+    let template = CaTemplate {
+        subject: Subject {
+            organization: "test".to_owned(),
+            common_name: "test CA".to_owned(),
+        },
+        serial_number: SerialNumber::from_random([7; RANDOM_OCTETS]),
+        validity: Validity {
+            not_before: datetime!(2020-01-01 0:00 UTC),
+            not_after: datetime!(2090-01-01 0:00 UTC),
+        },
+        name_constraints: NameConstraints::default(),
+    };
+    let key = PrivateKey::generate(KeyAlgorithm::Ed25519).unwrap();
+    let root = Authority::self_signed(&template, key).unwrap();
+    PathCertificate::from_der(&root.certificate().der).unwrap()
+}
 
 /// Runs `openssl` with `input` on its stdin; answers with its stdout. It must succeed.
 pub(crate) fn openssl(arguments: &[&str], input: &[u8]) -> Vec<u8> {
