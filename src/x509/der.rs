@@ -42,6 +42,20 @@ impl<'a> Element<'a> {
         }
         Some(elements)
     }
+
+    /// The elements in it when each is optional and they are told apart by these tags, in this order.
+    /// None when there is another, or one that is not in its place.
+    pub(super) fn optional<const N: usize>(&self, tags: [u8; N]) -> Option<[Option<Self>; N]> {
+        let mut elements = self.elements()?.into_iter().peekable();
+        let fields = tags.map(|tag| elements.next_if(|element| element.tag == tag));
+        elements.next().is_none().then_some(fields)
+    }
+
+    /// The one element in it, as behind an explicit tag.
+    pub(super) fn only(&self) -> Option<Self> {
+        let elements = self.elements()?;
+        <[Self; 1]>::try_from(elements).ok().map(|[only]| only)
+    }
 }
 
 /// The elements within the SEQUENCE that `bytes` begins with, each with its tag and length; None
@@ -73,6 +87,7 @@ fn extent(bytes: &[u8]) -> Option<(usize, usize)> {
 pub(super) const BIT_STRING: u8 = 0x03;
 pub(super) const BOOLEAN: u8 = 0x01;
 pub(super) const INTEGER: u8 = 0x02;
+pub(super) const NULL: u8 = 0x05;
 pub(super) const OBJECT_IDENTIFIER: u8 = 0x06;
 pub(super) const OCTET_STRING: u8 = 0x04;
 pub(super) const SEQUENCE: u8 = 0x30;

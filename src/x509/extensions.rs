@@ -6,6 +6,7 @@ use x509_parser::extensions::X509Extension;
 
 use super::der::{self, Element};
 use super::distinguished_name::DistinguishedName;
+use super::form;
 
 /// What the extensions of a certificate say.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -32,6 +33,8 @@ pub struct Extensions {
     pub distribution_points: bool,
     /// Whether it is a proxy certificate (RFC 3820).
     pub proxy: bool,
+    /// Whether it says what IP addresses or autonomous systems its subject has (RFC 3779).
+    pub resources: bool,
     /// The first critical extension that OpenSSL does not know, dotted.
     pub unknown_critical: Option<String>,
     /// The first extension that cannot be read or is there twice, dotted.
@@ -133,15 +136,15 @@ pub struct AuthorityKeyIdentifier {
     pub key_identifier: Option<Vec<u8>>,
     /// The first directoryName of authorityCertIssuer.
     pub issuer: Option<DistinguishedName>,
-    /// authorityCertSerialNumber, without leading zeros.
+    /// The octets of authorityCertSerialNumber.
     pub serial_number: Option<Vec<u8>>,
 }
 
 /// The extensions that OpenSSL takes when they are critical (`X509_supported_extension`).
 const KNOWN_CRITICAL: [&str; 15] = [
-    "1.3.6.1.5.5.7.1.14",
-    "1.3.6.1.5.5.7.1.7",
-    "1.3.6.1.5.5.7.1.8",
+    AS_IDENTIFIERS,
+    IP_ADDRESS_BLOCKS,
+    PROXY,
     "1.3.6.1.5.5.7.48.1.5",
     "2.16.840.1.113730.1.1",
     BASIC_CONSTRAINTS,
@@ -156,10 +159,13 @@ const KNOWN_CRITICAL: [&str; 15] = [
     SUBJECT_ALT_NAME,
 ];
 
+const AS_IDENTIFIERS: &str = "1.3.6.1.5.5.7.1.8";
 const AUTHORITY_KEY_IDENTIFIER: &str = "2.5.29.35";
 const BASIC_CONSTRAINTS: &str = "2.5.29.19";
 const DISTRIBUTION_POINTS: &str = "2.5.29.31";
 const EXTENDED_KEY_USAGE: &str = "2.5.29.37";
+const IP_ADDRESS_BLOCKS: &str = "1.3.6.1.5.5.7.1.7";
+const ISSUER_ALT_NAME: &str = "2.5.29.18";
 const KEY_USAGE: &str = "2.5.29.15";
 const NAME_CONSTRAINTS: &str = "2.5.29.30";
 const NETSCAPE_TYPE: &str = "2.16.840.1.113730.1.1";
@@ -190,6 +196,14 @@ impl Extensions {
             }
             seen.push(id);
         }
+        let is_ca = extensions.basic_constraints.is_some_and(|it| it.ca);
+        let is_named = [SUBJECT_ALT_NAME, ISSUER_ALT_NAME]
+            .iter()
+            .any(|id| seen.iter().any(|seen| seen == id));
+        // RFC 3820 3.2 to 3.7.
+        if extensions.proxy && (is_ca || is_named) {
+            extensions.invalid.get_or_insert_with(|| PROXY.to_owned());
+        }
         extensions
     }
 
@@ -197,25 +211,26 @@ impl Extensions {
     /// definition says.
     fn read_one(&mut self, id: &str, value: &[u8], critical: bool) -> Option<bool> {
         let read = match id {
+            AS_IDENTIFIERS => mark(&mut self.resources, form::is_as_identifiers(value)),
             AUTHORITY_KEY_IDENTIFIER => keep(&mut self.authority_key_identifier, authority(value)),
             BASIC_CONSTRAINTS => keep(
                 &mut self.basic_constraints,
                 basic_constraints(value, critical),
             ),
             DISTRIBUTION_POINTS => {
-                self.distribution_points = true;
-                Element::tagged(value, der::SEQUENCE).is_some()
+                let is_names = |names: &Element<'_>| general_names(names).is_some();
+                let is_right = form::is_distribution_points(value, is_names);
+                mark(&mut self.distribution_points, is_right)
             }
             EXTENDED_KEY_USAGE => keep(&mut self.extended_key_usage, extended_key_usage(value)),
+            IP_ADDRESS_BLOCKS => mark(&mut self.resources, form::is_ip_addr_blocks(value)),
             KEY_USAGE => keep(&mut self.key_usage, key_usage(value)),
             NAME_CONSTRAINTS => keep(&mut self.name_constraints, name_constraints(value)),
             NETSCAPE_TYPE => keep(&mut self.netscape_type, first_octet(value)),
-            PROXY => {
-                self.proxy = true;
-                Element::tagged(value, der::SEQUENCE).is_some()
-            }
+            PROXY => mark(&mut self.proxy, form::is_proxy_cert_info(value)),
             SUBJECT_ALT_NAME => {
-                let names = general_names(value);
+                let names = Element::tagged(value, der::SEQUENCE);
+                let names = names.and_then(|names| general_names(&names));
                 let names = names.map(|names| SubjectAltName { names, critical });
                 keep(&mut self.subject_alt_name, names)
             }
@@ -230,6 +245,12 @@ impl Extensions {
     }
 }
 
+/// Notes that an extension is there that has the form of its definition; whether it has.
+fn mark(place: &mut bool, is_right: bool) -> bool {
+    *place |= is_right;
+    is_right
+}
+
 /// Keeps what was read; whether anything was.
 fn keep<T>(place: &mut Option<T>, read: Option<T>) -> bool {
     let is_read = read.is_some();
@@ -238,50 +259,40 @@ fn keep<T>(place: &mut Option<T>, read: Option<T>) -> bool {
 }
 
 fn basic_constraints(value: &[u8], critical: bool) -> Option<BasicConstraints> {
-    let mut fields = Element::tagged(value, der::SEQUENCE)?
-        .elements()?
-        .into_iter()
-        .peekable();
-    let ca = fields.next_if(|field| field.tag == der::BOOLEAN);
-    let path_len = match fields.next_if(|field| field.tag == der::INTEGER) {
-        Some(number) => Some(unsigned(number.content)?),
-        None => None,
+    let sequence = Element::tagged(value, der::SEQUENCE)?;
+    let [ca, path_len] = sequence.optional([der::BOOLEAN, der::INTEGER])?;
+    let ca = match ca.map(|ca| ca.content) {
+        None => false,
+        Some(&[octet]) => octet != 0,
+        Some(_) => return None,
     };
-    let is_true = |octets: &[u8]| octets.iter().any(|octet| *octet != 0);
-    fields.next().is_none().then_some(BasicConstraints {
-        ca: ca.is_some_and(|ca| is_true(ca.content)),
+    let path_len = match path_len.map(|number| number.content) {
+        None => None,
+        Some(number) => positive(number)?,
+    };
+    Some(BasicConstraints {
+        ca,
         path_len,
         critical,
     })
 }
 
-/// A number that is not negative; one that is too long for any path is as good as the longest.
-fn unsigned(octets: &[u8]) -> Option<u64> {
-    let negative = octets.first()? & 0x80 != 0;
-    let significant = without_zeros(octets);
-    let number = match <[u8; 8]>::try_from(significant) {
-        Ok(octets) => u64::from_be_bytes(octets),
-        Err(_) if significant.len() > 8 => u64::MAX,
-        Err(_) => significant
-            .iter()
-            .fold(0, |number, octet| number << 8 | u64::from(*octet)),
-    };
-    (!negative).then_some(number)
-}
-
-fn without_zeros(octets: &[u8]) -> &[u8] {
-    let zeros = octets.iter().take_while(|octet| **octet == 0).count();
-    &octets[zeros..]
+/// An INTEGER that is not negative: OpenSSL takes one that a signed number of 64 bits does not hold for
+/// none at all.
+fn positive(octets: &[u8]) -> Option<Option<u64>> {
+    let is_right = form::is_number(octets) && octets[0] & 0x80 == 0;
+    let add = |number: u64, octet: &u8| number << 8 | u64::from(*octet);
+    is_right.then(|| (octets.len() <= 8).then(|| octets.iter().fold(0, add)))
 }
 
 /// The first octet of a BIT STRING, which has every bit that a rule asks for.
 fn first_octet(value: &[u8]) -> Option<u8> {
     let bits = Element::tagged(value, der::BIT_STRING)?.content;
-    let (unused, octets) = bits.split_first()?;
-    let mask = match (octets.len(), unused) {
-        (1, 0..=7) => 0xff << unused,
-        (_, 0..=7) => 0xff,
-        _ => return None,
+    let (unused, octets) = bits.split_first().filter(|_| form::are_bits(bits))?;
+    let mask = if octets.len() == 1 {
+        0xff << unused
+    } else {
+        0xff
     };
     Some(octets.first().copied().unwrap_or(0) & mask)
 }
@@ -302,7 +313,7 @@ fn extended_key_usage(value: &[u8]) -> Option<ExtendedKeyUsage> {
     let purposes = Element::tagged(value, der::SEQUENCE)?.elements()?;
     let mut usage = ExtendedKeyUsage::default();
     for purpose in purposes {
-        if purpose.tag != der::OBJECT_IDENTIFIER {
+        if !form::is_object_identifier(&purpose) {
             return None;
         }
         usage.server_auth |= [SERVER_AUTH, NETSCAPE_SGC, MICROSOFT_SGC].contains(&purpose.content);
@@ -316,31 +327,31 @@ pub(super) fn authority(value: &[u8]) -> Option<AuthorityKeyIdentifier> {
     const KEY_IDENTIFIER: u8 = der::primitive(0);
     const ISSUER: u8 = der::constructed(1);
     const SERIAL_NUMBER: u8 = der::primitive(2);
-    let mut identifier = AuthorityKeyIdentifier::default();
-    for field in Element::tagged(value, der::SEQUENCE)?.elements()? {
-        match field.tag {
-            KEY_IDENTIFIER => identifier.key_identifier = Some(field.content.to_vec()),
-            ISSUER => {
-                let names = field
-                    .elements()?
-                    .iter()
-                    .map(general_name)
-                    .collect::<Option<Vec<_>>>()?;
-                identifier.issuer = names.into_iter().find_map(|name| match name {
-                    GeneralName::Directory(name) => Some(name),
-                    _ => None,
-                });
-            }
-            SERIAL_NUMBER => identifier.serial_number = Some(without_zeros(field.content).to_vec()),
-            _ => return None,
-        }
+    let sequence = Element::tagged(value, der::SEQUENCE)?;
+    let [key, issuer, serial_number] =
+        sequence.optional([KEY_IDENTIFIER, ISSUER, SERIAL_NUMBER])?;
+    let issuer = match issuer {
+        None => None,
+        Some(names) => general_names(&names)?
+            .into_iter()
+            .find_map(|name| match name {
+                GeneralName::Directory(name) => Some(name),
+                _ => None,
+            }),
+    };
+    if serial_number.is_some_and(|number| !form::is_number(number.content)) {
+        return None;
     }
-    Some(identifier)
+    Some(AuthorityKeyIdentifier {
+        key_identifier: key.map(|key| key.content.to_vec()),
+        issuer,
+        serial_number: serial_number.map(|number| number.content.to_vec()),
+    })
 }
 
-fn general_names(value: &[u8]) -> Option<Vec<GeneralName>> {
-    let names = Element::tagged(value, der::SEQUENCE)?.elements()?;
-    names.iter().map(general_name).collect()
+/// GeneralNames, whatever their tag.
+fn general_names(names: &Element<'_>) -> Option<Vec<GeneralName>> {
+    names.elements()?.iter().map(general_name).collect()
 }
 
 fn general_name(name: &Element<'_>) -> Option<GeneralName> {
@@ -349,61 +360,145 @@ fn general_name(name: &Element<'_>) -> Option<GeneralName> {
     const DIRECTORY: u8 = der::constructed(4);
     const URI: u8 = der::primitive(6);
     const IP: u8 = der::primitive(7);
-    const OTHERS: [u8; 4] = [
-        der::constructed(0),
-        der::constructed(3),
-        der::constructed(5),
-        der::primitive(8),
-    ];
+    const OTHER: u8 = der::constructed(0);
+    const X400: u8 = der::constructed(3);
+    const EDI_PARTY: u8 = der::constructed(5);
+    const REGISTERED_ID: u8 = der::primitive(8);
     let octets = name.content.to_vec();
-    match name.tag {
-        RFC822 => Some(GeneralName::Rfc822(octets)),
-        DNS => Some(GeneralName::Dns(octets)),
+    let is_right = match name.tag {
+        RFC822 => return Some(GeneralName::Rfc822(octets)),
+        DNS => return Some(GeneralName::Dns(octets)),
         DIRECTORY => {
-            let name = DistinguishedName::from_der(name.content).ok()?;
-            Some(GeneralName::Directory(name))
+            let name = DistinguishedName::from_der(name.only()?.whole).ok()?;
+            return Some(GeneralName::Directory(name));
         }
-        URI => Some(GeneralName::Uri(octets)),
-        IP => Some(GeneralName::Ip(octets)),
-        tag if OTHERS.contains(&tag) => Some(GeneralName::Other(tag & 0x1f, octets)),
-        _ => None,
-    }
+        URI => return Some(GeneralName::Uri(octets)),
+        IP => return Some(GeneralName::Ip(octets)),
+        OTHER => form::is_other_name(name),
+        X400 => true,
+        EDI_PARTY => form::is_edi_party_name(name),
+        REGISTERED_ID => form::are_arcs(name.content),
+        _ => false,
+    };
+    is_right.then_some(GeneralName::Other(name.tag & 0x1f, octets))
 }
 
 fn name_constraints(value: &[u8]) -> Option<NameConstraints> {
     const PERMITTED: u8 = der::constructed(0);
     const EXCLUDED: u8 = der::constructed(1);
-    let mut constraints = NameConstraints::default();
-    for field in Element::tagged(value, der::SEQUENCE)?.elements()? {
-        let subtrees = field
-            .elements()?
-            .iter()
-            .map(subtree)
-            .collect::<Option<Vec<_>>>()?;
-        match field.tag {
-            PERMITTED => constraints.permitted = subtrees,
-            EXCLUDED => constraints.excluded = subtrees,
-            _ => return None,
-        }
-    }
-    Some(constraints)
+    let sequence = Element::tagged(value, der::SEQUENCE)?;
+    let subtrees = |field: Option<Element<'_>>| match field {
+        None => Some(Vec::new()),
+        Some(field) => field.elements()?.iter().map(subtree).collect(),
+    };
+    let [permitted, excluded] = sequence.optional([PERMITTED, EXCLUDED])?;
+    Some(NameConstraints {
+        permitted: subtrees(permitted)?,
+        excluded: subtrees(excluded)?,
+    })
 }
 
 fn subtree(subtree: &Element<'_>) -> Option<GeneralSubtree> {
     const MINIMUM: u8 = der::primitive(0);
     const MAXIMUM: u8 = der::primitive(1);
-    let fields = subtree.elements()?;
-    let (base, bounds) = fields.split_first()?;
-    let mut bounds_valid = true;
-    for bound in bounds {
-        bounds_valid &= match bound.tag {
-            MINIMUM => without_zeros(bound.content).is_empty(),
-            MAXIMUM => false,
-            _ => return None,
-        };
-    }
-    Some(GeneralSubtree {
-        base: general_name(base)?,
-        bounds_valid,
+    let (base, bounds) = Element::first(subtree.content)?;
+    let bounds = Element {
+        content: bounds,
+        ..*subtree
+    };
+    let [minimum, maximum] = bounds.optional([MINIMUM, MAXIMUM])?;
+    let is_number = |bound: &Element<'_>| form::is_number(bound.content);
+    let is_right = subtree.tag == der::SEQUENCE
+        && minimum.as_ref().is_none_or(is_number)
+        && maximum.as_ref().is_none_or(is_number);
+    let is_zero = |bound: Element<'_>| bound.content == [0];
+    is_right.then_some(GeneralSubtree {
+        base: general_name(&base)?,
+        bounds_valid: maximum.is_none() && minimum.is_none_or(is_zero),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use x509_parser::extensions::ParsedExtension;
+
+    use super::*;
+
+    fn read(found: &[(&str, &[u8])]) -> Extensions {
+        let found = found.iter().map(|(id, value)| {
+            let parsed = ParsedExtension::Unparsed;
+            X509Extension::new(id.parse().unwrap(), false, value, parsed)
+        });
+        Extensions::read(&found.collect::<Vec<_>>())
+    }
+
+    fn is_valid(found: &[(&str, &[u8])]) -> bool {
+        read(found).invalid.is_none()
+    }
+
+    const PROXY_CERT_INFO: &[u8] = &[0x30, 7, 0x30, 5, 6, 3, 0x2a, 3, 4];
+
+    #[test]
+    fn a_proxy_certificate_is_no_ca_and_has_no_alternative_name() {
+        let proxy = (PROXY, PROXY_CERT_INFO);
+        let no_ca = (BASIC_CONSTRAINTS, &[0x30, 0][..]);
+        assert!(is_valid(&[proxy, no_ca]));
+        for other in [
+            (BASIC_CONSTRAINTS, &[0x30, 3, 1, 1, 0xff][..]),
+            (ISSUER_ALT_NAME, &[0x30, 0]),
+            (SUBJECT_ALT_NAME, &[0x30, 0]),
+        ] {
+            assert!(!is_valid(&[other, proxy]), "{other:?}");
+        }
+        let damaged = read(&[(PROXY, &[0x30, 0])]);
+        assert!(!damaged.proxy && damaged.invalid.is_some());
+    }
+
+    #[test]
+    fn resources_that_are_damaged_make_the_certificate_invalid() {
+        let blocks = read(&[(IP_ADDRESS_BLOCKS, &[0x30, 0])]);
+        assert!(blocks.resources && blocks.invalid.is_none());
+        assert!(!is_valid(&[(IP_ADDRESS_BLOCKS, &[5, 0])]));
+        assert!(!is_valid(&[(AS_IDENTIFIERS, &[5, 0])]));
+    }
+
+    #[test]
+    fn fields_have_their_order_and_numbers_their_form() {
+        for (id, damaged) in [
+            (
+                AUTHORITY_KEY_IDENTIFIER,
+                &[0x30, 5, 0x82, 1, 1, 0x80, 0][..],
+            ),
+            (AUTHORITY_KEY_IDENTIFIER, &[0x30, 4, 0x80, 0, 0x80, 0]),
+            (AUTHORITY_KEY_IDENTIFIER, &[0x30, 4, 0x82, 2, 0, 1]),
+            (BASIC_CONSTRAINTS, &[0x30, 4, 1, 2, 0xff, 0xff]),
+            (BASIC_CONSTRAINTS, &[0x30, 3, 2, 1, 0xff]),
+            (BASIC_CONSTRAINTS, &[0x30, 4, 2, 2, 0, 1]),
+            (DISTRIBUTION_POINTS, &[0x30, 2, 0x05, 0]),
+            (EXTENDED_KEY_USAGE, &[0x30, 4, 6, 2, 0x55, 0x9d]),
+            (NAME_CONSTRAINTS, &[0x30, 4, 0xa0, 2, 0x31, 0]),
+            (NAME_CONSTRAINTS, &[0x30, 4, 0xa1, 0, 0xa0, 0]),
+            (SUBJECT_ALT_NAME, &[0x30, 2, 0xa0, 0]),
+            (SUBJECT_ALT_NAME, &[0x30, 6, 0xa4, 4, 0x30, 0, 0x30, 0]),
+        ] {
+            assert!(!is_valid(&[(id, damaged)]), "{id} {damaged:?}");
+        }
+    }
+
+    #[test]
+    fn a_path_length_beyond_63_bits_is_none() {
+        let path_len = |octets: &[u8]| {
+            let number = der::wrapped(der::INTEGER, &[octets]);
+            let value = der::wrapped(der::SEQUENCE, &[&number]);
+            read(&[(BASIC_CONSTRAINTS, &value)])
+                .basic_constraints
+                .unwrap()
+                .path_len
+        };
+        assert_eq!(path_len(&[0x7f; 8]), Some(0x7f7f_7f7f_7f7f_7f7f));
+        assert_eq!(
+            path_len(&[0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]),
+            None
+        );
+    }
 }

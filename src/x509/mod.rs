@@ -10,6 +10,7 @@ pub mod distinguished_name;
 mod encryption;
 pub mod error;
 pub mod extensions;
+mod form;
 pub mod issue;
 pub mod name;
 pub mod passphrase;

@@ -28,6 +28,8 @@ pub struct PathCertificate {
     pub version: u32,
     /// Serial number.
     pub serial_number: SerialNumber,
+    /// Its octets as they stand, by which OpenSSL tells 255 from -1.
+    pub serial_octets: Vec<u8>,
     /// Issuer.
     pub issuer: DistinguishedName,
     /// Subject.
@@ -75,6 +77,7 @@ impl PathCertificate {
             fingerprint: sha256(&der),
             version: certificate.version().0 + 1,
             serial_number: SerialNumber::from_octets(certificate.raw_serial()),
+            serial_octets: certificate.raw_serial().to_vec(),
             issuer: DistinguishedName::from_der(certificate.issuer().as_raw())?,
             subject: DistinguishedName::from_der(certificate.subject().as_raw())?,
             validity: Validity {
@@ -125,9 +128,8 @@ impl PathCertificate {
         let own = self.extensions.subject_key_identifier.as_ref();
         let key = identifier.key_identifier.as_ref();
         let key_fits = key.zip(own).is_none_or(|(named, own)| named == own);
-        let serial = identifier.serial_number.as_deref();
-        let serial = serial.map(SerialNumber::from_octets);
-        let serial_fits = serial.is_none_or(|serial| serial == self.serial_number);
+        let serial = identifier.serial_number.as_ref();
+        let serial_fits = serial.is_none_or(|serial| *serial == self.serial_octets);
         let issuer = identifier.issuer.as_ref();
         let issuer_fits = issuer.is_none_or(|issuer| issuer.is_same_as(&self.issuer));
         key_fits && serial_fits && issuer_fits
@@ -180,4 +182,24 @@ fn inner_algorithm(signed: &[u8]) -> Option<&[u8]> {
     let fields = Element::tagged(signed, der::SEQUENCE)?.elements()?;
     let is_algorithm = |field: &&Element<'_>| field.tag == der::SEQUENCE;
     fields.iter().find(is_algorithm).map(|field| field.whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::extensions::AuthorityKeyIdentifier;
+    use super::super::testing::root;
+
+    #[test]
+    fn a_negative_serial_number_is_not_the_positive_one() {
+        let mut certificate = root();
+        let mut is_identified_by = |own: &[u8], named: &[u8]| {
+            certificate.serial_octets = own.to_vec();
+            certificate.is_identified_by(&AuthorityKeyIdentifier {
+                serial_number: Some(named.to_vec()),
+                ..AuthorityKeyIdentifier::default()
+            })
+        };
+        assert!(is_identified_by(&[0, 0xff], &[0, 0xff]));
+        assert!(!is_identified_by(&[0xff], &[0, 0xff]));
+    }
 }
