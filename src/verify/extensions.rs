@@ -33,6 +33,14 @@ pub(super) fn check(path: &Path<'_>, policy: Policy, reasons: &mut Vec<Reason>) 
     }
 }
 
+/// OpenSSL asks last of all whether issuers have the resources of the end entity (RFC 3779).
+pub(super) fn check_resources(path: &Path<'_>, reasons: &mut Vec<Reason>) {
+    if path.certificates[0].extensions.resources {
+        let rule = Rule::ResourcesUnknown;
+        reasons.push(Reason { rule, depth: 0 });
+    }
+}
+
 /// Where a certificate stands in its path.
 #[derive(Clone, Copy, Debug)]
 struct Position {
@@ -268,5 +276,21 @@ mod tests {
         };
         let said: Vec<Rule> = strict(&certificate, position).collect();
         assert_eq!(said, [Rule::AuthorityKeyIdentifierMissing]);
+    }
+
+    #[test]
+    fn nobody_knows_here_whether_issuers_have_the_resources_of_an_end_entity() {
+        let mut certificate = root();
+        certificate.extensions.resources = true;
+        let path = Path {
+            certificates: vec![&certificate],
+            untrusted: 0,
+            is_anchored: true,
+        };
+        let mut reasons = Vec::new();
+        check_resources(&path, &mut reasons);
+        let rule = Rule::ResourcesUnknown;
+        assert_eq!(reasons, [Reason { rule, depth: 0 }]);
+        assert!(!reasons[0].is_refusal());
     }
 }

@@ -17,6 +17,10 @@
 //!
 //! Unlike OpenSSL it goes on after the first objection; the first [`reason::Reason`] is OpenSSL's.
 //!
+//! Where it cannot say the same it never accepts more: it does not check resources of RFC 3779, nor some
+//! kinds of signatures, and then says that it does not know; and extensions in BER that is not DER, or a
+//! name with an empty relative distinguished name, it takes for damaged.
+//!
 //! [`issued`] is what zpki asks of the certificates that it has signed itself, before they are written.
 
 mod extensions;

@@ -190,6 +190,9 @@ rules! {
         /// What stands against it.
         because: PurposeProblem,
     } = "unsuitable-purpose", Some(26);
+    /// It says what IP addresses or autonomous systems it is for (RFC 3779), and zpki does not check
+    /// whether its issuers have them.
+    ResourcesUnknown = "resources-unknown", None;
     /// It was revoked.
     Revoked = "revoked", Some(23);
     /// It is self-signed and not in the trust bundle.
@@ -259,7 +262,7 @@ impl Reason {
     pub fn is_refusal(&self) -> bool {
         !matches!(
             self.rule,
-            Rule::CrlSignatureUnknown | Rule::SignatureUnknown
+            Rule::CrlSignatureUnknown | Rule::ResourcesUnknown | Rule::SignatureUnknown
         )
     }
 }
@@ -416,6 +419,9 @@ impl Display for Rule {
                     }
                 }
             }
+            Self::ResourcesUnknown => f.write_str(
+                "zpki cannot check the IP addresses or autonomous systems that it is for",
+            ),
             Self::Revoked => f.write_str("it was revoked"),
             Self::SelfSigned => f.write_str("it is self-signed, and not in the trust bundle"),
             Self::SelfSignedInChain => {
@@ -483,6 +489,9 @@ impl Rule {
             }
             Self::PurposeMismatch { .. } => {
                 "issue it for this purpose; on a CA of the path, leave extendedKeyUsage out"
+            }
+            Self::ResourcesUnknown => {
+                "let `openssl verify` check it, or issue it without the extensions of RFC 3779"
             }
             Self::Revoked => "issue a new certificate with a new key",
             Self::SelfSigned | Self::SelfSignedInChain => {

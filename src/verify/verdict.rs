@@ -45,7 +45,7 @@ pub enum Outcome {
     Accepted,
     /// It is refused.
     Refused,
-    /// Nothing speaks against it, but a signature cannot be checked here.
+    /// Nothing speaks against it, but something cannot be checked here.
     Unknown,
 }
 
@@ -88,6 +88,7 @@ pub fn judge<'a>(leaf: &'a PathCertificate, policy: Policy, context: &Context<'a
     }
     signatures::check(&path, at, partial_chain, context.signatures, &mut reasons);
     name_constraints::check(&path, &mut reasons);
+    extensions::check_resources(&path, &mut reasons);
     Verdict {
         policy,
         path,
