@@ -1,13 +1,24 @@
-# build (the default), test, ci, bench, man, clean
+# build (the default), test, fuzz, ci, bench, man, clean
 
-.PHONY: build test ci format lint docs leftovers clean-tree bench man clean
+.PHONY: build tools test fuzz ci format lint docs leftovers clean-tree bench man clean
 
 build:
 	cargo build --release
 
-test:
+# What tests need, to be built (libssl-dev) and to run.
+tools:
 	tests/install-tools
+
+test: tools
 	cargo test
+
+# Random graphs of certificates: zpki must say what OpenSSL says. `make fuzz SEED=7 GRAPHS=1` repeats
+# one.
+SEED ?= $(shell date +%s)
+GRAPHS ?= 100000
+
+fuzz: tools
+	SEED=$(SEED) GRAPHS=$(GRAPHS) cargo test --profile fuzz --test integration oracle::graphs
 
 # Everything that must hold before a change lands. Tests come last but for the tree, which they
 # must leave as it was.
@@ -18,7 +29,7 @@ ci: format lint docs leftovers
 format:
 	cargo fmt --check
 
-lint:
+lint: tools
 	cargo clippy --all-targets -- -D warnings
 
 docs:
@@ -31,11 +42,11 @@ clean-tree:
 	git diff --exit-code
 	test -z "$$(git status --porcelain)" || { git status --short; exit 1; }
 
-bench:
+bench: tools
 	cargo bench --no-fail-fast --bench check --bench init
 
 # The committed pages are generated; tests/man.rs fails when they are stale.
-man:
+man: tools
 	BLESS=1 cargo test man
 
 clean:

@@ -7,6 +7,7 @@
 mod chains;
 mod constraints;
 mod fields;
+mod graphs;
 mod haproxy;
 mod haproxy_configuration;
 mod keys;
