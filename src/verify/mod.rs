@@ -15,6 +15,9 @@
 //! | 7 | `internal_verify` | [`signatures`]: signatures and dates |
 //! | 8 | `check_name_constraints` | `name_constraints` |
 //!
+//! HAProxy compares names itself, when OpenSSL has found the end entity's signature and dates good: for it
+//! step 5 comes between 7 and 8.
+//!
 //! Unlike OpenSSL it goes on after the first objection; the first [`reason::Reason`] is OpenSSL's.
 //!
 //! Where it cannot say the same it never accepts more: it does not check resources of RFC 3779, nor some

@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use super::path::{Path, Pool};
-use super::policy::Policy;
+use super::policy::{NameMatching, Policy};
 use super::reason::Reason;
 use super::signatures::CheckedSignatures;
 use super::{extensions, name_constraints, names, revocation, signatures, strength};
@@ -76,17 +76,21 @@ pub fn judge<'a>(leaf: &'a PathCertificate, policy: Policy, context: &Context<'a
     let path = Path::build(leaf, sent, trusted, at, partial_chain, &mut reasons);
     extensions::check(&path, policy, &mut reasons);
     strength::check_path(&path, &mut reasons);
+    let matching = policy.name_matching();
     let end_entity = path.certificates[0];
-    names::check(
-        end_entity,
-        context.hosts,
-        policy.name_matching(),
-        &mut reasons,
-    );
+    let check_names = |reasons: &mut Vec<Reason>| {
+        names::check(end_entity, context.hosts, matching, reasons);
+    };
+    if matching == NameMatching::Openssl {
+        check_names(&mut reasons);
+    }
     if let Some(crls) = context.crls {
         revocation::check(&path, crls, at, &mut reasons);
     }
     signatures::check(&path, at, partial_chain, context.signatures, &mut reasons);
+    if matching == NameMatching::Haproxy {
+        check_names(&mut reasons);
+    }
     name_constraints::check(&path, &mut reasons);
     extensions::check_resources(&path, &mut reasons);
     Verdict {
