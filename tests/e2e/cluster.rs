@@ -1,14 +1,14 @@
 //! A cluster that runs.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Duration;
 
 use super::process::{Process, background, find, python, wait_for};
 use super::site::{FRONTEND_PORT, SERVERS, Site};
+use super::statistics::{READ_TIMEOUT, read_answer, show_stat};
 
 /// HAProxy and the servers of a site. They end when it is dropped, before the files of the site go.
 pub(super) struct Cluster {
@@ -103,21 +103,14 @@ impl Cluster {
 
     /// The health of each server, out of HAProxy's `show stat`.
     fn stats(&self) -> BTreeMap<String, String> {
-        let mut stream = UnixStream::connect(self.site.stats_socket()).unwrap();
-        stream.write_all(b"show stat\n").unwrap();
-        stream.set_read_timeout(Some(READ_TIMEOUT)).unwrap();
-        let table = read_answer(stream);
-        let mut rows = table.lines().map(|line| line.split(',').collect());
-        let headings: Vec<&str> = rows.next().unwrap();
-        let column = |heading| headings.iter().position(|name| *name == heading).unwrap();
-        let (server, status, check) = (column("svname"), column("status"), column("check_status"));
-        let health = |row: Vec<&str>| {
-            let name = row.get(server)?.strip_prefix("http_plain--")?;
+        let rows = show_stat(&self.site.stats_socket());
+        let health = |row: BTreeMap<String, String>| {
+            let name = row["svname"].strip_prefix("http_plain--")?;
             // A check that runs just now puts `* ` before the result of the last one.
-            let check = row[check].trim_start_matches("* ");
-            Some((name.to_owned(), format!("{} {check}", row[status])))
+            let check = row["check_status"].trim_start_matches("* ");
+            Some((name.to_owned(), format!("{} {check}", row["status"])))
         };
-        rows.filter_map(health).collect()
+        rows.into_iter().filter_map(health).collect()
     }
 }
 
@@ -135,19 +128,4 @@ fn start_haproxy(site: &Site) -> Process {
     let mut command = background(&find("haproxy"));
     command.arg("-db").arg("-f").arg(site.zato_config());
     Process::start(&mut command, site.path("haproxy.log"))
-}
-
-/// Longer than HAProxy's own timeouts.
-const READ_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// No answer here is near this long.
-const LONGEST_ANSWER: u64 = 1 << 20;
-
-fn read_answer(stream: impl Read) -> String {
-    let mut answer = String::new();
-    stream
-        .take(LONGEST_ANSWER)
-        .read_to_string(&mut answer)
-        .unwrap();
-    answer
 }

@@ -9,4 +9,5 @@ mod cluster;
 pub(crate) mod process;
 mod refusals;
 mod site;
+pub(crate) mod statistics;
 mod traffic;

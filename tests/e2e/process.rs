@@ -18,14 +18,14 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 const LINES_SHOWN: usize = 60;
 
 /// A program in a process group of its own, until it is dropped. Its output goes to a log.
-pub(super) struct Process {
+pub(crate) struct Process {
     child: Child,
     log: PathBuf,
 }
 
 impl Process {
     /// Starts a command that [`background`] made.
-    pub(super) fn start(command: &mut Command, log: PathBuf) -> Self {
+    pub(crate) fn start(command: &mut Command, log: PathBuf) -> Self {
         let output = File::create(&log).unwrap();
         let child = command
             .process_group(0)
@@ -38,12 +38,12 @@ impl Process {
     }
 
     /// What it has said so far.
-    pub(super) fn output(&self) -> String {
+    pub(crate) fn output(&self) -> String {
         fs::read_to_string(&self.log).unwrap()
     }
 
     /// Waits until it has said `text`.
-    pub(super) fn wait_for_output(&mut self, text: &str) {
+    pub(crate) fn wait_for_output(&mut self, text: &str) {
         wait_for(
             || self.output().contains(text).then_some(()),
             || format!("`{text}` in {}", self.log.display()),
@@ -51,7 +51,7 @@ impl Process {
     }
 
     /// Waits until it ends by itself; returns its exit status.
-    pub(super) fn wait_for_end(&mut self) -> Option<i32> {
+    pub(crate) fn wait_for_end(&mut self) -> Option<i32> {
         let ended = || self.child.try_wait().unwrap();
         wait_for(ended, || "the end of a program".to_owned()).code()
     }
@@ -73,7 +73,7 @@ impl Drop for Process {
 
 /// A command for a [`Process`]. It dies with the thread that starts it, so a test run that is killed
 /// leaves no program behind either.
-pub(super) fn background(program: &Path) -> Command {
+pub(crate) fn background(program: &Path) -> Command {
     let mut command = tool("setpriv");
     command.args(["--pdeathsig", "KILL", "--"]).arg(program);
     command
