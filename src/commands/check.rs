@@ -22,7 +22,7 @@ pub mod cluster;
 pub mod configuration;
 mod input;
 
-use input::{Chain, Located};
+use input::{Chain, Located, TrustBundle};
 
 /// What to check.
 #[derive(Clone, Debug)]
@@ -160,12 +160,17 @@ pub struct ReasonReport {
 pub fn run(request: &Request, system: &mut System) -> Result<CheckReport, Error> {
     let at = request.at.or(system.now).ok_or(Error::NoClock)?;
     let chain = Chain::read(request, system)?;
-    let trusted = input::trust_bundle(&request.ca_file, system)?;
+    let bundle = TrustBundle::read(&request.ca_file, system)?;
     let crl_file = request.crl_file.as_deref();
     let crls = crl_file.map(|path| input::crls(path, system)).transpose()?;
     let pools = (
         Pool::new(chain.sent().map(|located| &located.certificate)),
-        Pool::new(trusted.iter().map(|located| &located.certificate)),
+        Pool::new(
+            bundle
+                .certificates
+                .iter()
+                .map(|located| &located.certificate),
+        ),
     );
     let signatures = CheckedSignatures::default();
     let context = Context {
@@ -183,9 +188,10 @@ pub fn run(request: &Request, system: &mut System) -> Result<CheckReport, Error>
     };
     let places = Places {
         sent: &chain.certificates,
-        trusted: &trusted,
+        trusted: &bundle.certificates,
     };
     let mut findings = chain.findings();
+    findings.extend(bundle.findings);
     let (verdicts, found) = opinions(chain.leaf(), deciding, second, &context, &places);
     findings.extend(found);
     if request.hosts.is_empty() && deciding.purpose() == Purpose::Server {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::input::{Contents, Located, crls, key_problem, trust_bundle};
+use super::input::{Contents, Located, TrustBundle, crls, key_problem};
 use super::{Places, Source, VerdictReport, opinions, shown, worst_first};
 use crate::audit::configuration::{self, Line, asked_for, speaks_tls};
 use crate::commands::error::Error;
@@ -390,10 +390,16 @@ impl Inspection<'_> {
             return Vec::new();
         }
         let path = Path::new(&ca_file.path);
-        trust_bundle(path, self.system).unwrap_or_else(|error| {
-            self.unusable(file, ca_file.line, path, &error);
-            Vec::new()
-        })
+        match TrustBundle::read(path, self.system) {
+            Ok(bundle) => {
+                self.findings.extend(bundle.findings);
+                bundle.certificates
+            }
+            Err(error) => {
+                self.unusable(file, ca_file.line, path, &error);
+                Vec::new()
+            }
+        }
     }
 
     fn crls(&mut self, file: &str, crl_file: &FileReference) -> Vec<PathCrl> {

@@ -1,5 +1,6 @@
 //! The files that `check` is given, read: certificates with the places where they stand.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::{Request, Source, shown};
@@ -76,29 +77,97 @@ impl Chain {
     }
 }
 
-/// The certificates of a trust bundle: all of its files, in the order of their names, for a directory.
-pub(super) fn trust_bundle(path: &Path, system: &mut System) -> Result<Vec<Located>, Error> {
-    let files = match system.list(path) {
-        Ok(names) => names.into_iter().map(|name| path.join(name)).collect(),
-        Err(_) => vec![path.to_owned()],
-    };
-    let mut certificates = Vec::new();
-    for file in files {
-        let contents = Contents::read(&file, Source::TrustBundle, system)?;
-        if let Some(damage) = contents.findings.into_iter().next() {
+/// A trust bundle, and what of it is left out.
+#[derive(Debug, Default)]
+pub(super) struct TrustBundle {
+    pub(super) certificates: Vec<Located>,
+    pub(super) findings: Vec<Finding>,
+}
+
+impl TrustBundle {
+    /// A file, or a directory of files.
+    pub(super) fn read(path: &Path, system: &mut System) -> Result<Self, Error> {
+        match system.list(path) {
+            Ok(names) => Self::of_directory(path, names, system),
+            Err(_) => Self::of_file(path, system),
+        }
+    }
+
+    fn of_file(path: &Path, system: &mut System) -> Result<Self, Error> {
+        let certificates = Contents::read(path, Source::TrustBundle, system)?.certificates;
+        if certificates.is_empty() {
+            return Err(without_certificate(path));
+        }
+        let is_der = certificates.iter().any(|located| located.line.is_none());
+        let der = || {
+            Finding::warning(
+                "ca-file-der",
+                shown(path),
+                "it is DER, and HAProxy does not start with such a ca-file",
+                "make it PEM: openssl x509 -inform DER",
+            )
+        };
+        Ok(Self {
+            certificates,
+            findings: is_der.then(der).into_iter().collect(),
+        })
+    }
+
+    /// As HAProxy reads a directory: of the files with one of [`CA_ENDINGS`], in the order of their
+    /// names, the first certificate; what is no PEM is left out.
+    fn of_directory(path: &Path, names: Vec<OsString>, system: &mut System) -> Result<Self, Error> {
+        let mut bundle = Self::default();
+        let files = names.into_iter().map(|name| path.join(name));
+        for file in files.filter(|file| has_ca_ending(file)) {
+            let left_out = match Contents::read(&file, Source::Sent, system) {
+                Err(Error::Unreadable { because, .. }) => {
+                    Some(format!("{because}: HAProxy leaves it out"))
+                }
+                Err(error) => return Err(error),
+                Ok(contents) => bundle.add_first(contents),
+            };
+            let warning = |why| {
+                let next = "put each certificate into a PEM file of its own, or all of them into one ca-file";
+                Finding::warning("ca-file-left-out", shown(&file), why, next)
+            };
+            bundle.findings.extend(left_out.map(warning));
+        }
+        if bundle.certificates.is_empty() {
             return Err(Error::Unreadable {
-                path: file,
+                path: path.to_owned(),
                 line: None,
-                because: damage.why,
-                hint: "HAProxy does not start with such a ca-file: take the block out, or put the whole one in".to_owned(),
+                because: "none of its files has a certificate for HAProxy to read".to_owned(),
+                hint: "of a directory it reads PEM files that end in .cer, .crl, .crt or .pem"
+                    .to_owned(),
             });
         }
-        certificates.extend(contents.certificates);
+        Ok(bundle)
     }
-    if certificates.is_empty() {
-        return Err(without_certificate(path));
+
+    /// Takes the first certificate; what there is to say about the rest.
+    fn add_first(&mut self, contents: Contents) -> Option<String> {
+        let mut certificates = contents.certificates.into_iter();
+        let first = certificates.next()?;
+        if first.line.is_none() {
+            return Some("it is DER: HAProxy leaves it out".to_owned());
+        }
+        self.certificates.push(Located {
+            source: Source::TrustBundle,
+            ..first
+        });
+        let rest = certificates.next()?.line?;
+        Some(format!(
+            "HAProxy reads the first certificate of a file in a directory, and leaves out that on line {rest}"
+        ))
     }
-    Ok(certificates)
+}
+
+/// The endings of the files of a directory that HAProxy reads (`ca-file DIR`).
+const CA_ENDINGS: [&str; 4] = ["cer", "crl", "crt", "pem"];
+
+fn has_ca_ending(file: &Path) -> bool {
+    let ending = file.extension().and_then(|ending| ending.to_str());
+    ending.is_some_and(|ending| CA_ENDINGS.contains(&ending))
 }
 
 /// The CRLs of a file.
@@ -151,10 +220,10 @@ impl Contents {
             keys: Vec::new(),
             findings: Vec::new(),
         };
-        let blocks = pem::scan(&bytes);
+        let blocks = pem::scan(bytes);
         if blocks.is_empty() {
-            let certificate = PathCertificate::from_der(&bytes)
-                .map_err(|error| unreadable(path, None, &error))?;
+            let certificate =
+                PathCertificate::from_der(bytes).map_err(|error| unreadable(path, None, &error))?;
             contents.certificates.push(located(certificate, None));
             return Ok(contents);
         }
@@ -162,7 +231,8 @@ impl Contents {
             let line = block.as_ref().ok().map(|block| block.line);
             if let Err(error) = contents.add(block, path, &located) {
                 let line = error.line().or(line);
-                if contents.certificates.is_empty() {
+                // HAProxy does not start with a ca-file of which it cannot read all.
+                if contents.certificates.is_empty() || source == Source::TrustBundle {
                     return Err(unreadable(path, line, &error));
                 }
                 contents.findings.push(damaged(path, line, &error));
