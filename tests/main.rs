@@ -6,8 +6,10 @@
 )]
 
 mod bad_input;
+mod check;
 mod check_cluster;
 mod check_configuration;
+mod check_hostile;
 mod e2e;
 mod help;
 mod init;

@@ -312,6 +312,13 @@ impl<'a> Outcome<'a> {
         )
     }
 
+    /// Its exit status, whatever it said.
+    #[track_caller]
+    pub(crate) fn status_alone(mut self) -> i32 {
+        (self.stdout, self.stderr) = (None, None);
+        self.status.take().expect("it is stated once")
+    }
+
     /// Success: its standard output as it is, whatever was said on standard error.
     #[track_caller]
     pub(crate) fn product(mut self) -> String {

@@ -177,6 +177,9 @@ pub(super) fn crls(path: &Path, system: &mut System) -> Result<Vec<PathCrl>, Err
         .map_err(|error| Error::input(path, error))?;
     let blocks = pem::scan(&bytes);
     if blocks.is_empty() {
+        if !is_der(&bytes) {
+            return Err(without_crl(path));
+        }
         let crl = PathCrl::from_der(&bytes).map_err(|error| unreadable(path, None, &error))?;
         return Ok(vec![crl]);
     }
@@ -222,6 +225,9 @@ impl Contents {
         };
         let blocks = pem::scan(bytes);
         if blocks.is_empty() {
+            if !is_der(bytes) {
+                return Err(without_certificate(path));
+            }
             let certificate =
                 PathCertificate::from_der(bytes).map_err(|error| unreadable(path, None, &error))?;
             contents.certificates.push(located(certificate, None));
@@ -329,6 +335,20 @@ fn unreadable(path: &Path, line: Option<usize>, error: &x509::error::Error) -> E
         line,
         because: error.to_string(),
         hint: error.hint(),
+    }
+}
+
+/// Whether it could be: all that is read here is a SEQUENCE.
+fn is_der(bytes: &[u8]) -> bool {
+    bytes.first() == Some(&0x30)
+}
+
+fn without_crl(path: &Path) -> Error {
+    Error::Unreadable {
+        path: path.to_owned(),
+        line: None,
+        because: "it has no CRL".to_owned(),
+        hint: "give a file with an X509 CRL block (PEM) or a CRL in DER".to_owned(),
     }
 }
 
