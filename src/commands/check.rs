@@ -194,13 +194,7 @@ pub fn run(request: &Request, system: &mut System) -> Result<CheckReport, Error>
     findings.extend(bundle.findings);
     let (verdicts, found) = opinions(chain.leaf(), deciding, second, &context, &places);
     findings.extend(found);
-    if request.hosts.is_empty() && deciding.purpose() == Purpose::Server {
-        findings.push(Finding::note(
-            "no-host",
-            request.file.display(),
-            "no name was checked: give the name that the consumer connects to with --host",
-        ));
-    }
+    findings.extend(unchecked_names(request, deciding));
     let status = worst_first(&mut findings);
     Ok(CheckReport {
         schema: 1,
@@ -211,6 +205,25 @@ pub fn run(request: &Request, system: &mut System) -> Result<CheckReport, Error>
         verdicts,
         findings,
     })
+}
+
+/// What there is to say when no name was checked.
+fn unchecked_names(request: &Request, deciding: Policy) -> Option<Finding> {
+    let file = request.file.display();
+    match (deciding, request.hosts.is_empty()) {
+        (Policy::ServerClient, false) => Some(Finding::warning(
+            "host-of-client",
+            file,
+            "no name was checked: the certificate is a client's, and servers check no name",
+            "leave out --host, or say with --as who checks it",
+        )),
+        (Policy::HaproxyServer | Policy::Strict(Purpose::Server), true) => Some(Finding::note(
+            "no-host",
+            file,
+            "no name was checked: give the name that the consumer connects to with --host",
+        )),
+        _ => None,
+    }
 }
 
 /// Puts the findings in order; the worst severity there is.
