@@ -28,6 +28,15 @@ fn read(text: &str) -> Reading<HaproxyTls, Reason> {
     })
 }
 
+/// The lines that HAProxy refuses, each once.
+fn refused(reading: &Reading<HaproxyTls, Reason>) -> Vec<usize> {
+    let problems = reading.problems.iter();
+    let refused = problems.filter(|problem| problem.reason.is_refused());
+    let mut lines: Vec<usize> = refused.map(|problem| problem.line).collect();
+    lines.dedup();
+    lines
+}
+
 /// What HAProxy says of a configuration: each alert and warning, with its line where it has one.
 struct Said(Vec<(Option<usize>, String)>);
 
@@ -177,6 +186,16 @@ fn haproxy_looks_for_files_where_the_reader_says() {
     }
 }
 
+/// What HAProxy says of a server that it would verify against nothing.
+const NO_CA_FILE: &str = "no CA file specified";
+
+fn is_unverified(server: &Server) -> bool {
+    let options = &server.options;
+    (options.ssl || options.check_ssl)
+        && server.verify == Verify::Required
+        && options.ca_file.is_none()
+}
+
 /// Configurations with servers that HAProxy would verify against nothing, and others.
 const VERIFIED_AGAINST: &[&str] = &[
     "backend b\n server s h:1 ssl\n server t h:1\n server u h:1 check-ssl\n server v h:1 ssl verify none\n",
@@ -203,21 +222,13 @@ fn haproxy_misses_the_ca_file_of_the_same_servers() {
     for text in VERIFIED_AGAINST {
         let reading = read(text);
         assert_eq!(reading.problems, [], "{text}");
-        let unverified = |server: &&Server| {
-            let options = &server.options;
-            (options.ssl || options.check_ssl)
-                && server.verify == Verify::Required
-                && options.ca_file.is_none()
-        };
         // HAProxy does not look into a proxy that is disabled.
         let proxies = reading.value.proxies.iter().filter(|proxy| !proxy.disabled);
-        let servers = proxies.flat_map(|proxy| &proxy.servers).filter(unverified);
+        let servers = proxies
+            .flat_map(|proxy| &proxy.servers)
+            .filter(|server| is_unverified(server));
         let lines: Vec<usize> = servers.map(|server| server.line).collect();
-        assert_eq!(
-            Said::of(text).lines_with("no CA file specified"),
-            lines,
-            "{text}"
-        );
+        assert_eq!(Said::of(text).lines_with(NO_CA_FILE), lines, "{text}");
     }
 }
 
@@ -227,7 +238,7 @@ fn haproxy_misses_the_ca_file_of_the_same_servers() {
 fn haproxy_prepares_a_server_that_takes_back_the_default_ssl() {
     let text = "backend b\n default-server ssl\n server s h:1 no-ssl\n";
     assert!(!read(text).value.proxies[0].servers[0].options.ssl);
-    assert_eq!(Said::of(text).lines_with("no CA file specified"), [3]);
+    assert_eq!(Said::of(text).lines_with(NO_CA_FILE), [3]);
 }
 
 /// Configurations in which lines are refused while they are read.
@@ -263,10 +274,7 @@ fn haproxy_refuses_the_same_lines() {
     let mut wrong = Vec::new();
     for text in REFUSED {
         let text = text.replace(" h:1", " 127.0.0.1:1");
-        let refused = read(&text).problems.into_iter();
-        let refused = refused.filter(|problem| problem.reason.is_refused());
-        let mut lines: Vec<usize> = refused.map(|problem| problem.line).collect();
-        lines.dedup();
+        let lines = refused(&read(&text));
         let said = Said::of(&text);
         if said.lines_with("[ALERT]") != lines {
             wrong.push(format!("{text}\n{lines:?}\n{:?}", said.0));
@@ -414,4 +422,59 @@ fn words_of_haproxy(text: &str) -> Vec<usize> {
         matches!(problem.reason, Reason::Fault(_)) && !problem.reason.is_refused()
     });
     unknown.map(|problem| problem.line).collect()
+}
+
+/// Sections, defaults and inheritance in any order: HAProxy misses the ca-file of the same servers.
+#[test]
+fn haproxy_inherits_as_the_reader_does() {
+    // `no-ssl` on a server line: see the test above.
+    let words = [
+        "ssl",
+        "check-ssl",
+        "no-check-ssl",
+        "verify none",
+        "verify required",
+        "check",
+        "weight 1",
+        "''",
+        "# x",
+        "'ssl'",
+        "no-ssl",
+    ];
+    let options = |words: &[&'static str]| {
+        let words = prop::sample::select(words.to_vec());
+        prop::collection::vec(words, 0..4).prop_map(|options| options.join(" "))
+    };
+    let (of_server, of_default) = (options(&words[..words.len() - 1]), options(&words));
+    let line = prop_oneof![
+        4 => of_server.prop_map(|options| format!(" server NAME 127.0.0.1:1 {options}")),
+        2 => of_default.prop_map(|options| format!(" default-server {options}")),
+        2 => prop::sample::select(vec!["backend NAME", "backend NAME from one", "listen NAME from two"])
+            .prop_map(str::to_owned),
+        1 => prop::sample::select(vec!["defaults", "defaults NAME", "defaults NAME from one"])
+            .prop_map(str::to_owned),
+        1 => prop::sample::select(vec!["none", "required"])
+            .prop_map(|verify| format!("global\n ssl-server-verify {verify}\nbackend NAME")),
+    ];
+    let mut runner = TestRunner::new(Config {
+        cases: 100,
+        failure_persistence: None,
+        ..Config::default()
+    });
+    let tested = runner.run(&prop::collection::vec(line, 0..25), |lines| {
+        let head = "defaults one\n default-server ssl\ndefaults two\n default-server check-ssl verify none\ndefaults\nbackend first".to_owned();
+        let numbered = [head].into_iter().chain(lines).enumerate();
+        let lines = numbered.map(|(number, line)| line.replace("NAME", &format!("n{number}")));
+        let text = format!("{}\n", lines.collect::<Vec<_>>().join("\n"));
+        let reading = read(&text);
+        let servers = reading.value.proxies.iter().flat_map(|proxy| &proxy.servers);
+        let lines: Vec<usize> = servers.filter(|server| is_unverified(server)).map(|server| server.line).collect();
+        let said = Said::of(&text);
+        // What is refused keeps HAProxy from looking at what the rest comes to.
+        let refused = refused(&reading);
+        let expected = if refused.is_empty() { lines } else { refused };
+        prop_assert_eq!(said.lines_with("[ALERT]"), expected, "{}", text);
+        Ok(())
+    });
+    tested.unwrap();
 }
