@@ -126,6 +126,34 @@ fn a_new_cluster_is_well_in_one_line() {
     );
 }
 
+/// What `init` writes is what `check` would have written.
+#[test]
+fn every_kind_of_new_cluster_is_well() {
+    let algorithms = ["ecdsa-p256", "ecdsa-p384", "ed25519", "rsa-2048"];
+    for (number, algorithm) in algorithms.into_iter().enumerate() {
+        let sandbox = Sandbox::new();
+        let mode = ["none", "optional", "required"][number % 3];
+        sandbox.file(
+            "zpki.toml",
+            format!(
+                "[cluster]\nname = \"demo\"\n\
+                 [ca]\nkey_algorithm = \"{algorithm}\"\npermitted_domains = [\"prod.internal\"]\n\
+                 [certificates]\nkey_algorithm = \"{algorithm}\"\n\
+                 [load_balancer]\nclient_certificate = \"{mode}\"\nterminates_tls = true\n\
+                 [revocation]\nenabled = true\n\
+                 [[servers]]\nname = \"one\"\naddress = \"one.prod.internal:1\"\n\
+                 [[servers]]\nname = \"two\"\naddress = \"two.prod.internal:1\"\ncalls_servers = true\n\
+                 [[clients]]\nname = \"scheduler\"\n"
+            ),
+        );
+        let args = ["init", "demo", "--config", "zpki.toml", "--no-ca-passphrase"];
+        sandbox.args(args).run().product();
+        let (status, report) = check(&sandbox, &[]);
+        assert_eq!((status, findings(&report)), (0, vec![]), "{algorithm}");
+        assert_eq!(report.entries.len(), 4);
+    }
+}
+
 #[test]
 fn each_side_is_judged_as_the_other_will_see_it() {
     let sandbox = Sandbox::with_demo();

@@ -290,11 +290,18 @@ fn a_variable_of_the_environment_is_what_haproxy_would_make_of_it() {
 }
 
 #[test]
-fn what_is_not_understood_is_unknown_and_hides_nothing() {
+fn what_is_refused_or_not_understood_hides_nothing() {
     said(
         ZATO_CONFIG,
         "    mode http\n",
         "    mode http\n    server broken 127.0.0.1:1 ssl ca-file \"no end\n",
+        2,
+        &["critical line-refused zato.config:3"],
+    );
+    said(
+        ZATO_CONFIG,
+        "    mode http\n",
+        "    mode http\n    server-template web 3 127.0.0.1:1 ssl verify none\n",
         3,
         &["unknown not-understood zato.config:3"],
     );

@@ -2,6 +2,7 @@
 //! name, and whether both ends of each line fit.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -11,9 +12,9 @@ use super::input::{Contents, Located, TrustBundle, crls, key_problem};
 use super::{Places, Source, VerdictReport, opinions, shown, worst_first};
 use crate::audit::configuration::{self, Line, asked_for, speaks_tls};
 use crate::commands::error::Error;
-use crate::config::haproxy::read_configuration;
+use crate::config::haproxy::{self, read_configuration};
 use crate::config::problem::Problem;
-use crate::config::server_conf::read_server_conf;
+use crate::config::server_conf::{self, read_server_conf};
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::haproxy_tls::{FileReference, HaproxyTls, Server};
 use crate::domain::server_conf::{CryptoSettings, ServerConf, Setting};
@@ -172,14 +173,18 @@ impl Inspection<'_> {
             value.to_str().map(str::to_owned)
         };
         let reading = read_configuration(&bytes, &variable);
-        self.not_understood(path, &reading.problems);
+        self.not_understood(path, &reading.problems, haproxy::reason::Reason::is_refused);
         Ok(reading.value)
     }
 
     fn server_conf(&mut self, path: &Path) -> Result<ServerConf, Error> {
         let bytes = self.read(path)?;
         let reading = read_server_conf(&bytes);
-        self.not_understood(path, &reading.problems);
+        self.not_understood(
+            path,
+            &reading.problems,
+            server_conf::reason::Reason::is_refused,
+        );
         let found = configuration::server_conf(&shown(path), &reading.value);
         self.findings.extend(found);
         Ok(reading.value)
@@ -191,14 +196,28 @@ impl Inspection<'_> {
             .map_err(|error| Error::input(path, error))
     }
 
-    /// What a file says that cannot be judged.
-    fn not_understood<R: std::fmt::Display>(&mut self, path: &Path, problems: &[Problem<R>]) {
-        let findings = problems.iter().map(|problem| Finding {
-            severity: Severity::Unknown,
-            id: "not-understood",
-            about: format!("{}:{}", path.display(), problem.line),
-            why: format!("{problem} ({})", problem.text),
-            next: Some("let the program that reads the file check it: haproxy -c -f".to_owned()),
+    /// What a file says that its own program refuses, or that cannot be judged.
+    fn not_understood<R: Display>(
+        &mut self,
+        path: &Path,
+        problems: &[Problem<R>],
+        is_refused: impl Fn(&R) -> bool,
+    ) {
+        let findings = problems.iter().map(|problem| {
+            let (severity, id, next) = if is_refused(&problem.reason) {
+                let next = "mend the line: the program that reads the file does not start with it";
+                (Severity::Critical, "line-refused", next)
+            } else {
+                let next = "look at the line yourself: what it leads to was not checked";
+                (Severity::Unknown, "not-understood", next)
+            };
+            Finding {
+                severity,
+                id,
+                about: format!("{}:{}", path.display(), problem.line),
+                why: format!("{problem}: {}", problem.text),
+                next: Some(next.to_owned()),
+            }
         });
         self.findings.extend(findings);
     }
