@@ -15,10 +15,11 @@ mod strength;
 mod strict;
 
 use std::fmt::{self, Display, Formatter};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
 use serde_json::Value;
+use time::OffsetDateTime;
 use zpki::verify::policy::{Policy, Purpose};
 
 use super::forge::{Certificate, Crl, Forge, NOW, leaf, root};
@@ -314,37 +315,42 @@ impl Files {
         }
     }
 
-    /// The first error of `openssl verify`: its number and depth.
     fn ask_openssl(&self, case: &Case) -> Option<(u64, u64)> {
-        let mut command = tool("openssl");
-        command
-            .current_dir(self.path(""))
-            .args(["verify", "-auth_level", "2", "-no-CApath", "-no-CAstore"])
-            .args(["-CAfile", "ca-file.pem", "-attime"])
-            .arg(NOW.unix_timestamp().to_string())
-            .args(["-purpose", purpose(case.policy)]);
+        let mut args = vec!["-purpose", purpose(case.policy)];
         if case.policy.is_strict() {
-            command.args(["-x509_strict", "-partial_chain"]);
-            command.args(
-                case.host
-                    .map(|host| ["-verify_hostname", host])
-                    .iter()
-                    .flatten(),
-            );
+            args.extend(["-x509_strict", "-partial_chain"]);
+            let host = case.host.map(|host| ["-verify_hostname", host]);
+            args.extend(host.iter().flatten());
         }
         if !case.sent.is_empty() {
-            command.args(["-untrusted", "sent.pem"]);
+            args.extend(["-untrusted", "sent.pem"]);
         }
         if case.crls.is_some() {
-            command.args(["-crl_check_all", "-CRLfile", "crl-file.pem"]);
+            args.extend(["-crl_check_all", "-CRLfile", "crl-file.pem"]);
         }
-        let output = command.arg("leaf.pem").output().unwrap();
-        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-        if output.status.success() {
-            return None;
-        }
-        Some(first_error(&said).unwrap_or_else(|| panic!("{}: {said}", case.name)))
+        args.extend(["-CAfile", "ca-file.pem", "leaf.pem"]);
+        openssl_verify(&self.path(""), *NOW, &args)
     }
+}
+
+/// The number and depth of the first error that `openssl verify` prints; None when it accepts.
+pub(crate) fn openssl_verify(
+    directory: &Path,
+    at: OffsetDateTime,
+    args: &[&str],
+) -> Option<(u64, u64)> {
+    let output = tool("openssl")
+        .current_dir(directory)
+        .args(["verify", "-auth_level", "2", "-no-CApath", "-no-CAstore"])
+        .args(["-attime", &at.unix_timestamp().to_string()])
+        .args(args)
+        .output()
+        .unwrap();
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    if output.status.success() {
+        return None;
+    }
+    Some(first_error(&said).unwrap_or_else(|| panic!("openssl verify {args:?}: {said}")))
 }
 
 fn purpose(policy: Policy) -> &'static str {

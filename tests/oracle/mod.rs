@@ -5,7 +5,7 @@
 //! that it must refuse, so that its consent means something. [`forge::Forge`] makes what zpki would
 //! not, for [`cases`].
 
-mod cases;
+pub(crate) mod cases;
 mod chains;
 mod constraints;
 mod fields;
