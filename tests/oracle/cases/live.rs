@@ -66,7 +66,7 @@ impl Haproxy {
         let files: Vec<Files> = cases.iter().map(Files::of).collect();
         let mut servers = DEFAULTS.to_owned();
         let mut load_balancer = format!(
-            "global\n    stats socket {}\n{DEFAULTS}",
+            "{GLOBAL}    stats socket {}\n{DEFAULTS}",
             path("statistics").display()
         );
         for (number, (case, files)) in cases.iter().zip(&files).enumerate() {
@@ -153,9 +153,13 @@ fn backend(number: usize, socket: &Path, files: &Files, case: &Case) -> String {
     format!("backend b{number}\n    server server unix@{socket} {CHECK} {options}\n")
 }
 
-/// One check decides, and a server that is down is not asked again: what HAProxy says about it is gone
-/// while it does.
-const CHECK: &str = "check inter 1s downinter 1h rise 1 fall 1";
+/// One check decides; they all start within the time that [`GLOBAL`] allows.
+const CHECK: &str = "check inter 1h rise 1 fall 1";
+
+const GLOBAL: &str = "\
+global
+    max-spread-checks 2s
+";
 
 /// Time enough for a busy machine.
 const DEFAULTS: &str = "\
