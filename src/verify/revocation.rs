@@ -60,7 +60,7 @@ impl Subject<'_, '_> {
             Some(false) => Some(Rule::CrlSignature),
             None => Some(Rule::CrlSignatureUnknown),
         };
-        let entry = crl.revoked.get(&certificate.serial_number);
+        let entry = crl.revoked.get(&certificate.serial_octets);
         let is_revoked = entry.is_some_and(|reason| *reason != REMOVE_FROM_CRL);
         let broken = [
             (!issuer.may(KeyUsage::CRL_SIGN)).then_some(Rule::CrlSignMissing),

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use time::OffsetDateTime;
+use x509_parser::asn1_rs::Oid;
 use x509_parser::extensions::X509Extension;
 use x509_parser::prelude::FromDer;
 use x509_parser::revocation_list::CertificateRevocationList;
@@ -13,7 +14,6 @@ use super::distinguished_name::DistinguishedName;
 use super::error::Error;
 use super::extensions::{AuthorityKeyIdentifier, authority};
 use super::signature::Signed;
-use crate::domain::serial_number::SerialNumber;
 
 /// A CRL for a certification path.
 #[derive(Clone, Debug)]
@@ -33,8 +33,8 @@ pub struct PathCrl {
     pub unknown_critical: bool,
     /// Whether it is a delta CRL, which HAProxy has no use for.
     pub delta: bool,
-    /// The certificates on it, each with its reason code.
-    pub revoked: HashMap<SerialNumber, u8>,
+    /// The certificates on it, by the octets of their serial numbers, each with its reason code.
+    pub revoked: HashMap<Vec<u8>, u8>,
 }
 
 /// What a CRL is for (issuingDistributionPoint, RFC 5280 5.2.5).
@@ -85,8 +85,10 @@ impl PathCrl {
             delta: false,
             revoked: HashMap::new(),
         };
+        let mut seen: Vec<&Oid<'_>> = Vec::new();
         for extension in list.extensions() {
-            crl.read(extension);
+            crl.read(extension, seen.contains(&&extension.oid));
+            seen.push(&extension.oid);
         }
         for entry in list.iter_revoked_certificates() {
             let mut reason = UNSPECIFIED;
@@ -98,15 +100,19 @@ impl PathCrl {
                 crl.unknown_critical |= extension.critical && id != CERTIFICATE_ISSUER;
             }
             crl.revoked
-                .entry(SerialNumber::from_octets(entry.raw_serial()))
+                .entry(entry.raw_serial().to_vec())
                 .or_insert(reason);
         }
         Ok(crl)
     }
 
-    fn read(&mut self, extension: &X509Extension<'_>) {
+    /// Reads an extension. OpenSSL does not heed an authorityKeyIdentifier that is there twice.
+    fn read(&mut self, extension: &X509Extension<'_>, is_again: bool) {
         match extension.oid.to_id_string().as_str() {
-            AUTHORITY_KEY_IDENTIFIER => self.authority_key_identifier = authority(extension.value),
+            AUTHORITY_KEY_IDENTIFIER => {
+                let value = Some(extension.value).filter(|_| !is_again);
+                self.authority_key_identifier = value.and_then(authority);
+            }
             DELTA_CRL_INDICATOR => self.delta = true,
             ISSUING_DISTRIBUTION_POINT => self.scope = Scope::read(extension.value),
             _ => self.unknown_critical |= extension.critical,
@@ -156,5 +162,53 @@ impl Scope {
         let kinds = [scope.only_user, scope.only_ca, scope.only_attribute];
         scope.invalid = kinds.into_iter().filter(|only| *only).count() > 1;
         scope
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::der::wrapped;
+    use super::*;
+
+    /// A CRL with one entry; nobody signed it.
+    fn crl(serial: &[u8], extensions: &[&[u8]]) -> PathCrl {
+        const UTC_TIME: u8 = 0x17;
+        let algorithm = [0x30, 5, 6, 3, 0x2b, 0x65, 0x70];
+        let name = wrapped(der::SEQUENCE, &[]);
+        let date = wrapped(UTC_TIME, &[b"260101000000Z"]);
+        let entry = wrapped(der::SEQUENCE, &[&wrapped(der::INTEGER, &[serial]), &date]);
+        let extensions = wrapped(der::SEQUENCE, extensions);
+        let signed = wrapped(
+            der::SEQUENCE,
+            &[
+                &wrapped(der::INTEGER, &[&[1]]),
+                &algorithm,
+                &name,
+                &date,
+                &wrapped(der::SEQUENCE, &[&entry]),
+                &wrapped(der::constructed(0), &[&extensions]),
+            ],
+        );
+        let signature = wrapped(der::BIT_STRING, &[&[0]]);
+        let whole = wrapped(der::SEQUENCE, &[&signed, &algorithm, &signature]);
+        PathCrl::from_der(&whole).unwrap()
+    }
+
+    #[test]
+    fn an_authority_key_identifier_that_is_there_twice_does_not_count() {
+        let id = wrapped(der::OBJECT_IDENTIFIER, &[&[0x55, 0x1d, 0x23]]);
+        let value = wrapped(der::OCTET_STRING, &[&[0x30, 3, 0x80, 1, 7]]);
+        let extension = wrapped(der::SEQUENCE, &[&id, &value]);
+        let once = crl(&[1], &[&extension]);
+        assert!(once.authority_key_identifier.is_some());
+        let twice = crl(&[1], &[&extension, &extension]);
+        assert_eq!(twice.authority_key_identifier, None);
+    }
+
+    #[test]
+    fn who_revokes_minus_1_does_not_revoke_255() {
+        let crl = crl(&[0xff], &[]);
+        assert!(crl.revoked.contains_key(&[0xff][..]));
+        assert!(!crl.revoked.contains_key(&[0, 0xff][..]));
     }
 }

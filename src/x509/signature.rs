@@ -12,12 +12,14 @@ use x509_parser::x509::{AlgorithmIdentifier, SubjectPublicKeyInfo};
 
 use super::der;
 use super::public_key::rsa_bits;
+use super::strength::{KeyStrength, SignatureStrength};
 
 /// The three parts of everything that is signed (RFC 5280 4.1.1, 5.1.1).
 #[derive(Debug)]
 pub struct Signed<'a> {
     message: &'a [u8],
     algorithm: AlgorithmIdentifier<'a>,
+    algorithm_der: &'a [u8],
     signature: BitString<'a>,
 }
 
@@ -25,12 +27,13 @@ impl<'a> Signed<'a> {
     /// Takes a certificate or a CRL apart.
     #[must_use]
     pub fn of(der: &'a [u8]) -> Option<Self> {
-        let [message, algorithm, signature] = der::elements(der)?.try_into().ok()?;
-        let (_, algorithm) = AlgorithmIdentifier::from_der(algorithm).ok()?;
+        let [message, algorithm_der, signature] = der::elements(der)?.try_into().ok()?;
+        let (_, algorithm) = AlgorithmIdentifier::from_der(algorithm_der).ok()?;
         let (_, signature) = BitString::from_der(signature).ok()?;
         Some(Self {
             message,
             algorithm,
+            algorithm_der,
             signature,
         })
     }
@@ -39,6 +42,13 @@ impl<'a> Signed<'a> {
     /// here.
     #[must_use]
     pub fn is_by(&self, public_key_der: &[u8]) -> Option<bool> {
+        let strength = SignatureStrength::of(self.algorithm_der);
+        let key = KeyStrength::of(public_key_der);
+        if let Some((strength, key)) = strength.zip(key)
+            && !strength.fits(key.key_type)
+        {
+            return Some(false);
+        }
         let (_, key) = SubjectPublicKeyInfo::from_der(public_key_der).ok()?;
         if let Some(algorithm) = beyond_ring(&self.algorithm, &key, public_key_der) {
             let octets = &*key.subject_public_key.data;
@@ -122,4 +132,23 @@ fn has_usual_parameters(algorithm: &AlgorithmIdentifier<'_>) -> bool {
     };
     let mask = parameters.mask_gen_algorithm();
     parameters.salt_length() == length && mask.is_ok_and(|mask| mask.hash == *digest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::key_algorithm::KeyAlgorithm;
+    use crate::x509::private_key::PrivateKey;
+    use crate::x509::testing::root;
+
+    #[test]
+    fn a_key_of_another_kind_did_not_make_a_signature() {
+        let root = root();
+        let signed = root.signed().unwrap();
+        assert_eq!(signed.is_by(&root.public_key_der), Some(true));
+        for algorithm in [KeyAlgorithm::EcdsaP256, KeyAlgorithm::Ed25519] {
+            let other = PrivateKey::generate(algorithm).unwrap();
+            assert_eq!(signed.is_by(other.public_key_der()), Some(false));
+        }
+    }
 }
