@@ -146,7 +146,13 @@ fn every_kind_of_new_cluster_is_well() {
                  [[clients]]\nname = \"scheduler\"\n"
             ),
         );
-        let args = ["init", "demo", "--config", "zpki.toml", "--no-ca-passphrase"];
+        let args = [
+            "init",
+            "demo",
+            "--config",
+            "zpki.toml",
+            "--no-ca-passphrase",
+        ];
         sandbox.args(args).run().product();
         let (status, report) = check(&sandbox, &[]);
         assert_eq!((status, findings(&report)), (0, vec![]), "{algorithm}");

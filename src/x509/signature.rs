@@ -136,7 +136,6 @@ fn has_usual_parameters(algorithm: &AlgorithmIdentifier<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::domain::key_algorithm::KeyAlgorithm;
     use crate::x509::private_key::PrivateKey;
     use crate::x509::testing::root;

@@ -237,6 +237,9 @@ impl Inspection<'_> {
                 for crt in &bind.crt {
                     self.key_cert(&file, crt);
                 }
+                for list in &bind.crt_list {
+                    self.crt_list(&file, list);
+                }
                 if let Some(ca_file) = &bind.ca_file {
                     let place = format!("{file}:{}: bind {}", bind.line, bind.address);
                     anchors.clients.push((place, self.anchors(&file, ca_file)));
@@ -367,6 +370,31 @@ impl Inspection<'_> {
             self.secret(file, line, path);
         }
         contents.certificates
+    }
+
+    /// A `crt-list` has a `crt` on each line, before its options and names.
+    fn crt_list(&mut self, file: &str, list: &FileReference) {
+        let path = Path::new(&list.path);
+        let text = match self.read(path) {
+            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            Err(error) => return self.unusable(file, list.line, path, &error),
+        };
+        let words = text.lines().map(|line| line.split_whitespace().next());
+        for (word, line) in words.zip(1..) {
+            match word {
+                Some(crt) if crt.starts_with('/') => {
+                    self.key_cert_file(&list.path, line, Path::new(crt));
+                }
+                Some(word) if !word.starts_with('#') => self.findings.push(Finding {
+                    severity: Severity::Unknown,
+                    id: "not-understood",
+                    about: format!("{}:{line}", list.path),
+                    why: format!("where `{word}` is depends on crt-base"),
+                    next: Some("name it by its absolute path".to_owned()),
+                }),
+                _ => {}
+            }
+        }
     }
 
     /// A private key is nobody else's to read.
