@@ -49,8 +49,6 @@ macro_rules! rules {
 }
 
 rules! {
-    /// authorityKeyIdentifier is critical.
-    AuthorityKeyIdentifierCritical = "aki-critical", Some(90);
     /// No authorityKeyIdentifier.
     AuthorityKeyIdentifierMissing = "aki-missing", Some(85);
     /// basicConstraints of a CA are not critical.
@@ -216,8 +214,6 @@ rules! {
     SubjectAltNameNotCritical = "san-not-critical", Some(88);
     /// subjectAltName has no names.
     SubjectAltNameEmpty = "san-empty", Some(87);
-    /// subjectKeyIdentifier is critical.
-    SubjectKeyIdentifierCritical = "ski-critical", Some(91);
     /// No subjectKeyIdentifier on a CA.
     SubjectKeyIdentifierMissing = "ski-missing", Some(86);
     /// More names and constraints than OpenSSL compares.
@@ -283,9 +279,6 @@ fn weak(f: &mut Formatter<'_>, what: &str, security_bits: Option<u32>) -> fmt::R
 impl Display for Rule {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Self::AuthorityKeyIdentifierCritical => {
-                f.write_str("authorityKeyIdentifier is critical")
-            }
             Self::AuthorityKeyIdentifierMissing => {
                 f.write_str("it has no authorityKeyIdentifier with a key identifier")
             }
@@ -440,7 +433,6 @@ impl Display for Rule {
                 f.write_str("its subject has no name, and subjectAltName is not critical")
             }
             Self::SubjectAltNameEmpty => f.write_str("its subjectAltName has no names"),
-            Self::SubjectKeyIdentifierCritical => f.write_str("subjectKeyIdentifier is critical"),
             Self::SubjectKeyIdentifierMissing => {
                 f.write_str("it is a CA without subjectKeyIdentifier")
             }

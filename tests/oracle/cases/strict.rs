@@ -45,6 +45,9 @@ fn of_leaf() -> Vec<Case> {
         case("a_critical_aki_is_strictly_refused")
             .leaf(leaf().with("authorityKeyIdentifier", "critical,keyid"))
             .refused("critical-extension", 0),
+        case("a_critical_ski_is_strictly_refused")
+            .leaf(leaf().with("subjectKeyIdentifier", "critical,hash"))
+            .refused("critical-extension", 0),
         case("a_client_auth_only_leaf_is_strictly_refused")
             .leaf(leaf().with("extendedKeyUsage", "clientAuth"))
             .refused("unsuitable-purpose", 0),
