@@ -2,9 +2,10 @@
 
 use super::Rendered;
 use super::text::{Verbosity, push};
+use crate::commands::check::CheckReport;
 use crate::commands::check::cluster::ClusterReport;
 use crate::commands::check::configuration::ConfigurationReport;
-use crate::commands::check::{CheckReport, Link, OutcomeReport, VerdictReport};
+use crate::commands::check::verdict::{Link, OutcomeReport, VerdictReport};
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::text::{Plain, joined};
 

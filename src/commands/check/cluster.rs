@@ -8,7 +8,8 @@ use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use super::input::{Contents, Located, key_problem};
-use super::{Places, Source, VerdictReport, opinions, shown, worst_first};
+use super::verdict::{Encounter, Source, VerdictReport};
+use super::{shown, worst_first};
 use crate::audit::entry::Installed;
 use crate::audit::files::Observed;
 use crate::audit::{authority, entry, files};
@@ -25,10 +26,8 @@ use crate::store::layout::{
     CRL_FILE, HostFolder, PENDING, PUBLIC,
 };
 use crate::system::System;
-use crate::verify::path::Pool;
 use crate::verify::policy::Policy;
 use crate::verify::signatures::CheckedSignatures;
-use crate::verify::verdict::Context;
 use crate::x509::path_certificate::PathCertificate;
 use crate::x509::path_crl::PathCrl;
 use crate::x509::pem;
@@ -427,22 +426,19 @@ impl Inspection<'_> {
         crls: Option<&[PathCrl]>,
     ) -> Vec<VerdictReport> {
         // Without a trust bundle, which was told, nobody accepts anything.
-        let Some((leaf, behind)) = sent.split_first().filter(|_| !trusted.is_empty()) else {
+        if trusted.is_empty() {
             return Vec::new();
-        };
-        let sent_pool = Pool::new(behind.iter().map(|located| &located.certificate));
-        let trusted_pool = Pool::new(trusted.iter().map(|located| &located.certificate));
-        let context = Context {
-            sent: &sent_pool,
-            trusted: &trusted_pool,
+        }
+        let encounter = Encounter {
+            sent,
+            trusted,
             crls,
             hosts,
             at: self.at,
             signatures: &self.signatures,
         };
-        let second = Some(Policy::Strict(policy.purpose()));
-        let places = Places { sent, trusted };
-        let (reports, findings) = opinions(&leaf.certificate, policy, second, &context, &places);
+        let second = Policy::Strict(policy.purpose());
+        let (reports, findings) = encounter.judged_by(&[policy, second]);
         self.findings.extend(findings);
         reports
     }

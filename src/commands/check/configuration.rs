@@ -9,7 +9,8 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::input::{Contents, Located, TrustBundle, crls, key_problem};
-use super::{Places, Source, VerdictReport, opinions, shown, worst_first};
+use super::verdict::{Encounter, Source, VerdictReport};
+use super::{shown, worst_first};
 use crate::audit::configuration::{self, Line, asked_for, speaks_tls};
 use crate::commands::error::Error;
 use crate::config::haproxy::{self, read_configuration};
@@ -19,10 +20,8 @@ use crate::domain::finding::{Finding, Severity};
 use crate::domain::haproxy_tls::{FileReference, HaproxyTls, Server};
 use crate::domain::server_conf::{CryptoSettings, ServerConf, Setting};
 use crate::system::System;
-use crate::verify::path::Pool;
 use crate::verify::policy::Policy;
 use crate::verify::signatures::CheckedSignatures;
-use crate::verify::verdict::Context;
 use crate::x509::path_crl::PathCrl;
 
 /// What to check.
@@ -311,7 +310,7 @@ impl Inspection<'_> {
         file: &str,
         crypto: &CryptoSettings,
     ) -> (Vec<Located>, Vec<Located>) {
-        let directory = Path::new(file).parent().unwrap_or(Path::new(""));
+        let directory = Path::new(file).parent().unwrap_or_else(|| Path::new(""));
         let locate = |setting: &Option<Setting<String>>| {
             setting
                 .as_ref()
@@ -486,25 +485,20 @@ impl Inspection<'_> {
         hosts: &[String],
         crls: Option<&[PathCrl]>,
     ) -> Vec<VerdictReport> {
-        // What is missing was told.
-        let Some((leaf, behind)) = sent.split_first().filter(|_| !trusted.is_empty()) else {
+        // Without a trust bundle, which was told, nobody accepts anything.
+        if trusted.is_empty() {
             return Vec::new();
-        };
-        let pools = (
-            Pool::new(behind.iter().map(|located| &located.certificate)),
-            Pool::new(trusted.iter().map(|located| &located.certificate)),
-        );
-        let context = Context {
-            sent: &pools.0,
-            trusted: &pools.1,
+        }
+        let encounter = Encounter {
+            sent,
+            trusted,
             crls,
             hosts,
             at: self.at,
             signatures: &self.signatures,
         };
-        let second = Some(Policy::Strict(policy.purpose()));
-        let places = Places { sent, trusted };
-        let (reports, findings) = opinions(&leaf.certificate, policy, second, &context, &places);
+        let second = Policy::Strict(policy.purpose());
+        let (reports, findings) = encounter.judged_by(&[policy, second]);
         self.findings.extend(findings);
         reports
     }

@@ -3,7 +3,8 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::{Request, Source, shown};
+use super::verdict::Source;
+use super::{Request, shown};
 use crate::commands::error::Error;
 use crate::domain::finding::{Finding, Severity};
 use crate::system::System;
@@ -65,11 +66,6 @@ impl Chain {
 
     pub(super) fn leaf(&self) -> &PathCertificate {
         &self.certificates[0].certificate
-    }
-
-    /// What is sent behind the end entity's certificate.
-    pub(super) fn sent(&self) -> impl Iterator<Item = &Located> {
-        self.certificates.iter().skip(1)
     }
 
     pub(super) fn findings(&self) -> Vec<Finding> {
