@@ -63,8 +63,8 @@ impl Subject<'_, '_> {
         let entry = crl.revoked.get(&certificate.serial_octets);
         let is_revoked = entry.is_some_and(|reason| *reason != REMOVE_FROM_CRL);
         let broken = [
-            (!issuer.may(KeyUsage::CRL_SIGN)).then_some(Rule::CrlSignMissing),
-            (!score.in_scope).then_some(Rule::CrlScope),
+            (!crl.delta && !issuer.may(KeyUsage::CRL_SIGN)).then_some(Rule::CrlSignMissing),
+            (!crl.delta && !score.in_scope).then_some(Rule::CrlScope),
             dates,
             signature,
             crl.unknown_critical.then_some(Rule::CrlCriticalExtension),
@@ -105,7 +105,7 @@ impl Subject<'_, '_> {
         let identifier = crl.authority_key_identifier.as_ref();
         let is_by_issuer = identifier.is_none_or(|it| self.issuer().is_identified_by(it));
         let scope = crl.scope;
-        let is_unfit = scope.invalid || scope.special || crl.delta;
+        let is_unfit = scope.invalid || scope.special;
         if is_unfit || !certificate.issuer.is_same_as(&crl.issuer) || !is_by_issuer {
             return None;
         }

@@ -6,7 +6,7 @@ use x509_parser::x509::X509Name;
 
 use super::der::{self, Element};
 use super::error::Error;
-use super::name;
+use super::{form, name};
 
 /// A distinguished name (RFC 5280 4.1.2.4), ready to be compared.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -60,8 +60,14 @@ impl DistinguishedName {
     /// Adds one relative distinguished name.
     fn add(&mut self, set: &Element<'_>) -> Option<()> {
         let mut canonical = Vec::new();
-        for attribute in set.elements()? {
+        for attribute in set.elements().filter(|_| set.tag == der::SET)? {
             let [kind, value] = attribute.elements()?.try_into().ok()?;
+            let is_right = attribute.tag == der::SEQUENCE
+                && form::is_object_identifier(&kind)
+                && VALUES.contains(&value.tag);
+            if !is_right {
+                return None;
+            }
             if kind.content == COMMON_NAME {
                 self.common_names.extend(to_utf8(&value));
             } else if kind.content == EMAIL_ADDRESS {
@@ -102,6 +108,19 @@ const IA5_STRING: u8 = 22;
 const VISIBLE_STRING: u8 = 26;
 const UNIVERSAL_STRING: u8 = 28;
 const BMP_STRING: u8 = 30;
+
+/// What OpenSSL takes for the value of an attribute (`ASN1_PRINTABLE`), but for tags that mean nothing.
+const VALUES: [u8; 9] = [
+    der::BIT_STRING,
+    der::SEQUENCE,
+    UTF8_STRING,
+    NUMERIC_STRING,
+    PRINTABLE_STRING,
+    T61_STRING,
+    IA5_STRING,
+    UNIVERSAL_STRING,
+    BMP_STRING,
+];
 
 /// The octets of a string in UTF-8, as `ASN1_STRING_to_UTF8` makes them: the types of one octet a
 /// character are Latin-1, whatever they claim. None for what is no string.
@@ -210,6 +229,28 @@ mod tests {
         ]);
         assert_eq!(name.common_names, [&b"a"[..], "ü".as_bytes(), b"b\0c"]);
         assert_eq!(name.attributes, 3);
+    }
+
+    #[test]
+    fn what_is_no_set_of_attributes_is_damage() {
+        let attribute = [0x30, 6, 6, 1, 0x55, 0x0c, 1, b'a'];
+        let of = |tag: u8, attribute: &[u8]| {
+            let set = der::wrapped(tag, &[attribute]);
+            DistinguishedName::from_der(&der::wrapped(der::SEQUENCE, &[&set]))
+        };
+        assert!(of(der::SET, &attribute).is_ok());
+        assert!(of(UTF8_STRING, &attribute).is_err());
+        for (at, octet) in [
+            (0, der::SET),
+            (2, 4),
+            (4, 0x80),
+            (5, VISIBLE_STRING),
+            (5, 4),
+        ] {
+            let mut damaged = attribute;
+            damaged[at] = octet;
+            assert!(of(der::SET, &damaged).is_err(), "{at}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::der::{self, Element};
 use super::distinguished_name::DistinguishedName;
 use super::error::Error;
 use super::extensions::{AuthorityKeyIdentifier, authority};
+use super::form;
 use super::signature::Signed;
 
 /// A CRL for a certification path.
@@ -31,7 +32,7 @@ pub struct PathCrl {
     pub scope: Scope,
     /// Whether it, or one of its entries, has a critical extension that OpenSSL does not know.
     pub unknown_critical: bool,
-    /// Whether it is a delta CRL, which HAProxy has no use for.
+    /// Whether it is a delta CRL. OpenSSL takes it for a complete one, and asks less of it.
     pub delta: bool,
     /// The certificates on it, by the octets of their serial numbers, each with its reason code.
     pub revoked: HashMap<Vec<u8>, u8>,
@@ -90,15 +91,20 @@ impl PathCrl {
             crl.read(extension, seen.contains(&&extension.oid));
             seen.push(&extension.oid);
         }
+        let mut are_readable = true;
         for entry in list.iter_revoked_certificates() {
-            let mut reason = UNSPECIFIED;
-            for extension in entry.extensions() {
-                let id = extension.oid.to_id_string();
-                if id == REASON_CODE {
-                    reason = reason_code(extension.value).unwrap_or(UNSPECIFIED);
+            let reason = match entry_reason(entry.extensions()) {
+                Some(reason) if are_readable => reason,
+                // Where one cannot be read, OpenSSL looks at the extensions of no further entry.
+                _ => {
+                    are_readable = false;
+                    UNSPECIFIED
                 }
-                crl.unknown_critical |= extension.critical && id != CERTIFICATE_ISSUER;
-            }
+            };
+            let is_unknown = |extension: &X509Extension<'_>| {
+                extension.critical && extension.oid.to_id_string() != CERTIFICATE_ISSUER
+            };
+            crl.unknown_critical |= are_readable && entry.extensions().iter().any(is_unknown);
             crl.revoked
                 .entry(entry.raw_serial().to_vec())
                 .or_insert(reason);
@@ -113,7 +119,10 @@ impl PathCrl {
                 let value = Some(extension.value).filter(|_| !is_again);
                 self.authority_key_identifier = value.and_then(authority);
             }
-            DELTA_CRL_INDICATOR => self.delta = true,
+            DELTA_CRL_INDICATOR => {
+                let base = Element::tagged(extension.value, der::INTEGER);
+                self.delta = !is_again && base.is_some_and(|base| form::is_integer(&base));
+            }
             ISSUING_DISTRIBUTION_POINT => self.scope = Scope::read(extension.value),
             _ => self.unknown_critical |= extension.critical,
         }
@@ -126,10 +135,17 @@ impl PathCrl {
     }
 }
 
-fn reason_code(value: &[u8]) -> Option<u8> {
+/// The reason code of an entry; None when it cannot be read, or is there twice.
+fn entry_reason(extensions: &[X509Extension<'_>]) -> Option<u8> {
     const ENUMERATED: u8 = 10;
-    let code = Element::tagged(value, ENUMERATED)?;
-    code.content.last().copied()
+    let is_reason = |it: &&X509Extension<'_>| it.oid.to_id_string() == REASON_CODE;
+    let mut reasons = extensions.iter().filter(is_reason);
+    let Some(reason) = reasons.next() else {
+        return Some(UNSPECIFIED);
+    };
+    let code = Element::tagged(reason.value, ENUMERATED)?.content;
+    let is_right = form::is_number(code) && reasons.next().is_none();
+    code.last().copied().filter(|_| is_right)
 }
 
 impl Scope {
@@ -167,6 +183,8 @@ impl Scope {
 
 #[cfg(test)]
 mod tests {
+    use x509_parser::extensions::ParsedExtension;
+
     use super::super::der::wrapped;
     use super::*;
 
@@ -176,7 +194,8 @@ mod tests {
         let algorithm = [0x30, 5, 6, 3, 0x2b, 0x65, 0x70];
         let name = wrapped(der::SEQUENCE, &[]);
         let date = wrapped(UTC_TIME, &[b"260101000000Z"]);
-        let entry = wrapped(der::SEQUENCE, &[&wrapped(der::INTEGER, &[serial]), &date]);
+        let serial = wrapped(der::INTEGER, &[serial]);
+        let entry = wrapped(der::SEQUENCE, &[&serial, &date]);
         let extensions = wrapped(der::SEQUENCE, extensions);
         let signed = wrapped(
             der::SEQUENCE,
@@ -203,6 +222,19 @@ mod tests {
         assert!(once.authority_key_identifier.is_some());
         let twice = crl(&[1], &[&extension, &extension]);
         assert_eq!(twice.authority_key_identifier, None);
+    }
+
+    #[test]
+    fn a_reason_code_that_cannot_be_read_is_none() {
+        let reason = |value| {
+            let id = REASON_CODE.parse().unwrap();
+            X509Extension::new(id, true, value, ParsedExtension::Unparsed)
+        };
+        let [right, damaged] = [reason(&[10, 1, 8]), reason(&[5, 0])];
+        assert_eq!(entry_reason(&[]), Some(UNSPECIFIED));
+        assert_eq!(entry_reason(&[right.clone()]), Some(REMOVE_FROM_CRL));
+        assert_eq!(entry_reason(&[right.clone(), right]), None);
+        assert_eq!(entry_reason(&[damaged]), None);
     }
 
     #[test]
