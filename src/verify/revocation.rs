@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use super::path::Path;
 use super::reason::{Reason, Rule};
-use crate::x509::extensions::KeyUsage;
+use crate::x509::extensions::{DistributionPoint, KeyUsage};
 use crate::x509::path_certificate::PathCertificate;
 use crate::x509::path_crl::{PathCrl, REMOVE_FROM_CRL};
 
@@ -45,9 +45,7 @@ impl Subject<'_, '_> {
             return Vec::new();
         }
         let Some((crl, score)) = self.best(crls) else {
-            return vec![Rule::CrlMissing {
-                issuer: certificate.issuer.shown.clone(),
-            }];
+            return vec![self.missing()];
         };
         let issuer = self.issuer();
         let signature = match crl.signed() {
@@ -69,8 +67,33 @@ impl Subject<'_, '_> {
             signature,
             crl.unknown_critical.then_some(Rule::CrlCriticalExtension),
             is_revoked.then_some(Rule::Revoked),
+            self.is_partial(crl).then(|| self.missing()),
         ];
         broken.into_iter().flatten().collect()
+    }
+
+    fn missing(&self) -> Rule {
+        Rule::CrlMissing {
+            issuer: self.certificate().issuer.shown.clone(),
+        }
+    }
+
+    /// Whether the CRL tells of some reasons only, so that OpenSSL misses another for the rest.
+    fn is_partial(&self, crl: &PathCrl) -> bool {
+        let point = self.distribution_point(crl);
+        point.is_some_and(|point| point.some_reasons)
+    }
+
+    /// The first of the certificate's distribution points that this CRL is for.
+    fn distribution_point(&self, crl: &PathCrl) -> Option<&DistributionPoint> {
+        let names = crl.scope.distribution_point.as_ref();
+        let is_named = |point: &&DistributionPoint| {
+            let pair = names.zip(point.names.as_ref());
+            pair.is_none_or(|(names, own)| own.iter().any(|own| names.contains(own)))
+        };
+        let points = &self.certificate().extensions.distribution_points;
+        let mut points = points.iter().filter(|point| !point.other_issuer);
+        points.find(is_named)
     }
 
     fn certificate(&self) -> &PathCertificate {
@@ -104,7 +127,7 @@ impl Subject<'_, '_> {
         let certificate = self.certificate();
         let identifier = crl.authority_key_identifier.as_ref();
         let is_by_issuer = identifier.is_none_or(|it| self.issuer().is_identified_by(it));
-        let scope = crl.scope;
+        let scope = &crl.scope;
         let is_unfit = scope.invalid || scope.special;
         if is_unfit || !certificate.issuer.is_same_as(&crl.issuer) || !is_by_issuer {
             return None;
@@ -112,7 +135,8 @@ impl Subject<'_, '_> {
         let is_ca = certificate.is_ca();
         let other_kind =
             scope.only_attribute || (scope.only_user && is_ca) || (scope.only_ca && !is_ca);
-        let other_point = scope.distribution_point && !certificate.extensions.distribution_points;
+        let other_point =
+            scope.distribution_point.is_some() && self.distribution_point(crl).is_none();
         Some(Score {
             without_critical: !crl.unknown_critical,
             in_scope: !other_kind && !other_point,
@@ -129,4 +153,46 @@ fn date_problem(crl: &PathCrl, at: OffsetDateTime) -> Option<Rule> {
     }
     let next_update = crl.next_update?;
     (next_update <= at).then_some(Rule::CrlExpired { next_update })
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::x509::extensions::GeneralName;
+    use crate::x509::testing::{root, unsigned_crl};
+
+    fn names(host: &str) -> Option<Vec<GeneralName>> {
+        Some(vec![GeneralName::Uri(host.into())])
+    }
+
+    fn point(host: &str) -> DistributionPoint {
+        DistributionPoint {
+            names: names(host),
+            some_reasons: false,
+            other_issuer: false,
+        }
+    }
+
+    #[test]
+    fn a_crl_for_a_distribution_point_is_for_certificates_that_name_it() {
+        let mut certificate = root();
+        certificate.extensions.distribution_points = vec![point("http:a"), point("http:b")];
+        let path = Path {
+            certificates: vec![&certificate],
+            untrusted: 0,
+            is_anchored: true,
+        };
+        let subject = Subject {
+            path: &path,
+            depth: 0,
+            at: datetime!(2026-01-01 0:00 UTC),
+        };
+        for (host, is_named) in [("http:b", true), ("http:c", false)] {
+            let mut crl = unsigned_crl(&[1], &[]);
+            crl.scope.distribution_point = names(host);
+            assert_eq!(subject.distribution_point(&crl).is_some(), is_named);
+        }
+    }
 }

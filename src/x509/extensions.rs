@@ -29,8 +29,8 @@ pub struct Extensions {
     pub subject_key_identifier: Option<Vec<u8>>,
     /// authorityKeyIdentifier.
     pub authority_key_identifier: Option<AuthorityKeyIdentifier>,
-    /// Whether cRLDistributionPoints is there.
-    pub distribution_points: bool,
+    /// cRLDistributionPoints.
+    pub distribution_points: Vec<DistributionPoint>,
     /// Whether it is a proxy certificate (RFC 3820).
     pub proxy: bool,
     /// Whether it says what IP addresses or autonomous systems its subject has (RFC 3779).
@@ -129,6 +129,17 @@ pub struct GeneralSubtree {
     pub bounds_valid: bool,
 }
 
+/// One of the places where CRLs are.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct DistributionPoint {
+    /// Its names, if it has any; none of them is known when it has but the end of one.
+    pub names: Option<Vec<GeneralName>>,
+    /// Whether its CRLs tell of some reasons for revocation only.
+    pub some_reasons: bool,
+    /// Whether another than the certificate's issuer signs its CRLs.
+    pub other_issuer: bool,
+}
+
 /// authorityKeyIdentifier.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct AuthorityKeyIdentifier {
@@ -218,9 +229,10 @@ impl Extensions {
                 basic_constraints(value, critical),
             ),
             DISTRIBUTION_POINTS => {
-                let is_names = |names: &Element<'_>| general_names(names).is_some();
-                let is_right = form::is_distribution_points(value, is_names);
-                mark(&mut self.distribution_points, is_right)
+                let points = distribution_points(value);
+                let is_read = points.is_some();
+                self.distribution_points = points.unwrap_or_default();
+                is_read
             }
             EXTENDED_KEY_USAGE => keep(&mut self.extended_key_usage, extended_key_usage(value)),
             IP_ADDRESS_BLOCKS => mark(&mut self.resources, form::is_ip_addr_blocks(value)),
@@ -383,6 +395,50 @@ fn general_name(name: &Element<'_>) -> Option<GeneralName> {
     is_right.then_some(GeneralName::Other(name.tag & 0x1f, octets))
 }
 
+fn distribution_points(value: &[u8]) -> Option<Vec<DistributionPoint>> {
+    let points = Element::tagged(value, der::SEQUENCE)?.elements()?;
+    points.iter().map(distribution_point).collect()
+}
+
+fn distribution_point(point: &Element<'_>) -> Option<DistributionPoint> {
+    let tags = [der::constructed(0), der::primitive(1), der::constructed(2)];
+    let [name, reasons, issuer] = point
+        .optional(tags)
+        .filter(|_| point.tag == der::SEQUENCE)?;
+    let names = match name {
+        None => None,
+        Some(name) => Some(distribution_point_names(&name)?),
+    };
+    let issuers = match issuer {
+        None => Vec::new(),
+        Some(issuer) => general_names(&issuer)?,
+    };
+    // RFC 5280 4.2.1.13: it must not consist of reasons only.
+    let is_right = reasons.is_none_or(|reasons| form::are_bits(reasons.content))
+        && (names.is_some() || !issuers.is_empty());
+    is_right.then_some(DistributionPoint {
+        names,
+        some_reasons: reasons.is_some(),
+        other_issuer: issuer.is_some(),
+    })
+}
+
+/// The names of a DistributionPointName behind an explicit tag, which a CRL has too; of one that is given
+/// relative to the issuer's, none.
+pub(super) fn distribution_point_names(name: &Element<'_>) -> Option<Vec<GeneralName>> {
+    const FULL: u8 = der::constructed(0);
+    const RELATIVE: u8 = der::constructed(1);
+    let name = name.only()?;
+    match name.tag {
+        FULL => general_names(&name),
+        RELATIVE => {
+            let is_right = name.elements()?.iter().all(form::is_attribute);
+            is_right.then(Vec::new)
+        }
+        _ => None,
+    }
+}
+
 fn name_constraints(value: &[u8]) -> Option<NameConstraints> {
     const PERMITTED: u8 = der::constructed(0);
     const EXCLUDED: u8 = der::constructed(1);
@@ -475,6 +531,8 @@ mod tests {
             (BASIC_CONSTRAINTS, &[0x30, 3, 2, 1, 0xff]),
             (BASIC_CONSTRAINTS, &[0x30, 4, 2, 2, 0, 1]),
             (DISTRIBUTION_POINTS, &[0x30, 2, 0x05, 0]),
+            (DISTRIBUTION_POINTS, &[0x30, 2, 0x30, 0]),
+            (DISTRIBUTION_POINTS, &[0x30, 6, 0x30, 4, 0x81, 2, 1, 6]),
             (EXTENDED_KEY_USAGE, &[0x30, 4, 6, 2, 0x55, 0x9d]),
             (NAME_CONSTRAINTS, &[0x30, 4, 0xa0, 2, 0x31, 0]),
             (NAME_CONSTRAINTS, &[0x30, 4, 0xa1, 0, 0xa0, 0]),

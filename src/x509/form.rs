@@ -98,39 +98,8 @@ fn is_directory_string(text: &Element<'_>) -> bool {
     TAGS.contains(&text.tag)
 }
 
-/// CRLDistributionPoints (RFC 5280 4.2.1.13); `is_names` says whether an element holds GeneralNames.
-pub(super) fn is_distribution_points(
-    value: &[u8],
-    is_names: impl Fn(&Element<'_>) -> bool + Copy,
-) -> bool {
-    let points = Element::tagged(value, der::SEQUENCE);
-    let is_point = |point: &Element<'_>| {
-        let tags = [der::constructed(0), der::primitive(1), der::constructed(2)];
-        let fields = point.optional(tags);
-        point.tag == der::SEQUENCE
-            && fields.is_some_and(|[name, reasons, issuer]| {
-                name.is_none_or(|name| is_distribution_point_name(&name, is_names))
-                    && reasons.is_none_or(|reasons| are_bits(reasons.content))
-                    && issuer.is_none_or(|issuer| is_names(&issuer))
-            })
-    };
-    points.is_some_and(|points| is_sequence_of(&points, is_point))
-}
-
-fn is_distribution_point_name(name: &Element<'_>, is_names: impl Fn(&Element<'_>) -> bool) -> bool {
-    const FULL: u8 = der::constructed(0);
-    const RELATIVE: u8 = der::constructed(1);
-    match name.only() {
-        Some(name) if name.tag == FULL => is_names(&name),
-        Some(name) if name.tag == RELATIVE => {
-            let attributes = name.elements();
-            attributes.is_some_and(|all| all.iter().all(is_attribute))
-        }
-        _ => false,
-    }
-}
-
-fn is_attribute(attribute: &Element<'_>) -> bool {
+/// AttributeTypeAndValue (RFC 5280 4.1.2.4).
+pub(super) fn is_attribute(attribute: &Element<'_>) -> bool {
     let fields = attribute.elements();
     let is_right = match fields.as_deref() {
         Some([kind, _]) => is_object_identifier(kind),

@@ -12,7 +12,7 @@ use super::certificate::date;
 use super::der::{self, Element};
 use super::distinguished_name::DistinguishedName;
 use super::error::Error;
-use super::extensions::{AuthorityKeyIdentifier, authority};
+use super::extensions::{AuthorityKeyIdentifier, GeneralName, authority, distribution_point_names};
 use super::form;
 use super::signature::Signed;
 
@@ -39,10 +39,10 @@ pub struct PathCrl {
 }
 
 /// What a CRL is for (issuingDistributionPoint, RFC 5280 5.2.5).
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Scope {
-    /// distributionPoint: only for certificates that name it.
-    pub distribution_point: bool,
+    /// The names of distributionPoint: only for certificates that name it too.
+    pub distribution_point: Option<Vec<GeneralName>>,
     /// onlyContainsUserCerts.
     pub only_user: bool,
     /// onlyContainsCACerts.
@@ -51,7 +51,7 @@ pub struct Scope {
     pub only_attribute: bool,
     /// onlySomeReasons or indirectCRL, which OpenSSL refuses unless it is asked for them.
     pub special: bool,
-    /// It cannot be read, or contradicts itself.
+    /// It contradicts itself.
     pub invalid: bool,
 }
 
@@ -112,7 +112,7 @@ impl PathCrl {
         Ok(crl)
     }
 
-    /// Reads an extension. OpenSSL does not heed an authorityKeyIdentifier that is there twice.
+    /// Reads an extension. OpenSSL does not heed one that cannot be read, or that is there twice.
     fn read(&mut self, extension: &X509Extension<'_>, is_again: bool) {
         match extension.oid.to_id_string().as_str() {
             AUTHORITY_KEY_IDENTIFIER => {
@@ -123,7 +123,10 @@ impl PathCrl {
                 let base = Element::tagged(extension.value, der::INTEGER);
                 self.delta = !is_again && base.is_some_and(|base| form::is_integer(&base));
             }
-            ISSUING_DISTRIBUTION_POINT => self.scope = Scope::read(extension.value),
+            ISSUING_DISTRIBUTION_POINT => {
+                let value = Some(extension.value).filter(|_| !is_again);
+                self.scope = value.and_then(Scope::read).unwrap_or_default();
+            }
             _ => self.unknown_critical |= extension.critical,
         }
     }
@@ -149,35 +152,47 @@ fn entry_reason(extensions: &[X509Extension<'_>]) -> Option<u8> {
 }
 
 impl Scope {
-    fn read(value: &[u8]) -> Self {
-        let invalid = Self {
-            invalid: true,
-            ..Self::default()
-        };
-        let fields = Element::tagged(value, der::SEQUENCE).and_then(|scope| scope.elements());
-        let Some(fields) = fields else { return invalid };
-        let mut scope = Self::default();
-        for field in fields {
-            let is_set = field.content.iter().any(|octet| *octet != 0);
-            const DISTRIBUTION_POINT: u8 = der::constructed(0);
-            const ONLY_USER: u8 = der::primitive(1);
-            const ONLY_CA: u8 = der::primitive(2);
-            const ONLY_SOME_REASONS: u8 = der::primitive(3);
-            const INDIRECT: u8 = der::primitive(4);
-            const ONLY_ATTRIBUTE: u8 = der::primitive(5);
-            match field.tag {
-                DISTRIBUTION_POINT => scope.distribution_point = true,
-                ONLY_USER => scope.only_user = is_set,
-                ONLY_CA => scope.only_ca = is_set,
-                ONLY_SOME_REASONS => scope.special = true,
-                INDIRECT => scope.special |= is_set,
-                ONLY_ATTRIBUTE => scope.only_attribute = is_set,
-                _ => return invalid,
-            }
-        }
-        let kinds = [scope.only_user, scope.only_ca, scope.only_attribute];
-        scope.invalid = kinds.into_iter().filter(|only| *only).count() > 1;
-        scope
+    fn read(value: &[u8]) -> Option<Self> {
+        const DISTRIBUTION_POINT: u8 = der::constructed(0);
+        const ONLY_USER: u8 = der::primitive(1);
+        const ONLY_CA: u8 = der::primitive(2);
+        const ONLY_SOME_REASONS: u8 = der::primitive(3);
+        const INDIRECT: u8 = der::primitive(4);
+        const ONLY_ATTRIBUTE: u8 = der::primitive(5);
+        let [point, only_user, only_ca, reasons, indirect, only_attribute] =
+            Element::tagged(value, der::SEQUENCE)?.optional([
+                DISTRIBUTION_POINT,
+                ONLY_USER,
+                ONLY_CA,
+                ONLY_SOME_REASONS,
+                INDIRECT,
+                ONLY_ATTRIBUTE,
+            ])?;
+        let [only_user, only_ca, only_attribute] =
+            [flag(only_user)?, flag(only_ca)?, flag(only_attribute)?];
+        let kinds = [only_user, only_ca, only_attribute].into_iter();
+        let are_bits = reasons.is_none_or(|reasons| form::are_bits(reasons.content));
+        let indirect = flag(indirect).filter(|_| are_bits)?;
+        Some(Self {
+            distribution_point: match point {
+                None => None,
+                Some(point) => Some(distribution_point_names(&point)?),
+            },
+            only_user,
+            only_ca,
+            only_attribute,
+            special: reasons.is_some() || indirect,
+            invalid: kinds.filter(|only| *only).count() > 1,
+        })
+    }
+}
+
+/// A BOOLEAN that is false by default.
+fn flag(field: Option<Element<'_>>) -> Option<bool> {
+    match field.map(|field| field.content) {
+        None => Some(false),
+        Some(&[octet]) => Some(octet != 0),
+        Some(_) => None,
     }
 }
 
@@ -186,32 +201,8 @@ mod tests {
     use x509_parser::extensions::ParsedExtension;
 
     use super::super::der::wrapped;
+    use super::super::testing::unsigned_crl as crl;
     use super::*;
-
-    /// A CRL with one entry; nobody signed it.
-    fn crl(serial: &[u8], extensions: &[&[u8]]) -> PathCrl {
-        const UTC_TIME: u8 = 0x17;
-        let algorithm = [0x30, 5, 6, 3, 0x2b, 0x65, 0x70];
-        let name = wrapped(der::SEQUENCE, &[]);
-        let date = wrapped(UTC_TIME, &[b"260101000000Z"]);
-        let serial = wrapped(der::INTEGER, &[serial]);
-        let entry = wrapped(der::SEQUENCE, &[&serial, &date]);
-        let extensions = wrapped(der::SEQUENCE, extensions);
-        let signed = wrapped(
-            der::SEQUENCE,
-            &[
-                &wrapped(der::INTEGER, &[&[1]]),
-                &algorithm,
-                &name,
-                &date,
-                &wrapped(der::SEQUENCE, &[&entry]),
-                &wrapped(der::constructed(0), &[&extensions]),
-            ],
-        );
-        let signature = wrapped(der::BIT_STRING, &[&[0]]);
-        let whole = wrapped(der::SEQUENCE, &[&signed, &algorithm, &signature]);
-        PathCrl::from_der(&whole).unwrap()
-    }
 
     #[test]
     fn an_authority_key_identifier_that_is_there_twice_does_not_count() {
@@ -222,6 +213,21 @@ mod tests {
         assert!(once.authority_key_identifier.is_some());
         let twice = crl(&[1], &[&extension, &extension]);
         assert_eq!(twice.authority_key_identifier, None);
+    }
+
+    #[test]
+    fn a_scope_that_cannot_be_read_or_is_there_twice_is_none() {
+        let id = wrapped(der::OBJECT_IDENTIFIER, &[&[0x55, 0x1d, 0x1c]]);
+        let scope = |value: &[u8]| {
+            let value = wrapped(der::OCTET_STRING, &[value]);
+            wrapped(der::SEQUENCE, &[&id, &value])
+        };
+        let only_ca = scope(&[0x30, 3, 0x82, 1, 0xff]);
+        assert!(crl(&[1], &[&only_ca]).scope.only_ca);
+        let damaged = scope(&[0x30, 4, 0x82, 2, 0xff, 0xff]);
+        for extensions in [&[&damaged[..]][..], &[&only_ca, &only_ca]] {
+            assert_eq!(crl(&[1], extensions).scope, Scope::default());
+        }
     }
 
     #[test]

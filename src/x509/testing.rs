@@ -1,13 +1,15 @@
 //! The `openssl` command as the judge of what this layer writes, and as the maker of what it reads; and
-//! a certificate to begin with.
+//! a certificate and a CRL to begin with.
 
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 
 use time::macros::datetime;
 
+use super::der::{self, wrapped};
 use super::issue::{Authority, CaTemplate, Subject};
 use super::path_certificate::PathCertificate;
+use super::path_crl::PathCrl;
 use super::private_key::PrivateKey;
 use crate::domain::key_algorithm::KeyAlgorithm;
 use crate::domain::name_constraints::NameConstraints;
@@ -31,6 +33,31 @@ pub(crate) fn root() -> PathCertificate {
     let key = PrivateKey::generate(KeyAlgorithm::Ed25519).unwrap();
     let root = Authority::self_signed(&template, key).unwrap();
     PathCertificate::from_der(&root.certificate().der).unwrap()
+}
+
+/// A CRL with one entry; nobody signed it.
+pub(crate) fn unsigned_crl(serial: &[u8], extensions: &[&[u8]]) -> PathCrl {
+    const UTC_TIME: u8 = 0x17;
+    let algorithm = [0x30, 5, 6, 3, 0x2b, 0x65, 0x70];
+    let name = wrapped(der::SEQUENCE, &[]);
+    let date = wrapped(UTC_TIME, &[b"260101000000Z"]);
+    let serial = wrapped(der::INTEGER, &[serial]);
+    let entry = wrapped(der::SEQUENCE, &[&serial, &date]);
+    let extensions = wrapped(der::SEQUENCE, extensions);
+    let signed = wrapped(
+        der::SEQUENCE,
+        &[
+            &wrapped(der::INTEGER, &[&[1]]),
+            &algorithm,
+            &name,
+            &date,
+            &wrapped(der::SEQUENCE, &[&entry]),
+            &wrapped(der::constructed(0), &[&extensions]),
+        ],
+    );
+    let signature = wrapped(der::BIT_STRING, &[&[0]]);
+    let whole = wrapped(der::SEQUENCE, &[&signed, &algorithm, &signature]);
+    PathCrl::from_der(&whole).unwrap()
 }
 
 /// Runs `openssl` with `input` on its stdin; answers with its stdout. It must succeed.
