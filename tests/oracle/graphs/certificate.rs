@@ -139,8 +139,8 @@ impl Certificate {
     }
 }
 
-/// UTCTime.
-fn date(seconds: i64) -> Vec<u8> {
+/// A UTCTime so many seconds from [`AT`].
+pub(super) fn date(seconds: i64) -> Vec<u8> {
     const UTC_TIME: u8 = 0x17;
     let form = format_description!("[year repr:last_two][month][day][hour][minute][second]Z");
     let date = AT + Duration::seconds(seconds);
@@ -148,7 +148,7 @@ fn date(seconds: i64) -> Vec<u8> {
 }
 
 impl Name {
-    fn encoded(&self) -> Vec<u8> {
+    pub(super) fn encoded(&self) -> Vec<u8> {
         let organization = self.organization.map(|it| self.attribute("2.5.4.10", it));
         let common_names = self.common_names.iter();
         let common_names = common_names.map(|it| self.attribute("2.5.4.3", it));
@@ -180,7 +180,7 @@ impl Name {
 }
 
 impl Extension {
-    fn encoded(&self) -> Vec<u8> {
+    pub(super) fn encoded(&self) -> Vec<u8> {
         let (id, mut value) = self.value.encoded();
         let length = value.len();
         match self.damage {

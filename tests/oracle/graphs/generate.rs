@@ -5,6 +5,7 @@
 use super::certificate::{
     Certificate, Damage, Extension, GeneralName, Name, Spelling, Subtree, Value,
 };
+use super::crl::{Crl, Revoked};
 use super::keys::{Digest, FAST_KEYS, KEYS, KeyName};
 use super::random::Random;
 
@@ -17,6 +18,8 @@ pub(super) struct Graph {
     pub(super) sent: Vec<usize>,
     /// Those of the trust bundle, in this order.
     pub(super) trusted: Vec<usize>,
+    /// The CRLs; None where revocation is not looked at.
+    pub(super) crls: Option<Vec<Crl>>,
     /// The name that is asked for where names are compared as OpenSSL does.
     pub(super) host: Option<&'static str>,
 }
@@ -176,6 +179,41 @@ const OTHERS: [(&str, &[u8]); 34] = [
     ("2.16.840.1.113730.1.1", &[0x03, 0x02, 0x06, 0xc0]),
     ("2.16.840.1.113730.1.1", &[0x03, 0x02, 0x00, 0x07]),
 ];
+/// Those of CRLs: cRLNumber, deltaCRLIndicator, issuingDistributionPoint, freshestCRL.
+const CRL_EXTENSIONS: [(&str, &[u8]); 14] = [
+    ("1.2.3.4", &[0x05, 0x00]),
+    ("2.5.29.20", &[0x02, 0x01, 0x01]),
+    ("2.5.29.27", &[0x02, 0x01, 0x01]),
+    ("2.5.29.28", &[0x30, 0x00]),
+    ("2.5.29.28", &[0x30, 0x03, 0x81, 0x01, 0xff]),
+    ("2.5.29.28", &[0x30, 0x03, 0x82, 0x01, 0xff]),
+    (
+        "2.5.29.28",
+        &[0x30, 0x06, 0x81, 0x01, 0xff, 0x82, 0x01, 0xff],
+    ),
+    ("2.5.29.28", &[0x30, 0x04, 0x83, 0x02, 0x01, 0x06]),
+    ("2.5.29.28", &[0x30, 0x03, 0x84, 0x01, 0xff]),
+    ("2.5.29.28", &[0x30, 0x03, 0x85, 0x01, 0xff]),
+    ("2.5.29.28", SCOPE),
+    ("2.5.29.28", OTHER_SCOPE),
+    ("2.5.29.35", &[0x05, 0x00]),
+    ("2.5.29.46", DISTRIBUTION_POINT),
+];
+/// issuingDistributionPoint with the name of [`DISTRIBUTION_POINT`], and with another.
+const SCOPE: &[u8] = &[
+    0x30, 0x0b, 0xa0, 0x09, 0xa0, 0x07, 0x86, 0x05, b'h', b't', b't', b'p', b':',
+];
+const OTHER_SCOPE: &[u8] = &[
+    0x30, 0x0b, 0xa0, 0x09, 0xa0, 0x07, 0x86, 0x05, b'l', b'd', b'a', b'p', b':',
+];
+/// Those of entries: reasonCode, invalidityDate and one that is unknown.
+const ENTRY_EXTENSIONS: [(&str, &[u8]); 5] = [
+    ("1.2.3.4", &[0x05, 0x00]),
+    ("2.5.29.21", &[0x0a, 0x01, 0x01]),
+    ("2.5.29.21", &[0x0a, 0x01, 0x08]),
+    ("2.5.29.21", &[0x05, 0x00]),
+    ("2.5.29.24", &[0x18, 0x01, b'2']),
+];
 /// A pathLenConstraint of 2^64.
 const LONG_PATH: &[u8] = &[
     0x30, 0x0e, 0x01, 0x01, 0xff, 0x02, 0x09, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
@@ -187,6 +225,24 @@ const PROXY: &[u8] = &[
 /// `http:` as the full name.
 const DISTRIBUTION_POINT: &[u8] = &[
     0x30, 0x0d, 0x30, 0x0b, 0xa0, 0x09, 0xa0, 0x07, 0x86, 0x05, b'h', b't', b't', b'p', b':',
+];
+/// cRLDistributionPoints: `http:`; `ldap:`; a name relative to the issuer's; `http:` for some reasons; an
+/// issuer of its own; and, which is not allowed, reasons only.
+const DISTRIBUTION_POINTS: [&[u8]; 6] = [
+    DISTRIBUTION_POINT,
+    &[
+        0x30, 0x0d, 0x30, 0x0b, 0xa0, 0x09, 0xa0, 0x07, 0x86, 0x05, b'l', b'd', b'a', b'p', b':',
+    ],
+    &[
+        0x30, 0x10, 0x30, 0x0e, 0xa0, 0x0c, 0xa1, 0x0a, 0x30, 0x08, 0x06, 0x03, 0x55, 0x04, 0x03,
+        0x0c, 0x01, b'a',
+    ],
+    &[
+        0x30, 0x11, 0x30, 0x0f, 0xa0, 0x09, 0xa0, 0x07, 0x86, 0x05, b'h', b't', b't', b'p', b':',
+        0x81, 0x02, 0x01, 0x06,
+    ],
+    &[0x30, 0x08, 0x30, 0x06, 0xa2, 0x04, 0xa4, 0x02, 0x30, 0x00],
+    &[0x30, 0x06, 0x30, 0x04, 0x81, 0x02, 0x01, 0x06],
 ];
 /// anyPolicy.
 const POLICIES: &[u8] = &[0x30, 0x08, 0x30, 0x06, 0x06, 0x04, 0x55, 0x1d, 0x20, 0x00];
@@ -226,10 +282,12 @@ impl Generator {
         self.random.shuffle(&mut trusted);
         let host = self.random.one_in(2).then_some(HOSTS[0]);
         let host = self.oddly(host, |random| Some(random.pick(&HOSTS)));
+        let crls = self.random.one_in(3).then(|| self.crls());
         Graph {
             certificates,
             sent,
             trusted,
+            crls,
             host,
         }
     }
@@ -393,6 +451,53 @@ impl Generator {
         }
     }
 
+    /// One of each authority, and sometimes another.
+    fn crls(&mut self) -> Vec<Crl> {
+        self.oddity = self.random.pick(&[4, 10, 100]);
+        let mut issuers = vec![0, 1, 2];
+        for own in 0..3 {
+            if self.is_odd() {
+                issuers.push(own);
+            }
+        }
+        if self.is_odd() {
+            issuers.remove(0);
+        }
+        self.random.shuffle(&mut issuers);
+        issuers.into_iter().map(|own| self.crl(own)).collect()
+    }
+
+    fn crl(&mut self, own: usize) -> Crl {
+        let mut extensions = vec![self.authority_key_identifier(own)];
+        if self.is_odd() {
+            let (id, value) = self.random.pick(&CRL_EXTENSIONS);
+            extensions.push(plain(Value::Other(id, value)));
+        }
+        self.distort(&mut extensions);
+        let signer = self.keys[own];
+        let revoked = self.random.some(&[(); 3]).into_iter();
+        Crl {
+            issuer: self.authority_name(own),
+            signer: self.oddly(signer, |random| random.pick(&KEYS)),
+            this_update: self.oddly(-DAY, |random| random.pick(&[-1, 0, 1])),
+            next_update: self.oddly(Some(DAY), |random| random.pick(&[None, Some(0), Some(1)])),
+            revoked: revoked.map(|()| self.revoked()).collect(),
+            extensions,
+        }
+    }
+
+    fn revoked(&mut self) -> Revoked {
+        let mut extensions = Vec::new();
+        if self.is_odd() {
+            let (id, value) = self.random.pick(&ENTRY_EXTENSIONS);
+            extensions.push(plain(Value::Other(id, value)));
+        }
+        self.distort(&mut extensions);
+        // Of other certificates, most of the time.
+        let serial = self.oddly(&[9][..], serial);
+        Revoked { serial, extensions }
+    }
+
     /// The certificate with the oddities that any may have.
     fn finished(&mut self, mut certificate: Certificate) -> Certificate {
         if certificate.version < 3 && self.random.one_in(2) {
@@ -416,6 +521,10 @@ impl Generator {
     }
 
     fn spoil(&mut self, extensions: &mut Vec<Extension>) {
+        if self.random.one_in(8) {
+            let points = self.random.pick(&DISTRIBUTION_POINTS);
+            extensions.push(plain(Value::Other("2.5.29.31", points)));
+        }
         if self.is_odd() {
             self.make_old(extensions);
         }
@@ -426,6 +535,11 @@ impl Generator {
                 ..plain(Value::Other(id, value))
             });
         }
+        self.distort(extensions);
+    }
+
+    /// Changes, drops, repeats or shuffles extensions.
+    fn distort(&mut self, extensions: &mut Vec<Extension>) {
         if extensions.is_empty() {
             return;
         }

@@ -1,19 +1,24 @@
 //! The two judges: OpenSSL's `X509_verify_cert`, as libssl calls it, and zpki.
 
+use std::fs;
 use std::net::IpAddr;
 
+use openssl::ssl::SslFiletype;
 use openssl::stack::Stack;
-use openssl::x509::store::{X509Store, X509StoreBuilder};
+use openssl::x509::store::{X509Lookup, X509Store, X509StoreBuilder};
 use openssl::x509::verify::{X509VerifyFlags, X509VerifyParam};
 use openssl::x509::{X509, X509PurposeId, X509StoreContext};
+use tempfile::NamedTempFile;
 use zpki::verify::path::Pool;
 use zpki::verify::policy::{NameMatching, Policy, Purpose};
 use zpki::verify::signatures::CheckedSignatures;
 use zpki::verify::verdict::{Context, judge};
 use zpki::x509::path_certificate::PathCertificate;
+use zpki::x509::path_crl::PathCrl;
 
 use super::certificate::AT;
 use super::generate::Graph;
+use super::{Encoded, pem};
 
 /// What a judge says.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -46,14 +51,22 @@ fn host_for(graph: &Graph, policy: Policy) -> Option<&'static str> {
 pub(super) struct Openssl<'a> {
     graph: &'a Graph,
     certificates: Vec<X509>,
+    /// A file of CRLs: the openssl crate reads no others into a store.
+    crl_file: Option<NamedTempFile>,
 }
 
 impl<'a> Openssl<'a> {
-    pub(super) fn new(graph: &'a Graph, encoded: &[Vec<u8>]) -> Self {
+    pub(super) fn new(graph: &'a Graph, encoded: &Encoded) -> Self {
         let read = |der: &Vec<u8>| X509::from_der(der).unwrap();
+        let crl_file = encoded.crls.as_ref().map(|crls| {
+            let file = NamedTempFile::new().unwrap();
+            fs::write(&file, pem("X509 CRL", crls)).unwrap();
+            file
+        });
         Self {
             graph,
-            certificates: encoded.iter().map(read).collect(),
+            certificates: encoded.certificates.iter().map(read).collect(),
+            crl_file,
         }
     }
 
@@ -83,6 +96,11 @@ impl<'a> Openssl<'a> {
         for at in &self.graph.trusted {
             store.add_cert(self.certificates[*at].clone()).unwrap();
         }
+        if let Some(file) = &self.crl_file {
+            let lookup = store.add_lookup(X509Lookup::file()).unwrap();
+            // An empty file is an error that leaves no CRL behind.
+            let _ = lookup.load_crl_file(file, SslFiletype::PEM);
+        }
         store.set_param(&parameters(self.graph, policy)).unwrap();
         store.build()
     }
@@ -102,6 +120,10 @@ fn parameters(graph: &Graph, policy: Policy) -> X509VerifyParam {
         let flags = X509VerifyFlags::X509_STRICT | X509VerifyFlags::PARTIAL_CHAIN;
         parameters.set_flags(flags).unwrap();
     }
+    if graph.crls.is_some() {
+        let flags = X509VerifyFlags::CRL_CHECK | X509VerifyFlags::CRL_CHECK_ALL;
+        parameters.set_flags(flags).unwrap();
+    }
     if let Some(host) = host_for(graph, policy) {
         match host.parse::<IpAddr>() {
             Ok(address) => parameters.set_ip(address).unwrap(),
@@ -117,19 +139,23 @@ pub(super) struct Zpki<'a> {
     leaf: PathCertificate,
     sent: Vec<PathCertificate>,
     trusted: Vec<PathCertificate>,
+    crls: Option<Vec<PathCrl>>,
     signatures: CheckedSignatures,
 }
 
 impl<'a> Zpki<'a> {
-    pub(super) fn new(graph: &'a Graph, encoded: &[Vec<u8>]) -> Self {
+    pub(super) fn new(graph: &'a Graph, encoded: &Encoded) -> Self {
         let read = |der: &Vec<u8>| PathCertificate::from_der(der).unwrap();
-        let certificates: Vec<PathCertificate> = encoded.iter().map(read).collect();
+        let certificates: Vec<_> = encoded.certificates.iter().map(read).collect();
+        let read_crl = |der: &Vec<u8>| PathCrl::from_der(der).unwrap();
+        let crls = encoded.crls.as_ref();
         let pool = |pool: &[usize]| pool.iter().map(|at| certificates[*at].clone()).collect();
         Self {
             graph,
             leaf: certificates[0].clone(),
             sent: pool(&graph.sent),
             trusted: pool(&graph.trusted),
+            crls: crls.map(|crls| crls.iter().map(read_crl).collect()),
             signatures: CheckedSignatures::default(),
         }
     }
@@ -139,7 +165,7 @@ impl<'a> Zpki<'a> {
         let context = Context {
             sent: &Pool::new(&self.sent),
             trusted: &Pool::new(&self.trusted),
-            crls: None,
+            crls: self.crls.as_deref(),
             hosts: host.as_slice(),
             at: AT,
             signatures: &self.signatures,

@@ -4,6 +4,7 @@
 //! `GRAPHS` says how many, `SEED` which is the first; `make fuzz` sets them.
 
 mod certificate;
+mod crl;
 mod encoding;
 mod generate;
 mod judges;
@@ -42,7 +43,7 @@ fn some_random_graphs_are_accepted_and_the_others_break_most_rules() {
         .into_par_iter()
         .flat_map_iter(|seed| {
             let graph = Graph::random(seed);
-            let encoded = encoded(&graph, &keys);
+            let encoded = Encoded::new(&graph, &keys);
             let openssl = Openssl::new(&graph, &encoded);
             POLICIES.map(|policy| openssl.answer(policy))
         })
@@ -66,7 +67,7 @@ fn number(variable: &str, default: u64) -> u64 {
 /// What the judges say of the graph of a seed when that is not the same, and the graph.
 fn difference(seed: u64, keys: &Keys) -> Option<String> {
     let graph = Graph::random(seed);
-    let encoded = encoded(&graph, keys);
+    let encoded = Encoded::new(&graph, keys);
     let openssl = Openssl::new(&graph, &encoded);
     let zpki = Zpki::new(&graph, &encoded);
     let mut told = String::new();
@@ -79,9 +80,21 @@ fn difference(seed: u64, keys: &Keys) -> Option<String> {
     (!told.is_empty()).then(|| format!("SEED={seed} GRAPHS=1\n{told}{}", shown(&graph, &encoded)))
 }
 
-fn encoded(graph: &Graph, keys: &Keys) -> Vec<Vec<u8>> {
-    let certificates = graph.certificates.iter();
-    certificates.map(|it| it.encoded(keys)).collect()
+/// The DER of a graph.
+struct Encoded {
+    certificates: Vec<Vec<u8>>,
+    crls: Option<Vec<Vec<u8>>>,
+}
+
+impl Encoded {
+    fn new(graph: &Graph, keys: &Keys) -> Self {
+        let certificates = graph.certificates.iter();
+        let crls = graph.crls.as_ref();
+        Self {
+            certificates: certificates.map(|it| it.encoded(keys)).collect(),
+            crls: crls.map(|crls| crls.iter().map(|crl| crl.encoded(keys)).collect()),
+        }
+    }
 }
 
 /// Whether zpki says the same, or does not know what OpenSSL finds last of all.
@@ -95,14 +108,27 @@ fn agree(theirs: Answer, ours: Answer) -> bool {
 }
 
 /// A graph so that a person can follow it, and give it to `openssl verify`.
-fn shown(graph: &Graph, encoded: &[Vec<u8>]) -> String {
+fn shown(graph: &Graph, encoded: &Encoded) -> String {
     let mut text = format!(
         "host {:?}; sent {:?}; trusted {:?}\n",
         graph.host, graph.sent, graph.trusted
     );
-    for (at, (certificate, der)) in graph.certificates.iter().zip(encoded).enumerate() {
-        let pem = pem::encode(&pem::Pem::new("CERTIFICATE", der.as_slice()));
-        write!(text, "certificate {at}: {certificate:?}\n{pem}").unwrap();
+    for (at, certificate) in graph.certificates.iter().enumerate() {
+        writeln!(text, "certificate {at}: {certificate:?}").unwrap();
     }
-    text
+    for crl in graph.crls.iter().flatten() {
+        writeln!(text, "{crl:?}").unwrap();
+    }
+    text += &pem("CERTIFICATE", &encoded.certificates);
+    text + &encoded
+        .crls
+        .as_ref()
+        .map_or_else(String::new, |crls| pem("X509 CRL", crls))
+}
+
+fn pem(label: &str, encoded: &[Vec<u8>]) -> String {
+    let blocks = encoded
+        .iter()
+        .map(|der| pem::Pem::new(label, der.as_slice()));
+    pem::encode_many(&blocks.collect::<Vec<_>>())
 }
