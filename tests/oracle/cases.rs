@@ -6,6 +6,7 @@
 
 mod constraints;
 mod dates;
+mod directories;
 mod extensions;
 mod live;
 mod names;
@@ -34,6 +35,9 @@ struct Case {
     /// What is sent behind it.
     sent: Vec<Certificate>,
     trusted: Vec<Certificate>,
+    /// The files of the directory that HAProxy gets as its ca-file, of which it reads what is trusted;
+    /// none where it gets a file.
+    ca_directory: Vec<(&'static str, Vec<Certificate>)>,
     crls: Option<Vec<Crl>>,
     host: Option<&'static str>,
     policy: Policy,
@@ -62,6 +66,7 @@ fn case(name: &'static str) -> Case {
         leaf: leaf(),
         sent: Vec::new(),
         trusted: vec![root()],
+        ca_directory: Vec::new(),
         crls: None,
         host: None,
         policy: Policy::HaproxyServer,
@@ -83,6 +88,14 @@ impl Case {
 
     fn trusted(mut self, trusted: impl IntoIterator<Item = Certificate>) -> Self {
         self.trusted = trusted.into_iter().collect();
+        self
+    }
+
+    fn ca_directory(
+        mut self,
+        files: impl IntoIterator<Item = (&'static str, Vec<Certificate>)>,
+    ) -> Self {
+        self.ca_directory = files.into_iter().collect();
         self
     }
 
@@ -121,6 +134,14 @@ impl Case {
         self
     }
 
+    /// What HAProxy gets as its ca-file.
+    fn ca_file(&self) -> &'static str {
+        match self.ca_directory.as_slice() {
+            [] => "ca-file.pem",
+            _ => "ca-directory",
+        }
+    }
+
     /// Whether the verdict of now is the verdict of the next hour: no date lies in it.
     fn is_lasting(&self) -> bool {
         let certificates = self.sent.iter().chain(&self.trusted).chain([&self.leaf]);
@@ -135,6 +156,7 @@ fn all() -> Vec<Case> {
     [
         constraints::cases(),
         dates::cases(),
+        directories::cases(),
         extensions::cases(),
         names::cases(),
         paths::cases(),
@@ -160,6 +182,11 @@ fn there_is_a_case_for_each_rule_and_its_boundary() {
 #[test]
 fn dates_are_judged_as_openssl_does() {
     judge(&dates::cases());
+}
+
+#[test]
+fn of_a_directory_as_ca_file_is_trusted_what_haproxy_reads() {
+    judge(&directories::cases());
 }
 
 #[test]
@@ -267,6 +294,9 @@ impl Files {
             .file("leaf.pem", bundle(leaf))
             .file("sent.pem", bundle(&case.sent))
             .file("ca-file.pem", bundle(&case.trusted));
+        for (name, certificates) in &case.ca_directory {
+            sandbox.file(format!("ca-directory/{name}"), bundle(certificates));
+        }
         let key = forge.private_key(&case.leaf);
         sandbox.file("key.pem", key);
         if let Some(crls) = &case.crls {
@@ -281,7 +311,7 @@ impl Files {
     }
 
     fn ask_zpki(&self, case: &Case) -> Answer {
-        let mut args = vec!["check", "leaf.pem", "--ca-file", "ca-file.pem"];
+        let mut args = vec!["check", "leaf.pem", "--ca-file", case.ca_file()];
         args.extend(["--output", "json", "--as"]);
         args.extend(match case.policy {
             Policy::HaproxyServer => ["haproxy-server"].as_slice(),
@@ -307,7 +337,8 @@ impl Files {
         let outcome = verdict["outcome"].as_str().unwrap();
         Answer {
             said: match (outcome, status) {
-                ("accepted", 0) | ("unknown", 3) => outcome.to_owned(),
+                // Certificates that are left out are worth a warning.
+                ("accepted", 0 | 1) | ("unknown", 3) => outcome.to_owned(),
                 ("refused", 2) => format!("refused: {} at {}", id.unwrap(), depth.unwrap()),
                 _ => format!("{outcome}, with status {status}"),
             },

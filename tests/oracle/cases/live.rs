@@ -142,7 +142,7 @@ fn frontend(number: usize, socket: &Path, files: &Files) -> String {
 
 fn backend(number: usize, socket: &Path, files: &Files, case: &Case) -> String {
     let path = |file| files.path(file).display().to_string();
-    let mut options = format!("ssl verify required ca-file {}", path("ca-file.pem"));
+    let mut options = format!("ssl verify required ca-file {}", path(case.ca_file()));
     if case.crls.is_some() {
         options += &format!(" crl-file {}", path("crl-file.pem"));
     }
