@@ -160,7 +160,7 @@ pub fn run(request: Request, system: &mut System) -> Result<InitReport, Error> {
         now,
     };
     let issued = issuer.issue_all(&plan.issuances, system)?;
-    let (entities, mut trees): (Vec<Made>, Vec<Tree>) = issued.into_iter().unzip();
+    let (entities, host_folders): (Vec<Made>, Vec<Tree>) = issued.into_iter().unzip();
     let ca = certificate_authority::made(&authority, &cluster);
     let certificates: Vec<Made> = std::iter::once(ca).chain(entities).collect();
 
@@ -169,7 +169,7 @@ pub fn run(request: Request, system: &mut System) -> Result<InitReport, Error> {
     let log = log::issued(&certificates, now, &system.user);
     files.push(File::new(LOG_FILE, LOG, log));
     files.extend(text.map(|text| File::new(CLUSTER_FILE, PUBLIC, text)));
-    trees.push(files.into());
+    let trees = std::iter::once(files.into()).chain(host_folders).collect();
     write(&target, trees, request.lock_timeout, system)?;
     Ok(InitReport {
         schema: 1,
