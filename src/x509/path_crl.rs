@@ -236,11 +236,11 @@ mod tests {
             let id = REASON_CODE.parse().unwrap();
             X509Extension::new(id, true, value, ParsedExtension::Unparsed)
         };
-        let [right, damaged] = [reason(&[10, 1, 8]), reason(&[5, 0])];
+        let right = || reason(&[10, 1, 8]);
         assert_eq!(entry_reason(&[]), Some(UNSPECIFIED));
-        assert_eq!(entry_reason(&[right.clone()]), Some(REMOVE_FROM_CRL));
-        assert_eq!(entry_reason(&[right.clone(), right]), None);
-        assert_eq!(entry_reason(&[damaged]), None);
+        assert_eq!(entry_reason(&[right()]), Some(REMOVE_FROM_CRL));
+        assert_eq!(entry_reason(&[right(), right()]), None);
+        assert_eq!(entry_reason(&[reason(&[5, 0])]), None);
     }
 
     #[test]
