@@ -20,9 +20,14 @@
 //!
 //! Unlike OpenSSL it goes on after the first objection; the first [`reason::Reason`] is OpenSSL's.
 //!
-//! Where it cannot say the same it never accepts more: it does not check resources of RFC 3779, nor some
-//! kinds of signatures, and then says that it does not know; and extensions in BER that is not DER, or a
-//! name with an empty relative distinguished name, it takes for damaged.
+//! `tests/oracle/graphs` compares it with OpenSSL on random graphs of certificates. Where it cannot say
+//! the same it never accepts more:
+//!
+//! - It does not check the resources of RFC 3779, nor some kinds of signatures, and says that it does not
+//!   know.
+//! - Extensions in BER that is not DER, and names with an empty relative distinguished name, are damaged.
+//! - A CRL entry with a certificateIssuer is taken for one of the CRL's own issuer; a CRL by another
+//!   certificate of the path than the next, or several CRLs for some reasons each, are not put to use.
 //!
 //! [`issued`] is what zpki asks of the certificates that it has signed itself, before they are written.
 
