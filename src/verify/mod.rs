@@ -26,8 +26,8 @@
 //! - It does not check the resources of RFC 3779, nor some kinds of signatures, and says that it does not
 //!   know.
 //! - Extensions in BER that is not DER, and names with an empty relative distinguished name, are damaged.
-//! - A CRL entry with a certificateIssuer is taken for one of the CRL's own issuer; a CRL by another
-//!   certificate of the path than the next, or several CRLs for some reasons each, are not put to use.
+//! - A CRL entry with a certificateIssuer is taken for one of the CRL's own issuer; several CRLs for some
+//!   reasons each are not put to use.
 //!
 //! [`issued`] is what zpki asks of the certificates that it has signed itself, before they are written.
 

@@ -30,12 +30,14 @@ struct Subject<'a, 'p> {
     at: OffsetDateTime,
 }
 
-/// How well a CRL fits, best last (`CRL_SCORE_*`): without critical extensions, of the right scope, valid.
+/// How well a CRL fits, best last (`CRL_SCORE_*`): without critical extensions, of the right scope, valid,
+/// signed by the next certificate of the path.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 struct Score {
     without_critical: bool,
     in_scope: bool,
     valid: bool,
+    by_next: bool,
 }
 
 impl Subject<'_, '_> {
@@ -44,10 +46,12 @@ impl Subject<'_, '_> {
         if certificate.extensions.proxy {
             return Vec::new();
         }
-        let Some((crl, score)) = self.best(crls) else {
+        let best = self.best(crls);
+        let Some((crl, score, issuer)) =
+            best.and_then(|(crl, score)| Some((crl, score, self.signer(crl)?)))
+        else {
             return vec![self.missing()];
         };
-        let issuer = self.issuer();
         let signature = match crl.signed() {
             Some(signed) => signed.is_by(&issuer.public_key_der),
             None => Some(false),
@@ -106,6 +110,19 @@ impl Subject<'_, '_> {
         self.path.certificates[last.min(self.depth + 1)]
     }
 
+    /// Who signed the CRL by its authorityKeyIdentifier: the next certificate of the path, or else one
+    /// further up that has the name (`crl_akid_check`).
+    fn signer(&self, crl: &PathCrl) -> Option<&PathCertificate> {
+        let identifier = crl.authority_key_identifier.as_ref();
+        let is_meant = |it: &&PathCertificate| {
+            identifier.is_none_or(|identifier| it.is_identified_by(identifier))
+        };
+        let above = self.path.certificates.iter().skip(self.depth + 2).copied();
+        let mut above = above.filter(|it| it.subject.is_same_as(&crl.issuer));
+        let next = Some(self.issuer()).filter(is_meant);
+        next.or_else(|| above.find(is_meant))
+    }
+
     /// The CRL that fits best, of equals the newest.
     fn best<'c>(&self, crls: &'c [PathCrl]) -> Option<(&'c PathCrl, Score)> {
         let mut best: Option<(&PathCrl, Score)> = None;
@@ -125,11 +142,10 @@ impl Subject<'_, '_> {
     /// None for a CRL of another issuer, or one that OpenSSL does not look into.
     fn score(&self, crl: &PathCrl) -> Option<Score> {
         let certificate = self.certificate();
-        let identifier = crl.authority_key_identifier.as_ref();
-        let is_by_issuer = identifier.is_none_or(|it| self.issuer().is_identified_by(it));
+        let signer = self.signer(crl)?;
         let scope = &crl.scope;
         let is_unfit = scope.invalid || scope.special;
-        if is_unfit || !certificate.issuer.is_same_as(&crl.issuer) || !is_by_issuer {
+        if is_unfit || !certificate.issuer.is_same_as(&crl.issuer) {
             return None;
         }
         let is_ca = certificate.is_ca();
@@ -141,6 +157,7 @@ impl Subject<'_, '_> {
             without_critical: !crl.unknown_critical,
             in_scope: !other_kind && !other_point,
             valid: date_problem(crl, self.at).is_none(),
+            by_next: std::ptr::eq(signer, self.issuer()),
         })
     }
 }
@@ -160,7 +177,7 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
-    use crate::x509::extensions::GeneralName;
+    use crate::x509::extensions::{AuthorityKeyIdentifier, GeneralName};
     use crate::x509::testing::{root, unsigned_crl};
 
     fn names(host: &str) -> Option<Vec<GeneralName>> {
@@ -194,5 +211,29 @@ mod tests {
             crl.scope.distribution_point = names(host);
             assert_eq!(subject.distribution_point(&crl).is_some(), is_named);
         }
+    }
+
+    #[test]
+    fn a_crl_may_be_signed_by_an_older_certificate_of_the_same_name_further_up() {
+        let (mut next, above) = (root(), root());
+        next.extensions.subject_key_identifier = Some(vec![4]);
+        let path = Path {
+            certificates: vec![&above, &next, &above],
+            untrusted: 0,
+            is_anchored: true,
+        };
+        let subject = Subject {
+            path: &path,
+            depth: 0,
+            at: datetime!(2026-01-01 0:00 UTC),
+        };
+        let mut crl = unsigned_crl(&[1], &[]);
+        crl.issuer = above.subject.clone();
+        crl.authority_key_identifier = Some(AuthorityKeyIdentifier {
+            key_identifier: above.extensions.subject_key_identifier.clone(),
+            ..AuthorityKeyIdentifier::default()
+        });
+        assert!(std::ptr::eq(subject.signer(&crl).unwrap(), &above));
+        assert!(!subject.score(&crl).unwrap().by_next);
     }
 }
