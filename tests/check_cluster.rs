@@ -250,11 +250,20 @@ fn a_key_that_others_can_read_is_critical_and_another_mode_a_warning() {
         &["critical secret-readable load-balancer"],
     );
     said(
-        |sandbox| _ = sandbox.mode("demo/ca/ca-file.pem", 0o664),
+        |sandbox| _ = sandbox.mode("demo/ca/ca-file.pem", 0o600),
         &[],
         1,
         &["warning mode-differs ca/ca-file.pem"],
     );
+    for path in ["ca/ca-file.pem", "ca", "ca/issued", "servers"] {
+        let mode = if path.ends_with("pem") { 0o664 } else { 0o775 };
+        said(
+            |sandbox| _ = sandbox.mode(format!("demo/{path}"), mode),
+            &[],
+            2,
+            &[&format!("critical writable-by-others {path}")],
+        );
+    }
 }
 
 #[test]
@@ -266,10 +275,95 @@ fn the_certificate_of_another_server_breaks_every_rule_that_it_should() {
         &[
             "critical key-mismatch servers/server2/zato-server-priv-key.pem",
             "critical host-mismatch servers/server2/zato-server-cert.pem",
+            "warning public-key-differs servers/server2/zato-server-pub-key.pem",
             "warning hosts-differ servers/server2/zato-server-cert.pem",
             "warning not-in-inventory servers/server2/zato-server-cert.pem",
         ],
     );
+}
+
+/// What is there, and readable, and something else.
+#[test]
+fn a_file_that_holds_something_else_is_told() {
+    let crl = |sandbox: &Sandbox| sandbox.read("demo/ca/crl.pem");
+    let key = |sandbox: &Sandbox| sandbox.read("demo/servers/server2/zato-server-priv-key.pem");
+    type Text = fn(&Sandbox) -> String;
+    let cases: [(&str, Text, i32, &str); 9] = [
+        (
+            "servers/server1/zato-server-cert.pem",
+            crl,
+            2,
+            "critical file-damaged",
+        ),
+        (
+            "servers/server1/zato-server-ca-certs.pem",
+            crl,
+            2,
+            "critical file-damaged",
+        ),
+        (
+            "servers/server1/zato-server-priv-key.pem",
+            crl,
+            2,
+            "critical key-missing",
+        ),
+        (
+            "servers/server1/zato-server-pub-key.pem",
+            key,
+            1,
+            "warning public-key-differs",
+        ),
+        ("load-balancer/ca.cert.pem", crl, 2, "critical file-damaged"),
+        ("ca/ca-file.pem", crl, 2, "critical file-damaged"),
+        ("ca/ca.cert.pem", crl, 2, "critical file-damaged"),
+        ("ca/ca.key.pem", key, 2, "critical key-mismatch"),
+        ("ca/crl.pem", |_| String::new(), 2, "critical file-damaged"),
+    ];
+    for (file, text, status, expected) in cases {
+        said(
+            |sandbox| rewrite(sandbox, &format!("demo/{file}"), &text(sandbox)),
+            &[],
+            status,
+            &[&format!("{expected} {file}")],
+        );
+    }
+}
+
+#[test]
+fn a_directory_in_the_place_of_a_file_is_critical() {
+    let file = "servers/server1/zato-server-cert.pem";
+    let replace = |sandbox: &Sandbox| {
+        let path = sandbox.path(format!("demo/{file}"));
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+    };
+    said(replace, &[], 2, &[&format!("critical file-kind {file}")]);
+}
+
+#[test]
+fn a_host_folder_that_zpki_toml_does_not_name_is_a_warning() {
+    let add = |sandbox: &Sandbox| fs::create_dir(sandbox.path("demo/servers/old")).unwrap();
+    said(add, &[], 1, &["warning unknown-entry servers/old"]);
+}
+
+#[test]
+fn a_foreign_ca_in_every_trust_bundle_is_a_warning() {
+    let add = |sandbox: &Sandbox| {
+        let mut args = crate::sandbox::DEMO.to_vec();
+        args[1] = "other";
+        sandbox.args(args).run().product();
+        let foreign = sandbox.read("other/ca/ca.cert.pem");
+        for bundle in [
+            "ca/ca-file.pem",
+            "load-balancer/ca.cert.pem",
+            "servers/server1/zato-server-ca-certs.pem",
+            "servers/server2/zato-server-ca-certs.pem",
+        ] {
+            let bundle = format!("demo/{bundle}");
+            rewrite(sandbox, &bundle, &(sandbox.read(&bundle) + &foreign));
+        }
+    };
+    said(add, &[], 1, &["warning foreign-anchor ca/ca-file.pem"]);
 }
 
 #[test]
@@ -436,7 +530,7 @@ fn a_hook_that_is_owed_and_a_passphrase_beside_the_key_are_warnings() {
         |sandbox| _ = sandbox.file("demo/.zpki/pending/server1", ""),
         &[],
         1,
-        &["warning hook-pending server1"],
+        &["warning hook-pending .zpki/pending/server1"],
     );
     said(
         |sandbox| _ = sandbox.file("demo/ca/Passphrase.txt", "secret\n"),

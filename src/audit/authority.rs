@@ -13,12 +13,11 @@ use crate::x509::path_crl::PathCrl;
 /// then on new certificates are cut short.
 #[must_use]
 pub fn runway(cluster: &Cluster, ca: &PathCertificate, at: OffsetDateTime) -> Option<Finding> {
-    let needed = |lifetime: Duration, renew_within: Duration| lifetime + renew_within;
     let entries = cluster.entries().iter();
     let longest = entries
         .map(|entry| {
             let lifetime = entry.lifetime.duration();
-            needed(lifetime, entry.renew_within.of(lifetime))
+            lifetime + entry.renew_within.of(lifetime)
         })
         .max()?;
     let not_after = ca.validity.not_after;
@@ -43,15 +42,17 @@ pub fn dates(ca: &PathCertificate, at: OffsetDateTime) -> Option<Finding> {
         not_before,
         not_after,
     } = ca.validity;
-    let (id, why) = if at < not_before {
+    let (id, why, next) = if at < not_before {
         (
             "ca-not-yet-valid",
             format!("the CA is not valid before {}", show(not_before)),
+            "set the clock, or wait",
         )
     } else if not_after <= at {
         (
             "ca-expired",
             format!("the CA expired on {}", show(not_after)),
+            "nothing that it signed is accepted: make a new CA",
         )
     } else {
         return None;
@@ -61,7 +62,20 @@ pub fn dates(ca: &PathCertificate, at: OffsetDateTime) -> Option<Finding> {
         id,
         about: "ca/ca.cert.pem".to_owned(),
         why,
-        next: Some("nothing that it signed is accepted: make a new CA".to_owned()),
+        next: Some(next.to_owned()),
+    })
+}
+
+/// That it is a CA at all.
+#[must_use]
+pub fn is_one(ca: &PathCertificate) -> Option<Finding> {
+    let may_sign = ca.is_ca() && ca.may(KeyUsage::KEY_CERT_SIGN);
+    (!may_sign).then(|| Finding {
+        severity: Severity::Critical,
+        id: "not-a-ca",
+        about: "ca/ca.cert.pem".to_owned(),
+        why: format!("the certificate of `{}` is no CA's", ca.subject.shown),
+        next: Some("restore the CA's certificate from a backup".to_owned()),
     })
 }
 

@@ -18,8 +18,8 @@ pub struct Installed<'a> {
     pub about: &'a str,
     /// The certificate.
     pub certificate: &'a PathCertificate,
-    /// What the inventory has of the entry.
-    pub issued: &'a [PathCertificate],
+    /// What the inventory has of the entry; None when that could not be read.
+    pub issued: Option<&'a [PathCertificate]>,
 }
 
 /// What does not fit.
@@ -100,11 +100,9 @@ fn purposes(installed: &Installed<'_>) -> Option<Finding> {
 
 fn inventory(installed: &Installed<'_>) -> Option<Finding> {
     let Installed {
-        about,
-        certificate,
-        issued,
-        ..
+        about, certificate, ..
     } = installed;
+    let issued = installed.issued?;
     if !issued.iter().any(|issued| issued.der == certificate.der) {
         return Some(Finding::warning(
             "not-in-inventory",
@@ -113,7 +111,7 @@ fn inventory(installed: &Installed<'_>) -> Option<Finding> {
                 "ca/issued does not have it (serial number {})",
                 certificate.serial_number
             ),
-            "if it is yours, put a copy there, or it can be neither listed nor revoked",
+            "install the certificate that was issued for it; if it is this cluster's own, from a backup, put a copy there, or it can be neither listed nor revoked",
         ));
     }
     let begun = |certificate: &PathCertificate| certificate.validity.not_before;

@@ -19,7 +19,8 @@ pub struct Observed {
 
 /// What is wrong with the modes and owners of `observed`, when `owner` owns the PKI directory.
 ///
-/// A secret that others can read is critical; any other mode is a warning. An owner that is not the
+/// A secret that others can read is critical, and so is whatever others can write; any other mode is a
+/// warning. An owner that is not the
 /// directory's is one too: whoever renews the certificates could not write there.
 #[must_use]
 pub fn check(observed: &[Observed], owner: u32) -> Vec<Finding> {
@@ -43,6 +44,8 @@ fn mode(file: &Observed) -> Option<Finding> {
     let is_secret = expected & 0o077 == 0;
     let (severity, id) = if is_secret && mode & 0o077 != 0 {
         (Severity::Critical, "secret-readable")
+    } else if mode & 0o022 != 0 {
+        (Severity::Critical, "writable-by-others")
     } else {
         (Severity::Warning, "mode-differs")
     };
@@ -91,7 +94,9 @@ mod tests {
         assert_eq!(told(0o600, 0o600, 0), [""; 0]);
         assert_eq!(told(0o640, 0o600, 0), ["Critical secret-readable"]);
         assert_eq!(told(0o400, 0o600, 0), ["Warning mode-differs"]);
-        assert_eq!(told(0o666, 0o644, 0), ["Warning mode-differs"]);
+        assert_eq!(told(0o666, 0o644, 0), ["Critical writable-by-others"]);
+        assert_eq!(told(0o775, 0o755, 0), ["Critical writable-by-others"]);
+        assert_eq!(told(0o700, 0o755, 0), ["Warning mode-differs"]);
         assert_eq!(told(0o755, 0o700, 0), ["Critical secret-readable"]);
     }
 

@@ -1,5 +1,6 @@
 //! `zpki check FILE`: what a consumer will say of a certificate, and why.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -86,7 +87,7 @@ pub fn run(request: &Request, system: &mut System) -> Result<CheckReport, Error>
     findings.extend(bundle.findings);
     let (verdicts, found) = match request.policy {
         Some(policy) => encounter.judged_by(&[policy]),
-        None => encounter.judged_by(&[deciding, Policy::Strict(deciding.purpose())]),
+        None => encounter.with_second_opinion(deciding),
     };
     findings.extend(found);
     findings.extend(unchecked_names(request, deciding));
@@ -121,8 +122,10 @@ fn unchecked_names(request: &Request, deciding: Policy) -> Option<Finding> {
     }
 }
 
-/// Puts the findings in order; the worst severity there is.
-fn worst_first(findings: &mut [Finding]) -> Severity {
+/// Puts the findings in order, each once; the worst severity there is.
+fn worst_first(findings: &mut Vec<Finding>) -> Severity {
+    let mut told = HashSet::new();
+    findings.retain(|finding| told.insert(finding.clone()));
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     let worst = findings.first();
     worst.map_or(Severity::Ok, |finding| finding.severity)

@@ -16,7 +16,9 @@ pub const PUBLIC: u32 = 0o644;
 pub const SECRET: u32 = 0o600;
 /// Mode of the log: who did what is not everyone's business.
 pub const LOG: u32 = 0o640;
-/// Mode of a directory that holds private keys; others are open to all.
+/// Mode of a directory that holds no secrets.
+pub const OPEN_DIRECTORY: u32 = 0o755;
+/// Mode of a directory that holds private keys.
 pub const CLOSED_DIRECTORY: u32 = 0o700;
 
 /// The desired state.

@@ -1,13 +1,14 @@
 //! `zpki check` in a PKI directory: everything, in both directions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
-use super::input::{Contents, Located, key_problem};
+use super::input::{Contents, Located, crls_of, key_problem, private_keys};
 use super::verdict::{Encounter, Source, VerdictReport};
 use super::{shown, worst_first};
 use crate::audit::entry::Installed;
@@ -23,14 +24,14 @@ use crate::domain::role::Role;
 use crate::domain::validity::Validity;
 use crate::store::layout::{
     self, CA, CA_CERTIFICATE, CA_FILE, CA_FILES, CA_KEY, CLOSED_DIRECTORY, CLUSTER_FILE, CRL,
-    CRL_FILE, HostFolder, PENDING, PUBLIC,
+    CRL_FILE, HostFolder, ISSUED, OPEN_DIRECTORY, PENDING, PUBLIC, SERVER_PUBLIC_KEY, SERVERS,
 };
 use crate::system::System;
 use crate::verify::policy::Policy;
 use crate::verify::signatures::CheckedSignatures;
 use crate::x509::path_certificate::PathCertificate;
 use crate::x509::path_crl::PathCrl;
-use crate::x509::pem;
+use crate::x509::pem::{self, Block};
 
 /// What there is to say of a cluster.
 #[derive(Clone, Debug, Serialize)]
@@ -85,6 +86,7 @@ pub fn run(
         at,
         installation: &installation,
         signatures: CheckedSignatures::default(),
+        revoked: HashMap::new(),
         findings: installation.findings.clone(),
     };
     inspection.authority();
@@ -112,8 +114,8 @@ struct Installation {
     cluster: Cluster,
     /// The files that could be read.
     files: BTreeMap<PathBuf, Zeroizing<Vec<u8>>>,
-    /// What the inventory has of each name.
-    issued: BTreeMap<EntryName, Vec<PathCertificate>>,
+    /// What the inventory has of each name; None when that could not be read.
+    issued: BTreeMap<EntryName, Option<Vec<PathCertificate>>>,
     /// What was found while reading.
     findings: Vec<Finding>,
 }
@@ -130,8 +132,8 @@ impl Installation {
         let expected = expected_files(&installation.cluster);
         let owner = view.metadata(Path::new(""))?.map(|found| found.owner);
         let mut observed = Vec::new();
-        for (path, mode) in &expected {
-            installation.look(view, path, *mode, &mut observed);
+        for item in &expected {
+            installation.look(view, item, &mut observed);
         }
         installation
             .findings
@@ -140,30 +142,47 @@ impl Installation {
             let certificates = installation.inventory(view, &name);
             installation.issued.insert(name, certificates);
         }
-        installation.strangers(view);
+        installation.hooks_and_passphrases(view);
+        installation.unknown_entries(view);
         Ok(installation)
     }
 
     /// Reads a file, or looks at a directory.
-    fn look(&mut self, view: &View<'_>, path: &Path, mode: u32, observed: &mut Vec<Observed>) {
+    fn look(&mut self, view: &View<'_>, expected: &Expected, observed: &mut Vec<Observed>) {
+        let path = &expected.path;
         let metadata = match view.metadata(path) {
             Ok(Some(metadata)) => metadata,
             Ok(None) => return self.missing(path),
-            Err(error) => return self.unreadable(path, &error.to_string()),
+            Err(error) => return self.unreadable(path, &error.into()),
         };
+        if metadata.is_directory != expected.is_directory {
+            let wanted = if expected.is_directory {
+                "a directory"
+            } else {
+                "a file"
+            };
+            self.findings.push(Finding {
+                severity: Severity::Critical,
+                id: "file-kind",
+                about: shown(path),
+                why: format!("{wanted} should be there, and it is none"),
+                next: Some("restore it from a backup".to_owned()),
+            });
+            return;
+        }
         observed.push(Observed {
-            path: path.to_owned(),
+            path: path.clone(),
             mode: metadata.mode,
-            expected: mode,
+            expected: expected.mode,
             owner: metadata.owner,
         });
         if metadata.is_directory {
             return;
         }
         match view.bytes(path) {
-            Ok(Some(bytes)) => _ = self.files.insert(path.to_owned(), bytes),
+            Ok(Some(bytes)) => _ = self.files.insert(path.clone(), bytes),
             Ok(None) => self.missing(path),
-            Err(error) => self.unreadable(path, &error.to_string()),
+            Err(error) => self.unreadable(path, &error.into()),
         }
     }
 
@@ -181,49 +200,64 @@ impl Installation {
         });
     }
 
-    fn unreadable(&mut self, path: &Path, because: &str) {
+    fn unreadable(&mut self, path: &Path, error: &Error) {
         self.findings.push(Finding {
             severity: Severity::Unknown,
             id: "file-unreadable",
             about: shown(path),
-            why: because.to_owned(),
-            next: Some("run the check as the user that owns it".to_owned()),
+            why: because(error),
+            next: Some("let a user who may read it run the check; it should be a file".to_owned()),
         });
     }
 
-    fn inventory(&mut self, view: &View<'_>, name: &EntryName) -> Vec<PathCertificate> {
+    /// The names in a directory; when it cannot be read, that is told, and there are none.
+    fn list(&mut self, view: &View<'_>, directory: &Path) -> Option<Vec<OsString>> {
+        match view.list(directory) {
+            Ok(names) => Some(names),
+            Err(error) => {
+                self.unreadable(directory, &error.into());
+                None
+            }
+        }
+    }
+
+    /// The certificates that were issued for a name; None when that is not known.
+    fn inventory(&mut self, view: &View<'_>, name: &EntryName) -> Option<Vec<PathCertificate>> {
         let directory = layout::issued_directory(name);
-        let names = view.list(&directory).unwrap_or_default();
+        let names = self.list(view, &directory)?;
         let mut certificates = Vec::new();
         for file in names.into_iter().filter(|file| layout::is_issued(file)) {
             let path = directory.join(file);
-            let contents = match view.bytes(&path) {
-                Ok(Some(bytes)) => Contents::of(&bytes, &path, Source::Sent),
+            let bytes = match view.bytes(&path) {
+                Ok(Some(bytes)) => bytes,
                 Ok(None) => continue,
-                Err(error) => Err(error.into()),
+                Err(error) => {
+                    self.unreadable(&path, &error.into());
+                    continue;
+                }
             };
-            match contents {
+            match Contents::of(&bytes, &path, Source::Sent) {
                 Ok(contents) => {
                     let read = contents.certificates.into_iter();
                     certificates.extend(read.map(|located| located.certificate));
                 }
-                Err(error) => self.unreadable(&path, &because(&error)),
+                Err(error) => self.findings.push(damaged(&path, &error)),
             }
         }
-        certificates
+        Some(certificates)
     }
 
     /// Hooks that are owed, and a passphrase beside the key that it opens.
-    fn strangers(&mut self, view: &View<'_>) {
-        for name in view.list(Path::new(PENDING)).unwrap_or_default() {
+    fn hooks_and_passphrases(&mut self, view: &View<'_>) {
+        for name in self.list(view, Path::new(PENDING)).unwrap_or_default() {
             self.findings.push(Finding::warning(
                 "hook-pending",
-                name.to_string_lossy(),
-                "its certificate was changed, and the command that should follow has not succeeded yet",
+                shown(&Path::new(PENDING).join(name)),
+                "the certificate of this entry was changed, and the command that should follow has not succeeded yet",
                 "run the command again, or reload its host by hand",
             ));
         }
-        for name in view.list(Path::new(CA)).unwrap_or_default() {
+        for name in self.list(view, Path::new(CA)).unwrap_or_default() {
             let is_passphrase = name.to_string_lossy().to_ascii_lowercase().contains("pass");
             if is_passphrase {
                 self.findings.push(Finding::warning(
@@ -236,24 +270,76 @@ impl Installation {
         }
     }
 
+    /// Host folders of servers that zpki.toml does not name.
+    fn unknown_entries(&mut self, view: &View<'_>) {
+        for name in self.list(view, Path::new(SERVERS)).unwrap_or_default() {
+            let known = name.to_str().and_then(|name| self.cluster.entry(name));
+            if known.is_none_or(|entry| entry.role != Role::Server) {
+                self.findings.push(Finding::warning(
+                    "unknown-entry",
+                    shown(&Path::new(SERVERS).join(name)),
+                    "zpki.toml has no server of this name, and its certificate is as good as those of the others",
+                    "remove the folder, here and on its host, or add the server to zpki.toml",
+                ));
+            }
+        }
+    }
+
+    /// What was issued to an entry; None when that is not known.
+    fn issued_to(&self, name: &EntryName) -> Option<&[PathCertificate]> {
+        match self.issued.get(name) {
+            Some(found) => found.as_deref(),
+            None => Some(&[]),
+        }
+    }
+
     fn certificates(&self, path: &Path, source: Source) -> Result<Contents, Option<Error>> {
         let bytes = self.files.get(path).ok_or(None)?;
         Contents::of(bytes, path, source).map_err(Some)
     }
 }
 
-/// Every file and directory that a cluster has, with its mode.
-fn expected_files(cluster: &Cluster) -> Vec<(PathBuf, u32)> {
-    let mut expected = vec![(PathBuf::from(CLUSTER_FILE), PUBLIC)];
-    expected.extend(CA_FILES.map(|(path, mode)| (PathBuf::from(path), mode)));
+/// A file or directory that a cluster has.
+struct Expected {
+    path: PathBuf,
+    mode: u32,
+    is_directory: bool,
+}
+
+impl Expected {
+    fn file(path: impl Into<PathBuf>, mode: u32) -> Self {
+        Self {
+            path: path.into(),
+            mode,
+            is_directory: false,
+        }
+    }
+
+    fn directory(path: impl Into<PathBuf>, mode: u32) -> Self {
+        Self {
+            is_directory: true,
+            ..Self::file(path, mode)
+        }
+    }
+}
+
+fn expected_files(cluster: &Cluster) -> Vec<Expected> {
+    let mut expected = vec![
+        Expected::directory("", OPEN_DIRECTORY),
+        Expected::directory(CA, OPEN_DIRECTORY),
+        Expected::directory(ISSUED, OPEN_DIRECTORY),
+        Expected::directory(SERVERS, OPEN_DIRECTORY),
+        Expected::file(CLUSTER_FILE, PUBLIC),
+    ];
+    expected.extend(CA_FILES.map(|(path, mode)| Expected::file(path, mode)));
     for entry in cluster.entries() {
         let folder = HostFolder::of(&entry.name, entry.role);
         let directory = folder.directory();
         let own = folder.files().iter();
-        let own = own.map(|(name, mode)| (directory.join(name), *mode));
-        let crl = cluster.settings().revocation.enabled && entry.role == Role::LoadBalancer;
-        let crl = crl.then(|| (directory.join(CRL_FILE), PUBLIC));
-        expected.push((directory.clone(), CLOSED_DIRECTORY));
+        let own = own.map(|(name, mode)| Expected::file(directory.join(name), *mode));
+        let has_crl = cluster.settings().revocation.enabled && entry.role == Role::LoadBalancer;
+        let crl = has_crl.then(|| Expected::file(directory.join(CRL_FILE), PUBLIC));
+        expected.push(Expected::directory(directory.clone(), CLOSED_DIRECTORY));
         expected.extend(own.chain(crl));
     }
     expected
@@ -263,7 +349,17 @@ fn expected_files(cluster: &Cluster) -> Vec<(PathBuf, u32)> {
 fn because(error: &Error) -> String {
     let reasons = error.reasons().into_iter();
     let causes = reasons.flat_map(|reason| reason.because);
-    causes.collect::<Vec<_>>().join("; ")
+    causes.collect::<Vec<_>>().join(": ")
+}
+
+fn damaged(path: &Path, error: &Error) -> Finding {
+    Finding {
+        severity: Severity::Critical,
+        id: "file-damaged",
+        about: shown(path),
+        why: because(error),
+        next: Some("restore it from a backup, or make the certificate again".to_owned()),
+    }
 }
 
 /// The check as it goes on.
@@ -271,23 +367,49 @@ struct Inspection<'a> {
     at: OffsetDateTime,
     installation: &'a Installation,
     signatures: CheckedSignatures,
+    /// What ca/crl.pem has revoked.
+    revoked: HashMap<Vec<u8>, u8>,
     findings: Vec<Finding>,
 }
 
 impl Inspection<'_> {
-    /// The CA's certificate, its CRL and its trust bundle.
+    /// The CA's certificate, its key, its CRL and its trust bundle.
     fn authority(&mut self) {
-        let Some(ca) = self.one(Path::new(CA_CERTIFICATE)) else {
+        let Some(located) = self.one(Path::new(CA_CERTIFICATE)) else {
             return;
         };
         let (at, cluster) = (self.at, &self.installation.cluster);
-        let ca = &ca.certificate;
+        let ca = &located.certificate;
+        self.findings.extend(authority::is_one(ca));
         self.findings.extend(authority::dates(ca, at));
         self.findings.extend(authority::runway(cluster, ca, at));
+        self.ca_key(&located);
         let in_use = cluster.settings().revocation.enabled;
-        if let Some(crl) = self.crl(Path::new(CRL)) {
+        for crl in self.crls(Path::new(CRL)) {
             self.findings.extend(authority::crl(&crl, ca, in_use, at));
+            self.revoked = crl.revoked;
         }
+        self.anchors(ca);
+    }
+
+    /// The CA's private key is its own; one that is encrypted is not opened for that.
+    fn ca_key(&mut self, ca: &Located) {
+        let path = Path::new(CA_KEY);
+        let Some(bytes) = self.installation.files.get(path) else {
+            return;
+        };
+        let keys = private_keys(bytes, path);
+        if keys.is_empty() {
+            self.findings.push(no_key(path));
+        }
+        let is_open = |key: &&(PathBuf, Block)| key.1.label != "ENCRYPTED PRIVATE KEY";
+        let problems = keys.iter().filter(is_open);
+        let problems = problems.filter_map(|key| key_problem(key, ca));
+        self.findings.extend(problems);
+    }
+
+    /// The trust bundle has the issuing CA, and none that is not the cluster's.
+    fn anchors(&mut self, ca: &PathCertificate) {
         let bundle = self.all(Path::new(CA_FILE), Source::TrustBundle);
         if !bundle.is_empty() && !bundle.iter().any(|it| it.certificate.der == ca.der) {
             self.findings.push(Finding::warning(
@@ -295,6 +417,20 @@ impl Inspection<'_> {
                 CA_FILE,
                 "it lacks the certificate of the issuing CA",
                 format!("add {CA_CERTIFICATE} to it"),
+            ));
+        }
+        let own = self.installation.issued_to(&EntryName::ca());
+        let own = own.unwrap_or_default();
+        let is_own = |located: &&Located| {
+            let der = &located.certificate.der;
+            *der == ca.der || own.iter().any(|own| own.der == *der)
+        };
+        for foreign in bundle.iter().filter(|located| !is_own(located)) {
+            self.findings.push(Finding::warning(
+                "foreign-anchor",
+                foreign.shown(),
+                "it is no CA of this cluster, and whatever it signs is accepted",
+                "take it out, unless it is the CA of a rotation",
             ));
         }
     }
@@ -309,17 +445,21 @@ impl Inspection<'_> {
             verdicts: Vec::new(),
         };
         self.trust_bundle(&folder.trust_bundle());
+        if entry.role == Role::LoadBalancer {
+            self.crl_of_haproxy(&folder.directory().join(CRL_FILE));
+        }
         let sent = self.all(&folder.certificate(), Source::Sent);
         let Some(leaf) = sent.first() else {
             return report;
         };
         self.pair(&folder.private_key(), leaf);
-        let issued = self.installation.issued.get(&entry.name);
+        self.public_key(entry, leaf);
+        self.revocation(leaf);
         self.findings.extend(entry::check(&Installed {
             entry,
             about: &leaf.shown(),
             certificate: &leaf.certificate,
-            issued: issued.map_or(&[], Vec::as_slice),
+            issued: self.installation.issued_to(&entry.name),
         }));
         report.verdicts = self.verdicts(entry, &sent);
         report
@@ -330,25 +470,56 @@ impl Inspection<'_> {
         let Some(bytes) = self.installation.files.get(path) else {
             return;
         };
-        let keys: Vec<_> = pem::scan(bytes)
-            .into_iter()
-            .filter_map(Result::ok)
-            .filter(|block| block.label.ends_with("PRIVATE KEY"))
-            .map(|block| (path.to_owned(), block))
-            .collect();
+        let keys = private_keys(bytes, path);
         if keys.is_empty() {
-            self.findings.push(Finding {
-                severity: Severity::Critical,
-                id: "key-missing",
-                about: shown(path),
-                why: "it has no private key".to_owned(),
-                next: Some(
-                    "restore it from a backup, or make a new key and certificate".to_owned(),
-                ),
-            });
+            self.findings.push(no_key(path));
         }
         let problems = keys.iter().filter_map(|key| key_problem(key, leaf));
         self.findings.extend(problems);
+    }
+
+    /// HAProxy should have the CRL that the CA has.
+    fn crl_of_haproxy(&mut self, path: &Path) {
+        let files = &self.installation.files;
+        let (own, wanted) = (files.get(path), files.get(Path::new(CRL)));
+        if own.is_some() && wanted.is_some() && own != wanted {
+            self.findings.push(Finding::warning(
+                "crl-differs",
+                shown(path),
+                format!("it is not what {CRL} is: HAProxy does not know what was revoked since"),
+                format!("copy {CRL} there, and reload HAProxy"),
+            ));
+        }
+    }
+
+    /// A server's public key, for those who want it beside the certificate.
+    fn public_key(&mut self, entry: &Entry, leaf: &Located) {
+        let folder = HostFolder::of(&entry.name, entry.role);
+        let path = folder.directory().join(SERVER_PUBLIC_KEY);
+        let Some(bytes) = self.installation.files.get(&path) else {
+            return;
+        };
+        let block = pem::scan(bytes).into_iter().next().and_then(Result::ok);
+        if block.is_none_or(|block| *block.contents != leaf.certificate.public_key_der) {
+            self.findings.push(Finding::warning(
+                "public-key-differs",
+                shown(&path),
+                "it is not the public key of the certificate beside it",
+                "write it again: openssl x509 -pubkey -noout",
+            ));
+        }
+    }
+
+    /// What is revoked should not be installed; where HAProxy has the CRL, it says so itself.
+    fn revocation(&mut self, leaf: &Located) {
+        if self.revoked.contains_key(&leaf.certificate.serial_octets) {
+            self.findings.push(Finding::warning(
+                "revoked",
+                leaf.shown(),
+                "it was revoked (ca/crl.pem); servers read no CRL, and HAProxy only the crl-file that it was given",
+                "issue a new certificate with a new key",
+            ));
+        }
     }
 
     /// A host's trust bundle should be the cluster's.
@@ -384,8 +555,7 @@ impl Inspection<'_> {
                 .into_iter()
                 .collect();
             let crl = settings.revocation.enabled;
-            let crl = crl.then(|| self.crl(&folder.directory().join(CRL_FILE)));
-            let crls = crl.map(|crl| crl.into_iter().collect::<Vec<_>>());
+            let crls = crl.then(|| self.crls(&folder.directory().join(CRL_FILE)));
             return self.judge(
                 Policy::HaproxyServer,
                 sent,
@@ -437,8 +607,7 @@ impl Inspection<'_> {
             at: self.at,
             signatures: &self.signatures,
         };
-        let second = Policy::Strict(policy.purpose());
-        let (reports, findings) = encounter.judged_by(&[policy, second]);
+        let (reports, findings) = encounter.with_second_opinion(policy);
         self.findings.extend(findings);
         reports
     }
@@ -447,18 +616,15 @@ impl Inspection<'_> {
     fn clock(&mut self) {
         let issued = self.installation.issued.iter();
         let validity = |certificate: &PathCertificate| certificate.validity;
-        let all: Vec<Validity> = issued
-            .clone()
-            .flat_map(|(_, all)| all)
-            .map(validity)
-            .collect();
+        let issued = issued.filter_map(|(_, all)| all.as_ref());
+        let all: Vec<Validity> = issued.clone().flatten().map(validity).collect();
         let newest = |certificates: &Vec<PathCertificate>| {
             certificates
                 .iter()
                 .max_by_key(|certificate| certificate.validity.not_before)
                 .map(validity)
         };
-        let live: Vec<Validity> = issued.filter_map(|(_, all)| newest(all)).collect();
+        let live: Vec<Validity> = issued.filter_map(newest).collect();
         self.findings
             .extend(authority::clock(self.at, RELEASED, &all, &live));
     }
@@ -479,15 +645,7 @@ impl Inspection<'_> {
             // That it is missing was told.
             Err(None) => Vec::new(),
             Err(Some(error)) => {
-                self.findings.push(Finding {
-                    severity: Severity::Critical,
-                    id: "file-damaged",
-                    about: shown(path),
-                    why: because(&error),
-                    next: Some(
-                        "restore it from a backup, or make the certificate again".to_owned(),
-                    ),
-                });
+                self.findings.push(damaged(path, &error));
                 Vec::new()
             }
         }
@@ -499,19 +657,27 @@ impl Inspection<'_> {
         contents.map_or_else(|_| Vec::new(), |contents| contents.certificates)
     }
 
-    fn crl(&mut self, path: &Path) -> Option<PathCrl> {
-        let bytes = self.installation.files.get(path)?;
-        let block = pem::scan(bytes).into_iter().next()?;
-        let crl = block.and_then(|block| PathCrl::from_der(&block.contents));
-        crl.map_err(|error| {
+    /// The CRLs of a file; what is wrong with it is told.
+    fn crls(&mut self, path: &Path) -> Vec<PathCrl> {
+        let Some(bytes) = self.installation.files.get(path) else {
+            return Vec::new();
+        };
+        crls_of(bytes, path).unwrap_or_else(|error| {
             self.findings.push(Finding {
-                severity: Severity::Critical,
-                id: "file-damaged",
-                about: shown(path),
-                why: error.to_string(),
                 next: Some("have the CA sign a fresh CRL".to_owned()),
+                ..damaged(path, &error)
             });
+            Vec::new()
         })
-        .ok()
+    }
+}
+
+fn no_key(path: &Path) -> Finding {
+    Finding {
+        severity: Severity::Critical,
+        id: "key-missing",
+        about: shown(path),
+        why: "it has no private key".to_owned(),
+        next: Some("restore it from a backup, or make a new key and certificate".to_owned()),
     }
 }

@@ -51,12 +51,12 @@ impl Chain {
             keys,
             mut findings,
         } = Contents::read(&request.file, Source::Sent, system)?;
-        let Some(leaf) = certificates.first() else {
-            return Err(without_certificate(&request.file));
-        };
+        let leaf = &certificates[0];
         findings.extend(keys.iter().filter_map(|key| key_problem(key, leaf)));
         for path in &request.untrusted {
-            certificates.extend(Contents::read(path, Source::Sent, system)?.certificates);
+            let contents = Contents::read(path, Source::Sent, system)?;
+            certificates.extend(contents.certificates);
+            findings.extend(contents.findings);
         }
         Ok(Self {
             certificates,
@@ -90,10 +90,11 @@ impl TrustBundle {
     }
 
     fn of_file(path: &Path, system: &mut System) -> Result<Self, Error> {
-        let certificates = Contents::read(path, Source::TrustBundle, system)?.certificates;
-        if certificates.is_empty() {
-            return Err(without_certificate(path));
-        }
+        let Contents {
+            certificates,
+            mut findings,
+            ..
+        } = Contents::read(path, Source::TrustBundle, system)?;
         let is_der = certificates.iter().any(|located| located.line.is_none());
         let der = || {
             Finding::warning(
@@ -103,9 +104,10 @@ impl TrustBundle {
                 "make it PEM: openssl x509 -inform DER",
             )
         };
+        findings.extend(is_der.then(der));
         Ok(Self {
             certificates,
-            findings: is_der.then(der).into_iter().collect(),
+            findings,
         })
     }
 
@@ -171,12 +173,17 @@ pub(super) fn crls(path: &Path, system: &mut System) -> Result<Vec<PathCrl>, Err
     let bytes = system
         .read(path)
         .map_err(|error| Error::input(path, error))?;
-    let blocks = pem::scan(&bytes);
+    crls_of(&bytes, path)
+}
+
+/// The CRLs that `bytes` are, which stand at `path`.
+pub(super) fn crls_of(bytes: &[u8], path: &Path) -> Result<Vec<PathCrl>, Error> {
+    let blocks = pem::scan(bytes);
     if blocks.is_empty() {
-        if !is_der(&bytes) {
+        if !is_der(bytes) {
             return Err(without_crl(path));
         }
-        let crl = PathCrl::from_der(&bytes).map_err(|error| unreadable(path, None, &error))?;
+        let crl = PathCrl::from_der(bytes).map_err(|error| unreadable(path, None, &error))?;
         return Ok(vec![crl]);
     }
     let mut crls = Vec::new();
@@ -186,6 +193,9 @@ pub(super) fn crls(path: &Path, system: &mut System) -> Result<Vec<PathCrl>, Err
             let crl = PathCrl::from_der(&block.contents);
             crls.push(crl.map_err(|error| unreadable(path, Some(block.line), &error))?);
         }
+    }
+    if crls.is_empty() {
+        return Err(without_crl(path));
     }
     Ok(crls)
 }
@@ -199,7 +209,8 @@ pub(super) struct Contents {
 }
 
 impl Contents {
-    pub(super) fn read(path: &Path, source: Source, system: &mut System) -> Result<Self, Error> {
+    /// What a file is that the user named.
+    fn read(path: &Path, source: Source, system: &mut System) -> Result<Self, Error> {
         let bytes = system
             .read(path)
             .map_err(|error| Error::input(path, error))?;
@@ -240,6 +251,9 @@ impl Contents {
                 contents.findings.push(damaged(path, line, &error));
             }
         }
+        if contents.certificates.is_empty() {
+            return Err(without_certificate(path));
+        }
         Ok(contents)
     }
 
@@ -253,6 +267,9 @@ impl Contents {
         match block.label.as_str() {
             "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE" => {
                 let certificate = PathCertificate::from_der(&block.contents)?;
+                if block.contents.len() > certificate.der.len() {
+                    self.findings.push(trust_settings(path, block.line));
+                }
                 self.certificates
                     .push(located(certificate, Some(block.line)));
             }
@@ -263,6 +280,13 @@ impl Contents {
     }
 }
 
+/// The private keys that `bytes` hold, which stand at `path`.
+pub(super) fn private_keys(bytes: &[u8], path: &Path) -> Vec<(PathBuf, Block)> {
+    let blocks = pem::scan(bytes).into_iter().filter_map(Result::ok);
+    let keys = blocks.filter(|block| block.label.ends_with("PRIVATE KEY"));
+    keys.map(|block| (path.to_owned(), block)).collect()
+}
+
 /// HAProxy ignores, without a word, whatever comes after the first certificate and cannot be read.
 fn damaged(path: &Path, line: Option<usize>, error: &x509::error::Error) -> Finding {
     Finding::warning(
@@ -271,6 +295,17 @@ fn damaged(path: &Path, line: Option<usize>, error: &x509::error::Error) -> Find
         format!("{error}; HAProxy leaves it out without a word"),
         "put the whole block in, or take it out",
     )
+}
+
+/// OpenSSL's own block, in which the certificate is followed by what it is trusted for.
+fn trust_settings(path: &Path, line: usize) -> Finding {
+    Finding {
+        severity: Severity::Unknown,
+        id: "trust-settings",
+        about: at(path, Some(line)),
+        why: "something stands behind the certificate, such as the trust settings of `openssl x509 -trustout`, which zpki does not look at".to_owned(),
+        next: Some("write it without them: openssl x509 -in FILE".to_owned()),
+    }
 }
 
 fn at(path: &Path, line: Option<usize>) -> String {

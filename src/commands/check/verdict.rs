@@ -145,6 +145,11 @@ impl Encounter<'_> {
         (reports.collect(), findings)
     }
 
+    /// What `policy` says, which decides, and a strict verifier's second opinion.
+    pub(super) fn with_second_opinion(&self, policy: Policy) -> (Vec<VerdictReport>, Vec<Finding>) {
+        self.judged_by(&[policy, Policy::Strict(policy.purpose())])
+    }
+
     /// Where a certificate of a path stands.
     fn place_of(&self, certificate: &PathCertificate) -> &Located {
         let is_it = |located: &&Located| std::ptr::eq(&raw const located.certificate, certificate);
@@ -235,7 +240,14 @@ fn verdict_findings(
             severity,
             id: reason.rule.id(),
             about: encounter.place_of(certificate).shown(),
-            why: format!("{} refuses it: {}", verdict.policy, reason.rule),
+            why: if reason.is_refusal() {
+                format!("{} refuses it: {}", verdict.policy, reason.rule)
+            } else {
+                format!(
+                    "whether {} accepts it is not known: {}",
+                    verdict.policy, reason.rule
+                )
+            },
             next: Some(reason.rule.hint().to_owned()),
         }
     };
