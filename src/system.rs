@@ -210,15 +210,24 @@ impl System {
         if path == Path::new(STDIN) {
             return read_whole(&mut self.stdin, 0);
         }
-        let file = std::fs::File::open(self.locate(path))?;
-        let metadata = file.metadata()?;
-        if metadata.is_dir() {
-            return Err(io::ErrorKind::IsADirectory.into());
+        read_file(std::fs::File::open(self.locate(path))?)
+    }
+
+    /// Reads a file that a configuration names: a file, and nothing else, so that nobody waits for the
+    /// other end of a pipe.
+    ///
+    /// # Errors
+    /// When it cannot be read, is no file, or is longer than 64 MiB.
+    pub fn read_named(&self, path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+        let located = self.locate(path);
+        let is_special = |metadata: &std::fs::Metadata| !metadata.is_file() && !metadata.is_dir();
+        if std::fs::metadata(&located).is_ok_and(|metadata| is_special(&metadata)) {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "it is no regular file",
+            ));
         }
-        read_whole(
-            file,
-            usize::try_from(metadata.len()).unwrap_or(LONGEST_FILE),
-        )
+        read_file(std::fs::File::open(located)?)
     }
 
     /// The names of the files in a directory that the user named, sorted; those that begin with a dot
@@ -253,6 +262,15 @@ impl System {
         std::fs::metadata(self.locate(path))
             .is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o044 != 0)
     }
+}
+
+fn read_file(file: std::fs::File) -> io::Result<Zeroizing<Vec<u8>>> {
+    let metadata = file.metadata()?;
+    if metadata.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    let length = usize::try_from(metadata.len()).unwrap_or(LONGEST_FILE);
+    read_whole(file, length)
 }
 
 /// Everything that `reader` has, which may be a key: a buffer that has become too small is wiped.

@@ -118,7 +118,7 @@ fn a_cluster_that_fits_is_well_in_one_line() {
         .args([&["check"], &FILES[..]].concat())
         .run()
         .stdout(format!(
-            "ok: {ZATO_CONFIG}, {SERVER_CONF}, server2/config/repo/server.conf: 2 server lines with TLS, 4 verdicts, none against\n"
+            "ok: {ZATO_CONFIG}, {SERVER_CONF}, server2/config/repo/server.conf: server lines with TLS: 2; verdicts: 4, none against\n"
         ));
     let (status, report) = check(&sandbox);
     assert_eq!((status, report.status.as_str()), (0, "ok"));
@@ -167,7 +167,7 @@ fn a_line_that_says_too_little_is_told() {
     let unseen = format!("warning check-sni-missing {line}");
     said(
         ZATO_CONFIG,
-        " check-sni server1.demo.internal",
+        " check-sni server1.demo.internal verifyhost server1.demo.internal",
         "",
         1,
         &[&unseen],
@@ -247,7 +247,7 @@ fn files_that_a_line_names_are_looked_at() {
     let (_, report) = check(&sandbox);
     let path = sandbox.path("demo/load-balancer/ca.cert.pem");
     let missing = format!("critical file-missing {}", path.display());
-    assert_eq!(findings(&report), [missing.clone(), missing]);
+    assert_eq!(findings(&report), [missing]);
 }
 
 #[test]
@@ -273,6 +273,193 @@ fn clients_of_a_frontend_that_pass_for_the_load_balancer_are_critical() {
     sandbox.args(args).run().product();
     sandbox.file(ZATO_CONFIG, bind("applications") + &lines);
     assert_eq!(check(&sandbox).0, 0);
+}
+
+/// HAProxy compares `check-sni` in health checks, and `verifyhost` where no name is sent.
+#[test]
+fn every_name_that_haproxy_compares_is_compared() {
+    let expected = ["critical host-mismatch server1/config/repo/zato-server-cert.pem:1"];
+    let check_sni = "check-sni server1.demo.internal";
+    said(
+        ZATO_CONFIG,
+        check_sni,
+        "check-sni other.internal",
+        2,
+        &expected,
+    );
+    let plain = "sni str(server1.demo.internal) check-sni server1.demo.internal verifyhost server1.demo.internal";
+    said(
+        ZATO_CONFIG,
+        plain,
+        "verifyhost other.internal",
+        2,
+        &expected,
+    );
+    let sent = "sni ssl_fc_sni verifyhost other.internal";
+    said(ZATO_CONFIG, plain, sent, 2, &expected);
+}
+
+/// A CRL in the place of each file that something else should be in.
+#[test]
+fn a_file_that_holds_something_else_is_told() {
+    for (file, id) in [
+        ("server1/config/repo/zato-server-cert.pem", "file-damaged"),
+        (
+            "server1/config/repo/zato-server-priv-key.pem",
+            "key-missing",
+        ),
+        (
+            "server1/config/repo/zato-server-ca-certs.pem",
+            "file-damaged",
+        ),
+    ] {
+        let sandbox = site();
+        fs::write(sandbox.path(file), sandbox.read("demo/ca/crl.pem")).unwrap();
+        let (status, report) = check(&sandbox);
+        let expected = format!("critical {id} {file}");
+        assert_eq!(
+            (status, findings(&report)),
+            (2, vec![expected]),
+            "{report:#?}"
+        );
+    }
+}
+
+#[test]
+fn a_server_conf_alone_is_checked_with_its_files() {
+    let sandbox = site();
+    let args = ["check", "--server-conf", SERVER_CONF];
+    assert_eq!(sandbox.args(args).run().answer().0, 0);
+    let certificate = "server1/config/repo/zato-server-cert.pem";
+    fs::remove_file(sandbox.path(certificate)).unwrap();
+    let (status, text) = sandbox.args(args).run().answer();
+    assert_eq!(status, 2);
+    assert!(
+        text.starts_with(&format!("critical: {certificate}: ")),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_server_conf_that_no_line_leads_to_is_told() {
+    said(
+        SERVER_CONF,
+        "gunicorn_bind=127.0.0.1:17010",
+        "gunicorn_bind=10.0.0.9:9999",
+        3,
+        &[
+            "unknown server-conf-unknown zato.config:7",
+            &format!("warning server-conf-unmatched {SERVER_CONF}"),
+        ],
+    );
+    // On every host, a port tells the server while one line has it.
+    let everywhere = "gunicorn_bind=0.0.0.0:17010";
+    said(
+        SERVER_CONF,
+        "gunicorn_bind=127.0.0.1:17010",
+        everywhere,
+        0,
+        &[],
+    );
+    let sandbox = site();
+    let text = sandbox
+        .read(ZATO_CONFIG)
+        .replace("127.0.0.1:17011", "10.0.0.2:17010");
+    fs::write(sandbox.path(ZATO_CONFIG), text).unwrap();
+    let text = sandbox.read(SERVER_CONF).replace("127.0.0.1:", "0.0.0.0:");
+    fs::create_dir(sandbox.path("any")).unwrap();
+    for entry in fs::read_dir(sandbox.path("server1/config/repo")).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), sandbox.path("any").join(entry.file_name())).unwrap();
+    }
+    fs::write(sandbox.path("any/server.conf"), text).unwrap();
+    let args = [
+        "check",
+        "--haproxy",
+        ZATO_CONFIG,
+        "--server-conf",
+        "any/server.conf",
+    ];
+    let (status, text) = sandbox.args(args).run().answer();
+    assert_eq!(status, 3, "{text}");
+    assert!(!text.contains("host-mismatch"), "{text}");
+}
+
+#[test]
+fn what_has_ended_is_told_without_a_server_conf_too() {
+    let sandbox = site();
+    let args = ["check", "--haproxy", ZATO_CONFIG, "--at"];
+    let at = |instant| {
+        sandbox
+            .args([&args[..], &[instant]].concat())
+            .run()
+            .answer()
+    };
+    assert_eq!(at("2027-11-22").0, 0);
+    let (status, text) = at("2027-11-24");
+    assert_eq!(status, 2);
+    assert!(
+        text.contains("key-cert.pem:6: O=demo,CN=load-balancer: it expired"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_bind_with_which_haproxy_does_not_start_is_critical() {
+    let sandbox = site();
+    let root = sandbox.path("demo").display().to_string();
+    let crt = format!("crt {root}/load-balancer/key-cert.pem");
+    let lines = sandbox.read(ZATO_CONFIG);
+    for (options, expected) in [
+        ("ssl".to_owned(), "critical crt-missing zato.config:2"),
+        (
+            format!("ssl {crt} verify required"),
+            "critical ca-file-missing zato.config:2",
+        ),
+        (
+            format!(
+                "ssl {crt} verify required ca-file {root}/ca/ca-file.pem ca-verify-file /nowhere.pem"
+            ),
+            "critical file-missing /nowhere.pem",
+        ),
+        (
+            format!("ssl crt {root}/ca/issued"),
+            "critical file-unreadable",
+        ),
+    ] {
+        let bind = format!("frontend f\n    bind 127.0.0.1:21223 {options}\n\n");
+        fs::write(sandbox.path(ZATO_CONFIG), bind + &lines).unwrap();
+        let (_, report) = check(&sandbox);
+        let found = findings(&report);
+        let is_told = found.iter().any(|finding| finding.starts_with(expected));
+        let is_unknown = expected.ends_with("unreadable") && report.status != "ok";
+        assert!(is_told || is_unknown, "{options}: {found:#?}");
+    }
+}
+
+/// A pipe that nobody writes to.
+#[test]
+fn a_pipe_in_the_place_of_a_file_is_not_waited_for() {
+    let sandbox = site();
+    let file = "demo/load-balancer/ca.cert.pem";
+    fs::remove_file(sandbox.path(file)).unwrap();
+    sandbox.tool("mkfifo", &[file]);
+    let (status, report) = check(&sandbox);
+    assert_eq!(status, 3);
+    let expected = format!("unknown file-unreadable {}", sandbox.path(file).display());
+    assert_eq!(findings(&report), [expected]);
+}
+
+#[test]
+fn lines_without_tls_are_nothing_to_check() {
+    let sandbox = Sandbox::new();
+    sandbox.file(ZATO_CONFIG, "");
+    let (status, text) = sandbox
+        .args(["check", "--haproxy", ZATO_CONFIG])
+        .run()
+        .answer();
+    assert_eq!(status, 1);
+    assert!(text.contains("(nothing-to-check)"), "{text}");
 }
 
 #[test]

@@ -26,15 +26,25 @@ impl Line<'_> {
         format!("{}:{}", self.file, self.server.line)
     }
 
-    /// The name that HAProxy compares with the certificate: the SNI that it sends, else `verifyhost`.
+    /// The names that HAProxy compares with the certificate. For a request that is the SNI that it sends,
+    /// else `verifyhost`; for a health check it is `check-sni`, else `verifyhost`.
     #[must_use]
-    pub fn checked_name(&self) -> Option<&str> {
+    pub fn checked_names(&self) -> Vec<String> {
         let options = &self.server.options;
-        match &options.sni {
+        let verifyhost = options.verifyhost.as_ref();
+        let request = match &options.sni {
             Some(Sni::Constant(name)) => Some(name),
             Some(Sni::Expression(_)) => None,
-            None => options.verifyhost.as_deref(),
-        }
+            None => verifyhost,
+        };
+        let check = options.check_sni.as_ref().or(verifyhost);
+        let mut names: Vec<String> = request
+            .into_iter()
+            .chain(check.filter(|_| options.check))
+            .cloned()
+            .collect();
+        names.dedup();
+        names
     }
 
     /// Whether HAProxy looks at the server's certificate at all.
@@ -114,8 +124,8 @@ impl Line<'_> {
 
     fn without_check_sni(&self) -> Option<Finding> {
         let options = &self.server.options;
-        let lacks = options.check && options.sni.is_some() && options.check_sni.is_none();
-        lacks.then(|| {
+        let is_nameless = options.check_sni.is_none() && options.verifyhost.is_none();
+        (options.check && options.sni.is_some() && is_nameless).then(|| {
             self.finding(
                 Severity::Warning,
                 "check-sni-missing",
@@ -149,16 +159,15 @@ impl Line<'_> {
     }
 
     fn name_in_checked_name(&self) -> Option<Finding> {
-        let name = self.checked_name()?;
-        name.contains(self.short_name()).then(|| {
-            Finding::note(
-                "name-in-verifyhost",
-                format!("{}: {}", self.place(), self.server.name),
-                format!(
-                    "its name stands in {name}: renaming it in Zato's web console changes that too"
-                ),
-            )
-        })
+        let names = self.checked_names();
+        let name = names.iter().find(|name| name.contains(self.short_name()))?;
+        Some(Finding::note(
+            "name-in-verifyhost",
+            format!("{}: {}", self.place(), self.server.name),
+            format!(
+                "its name stands in {name}: renaming it in Zato's web console changes that too"
+            ),
+        ))
     }
 
     /// Both ends must speak TLS, or neither.
@@ -261,6 +270,27 @@ pub fn server_conf(file: &str, conf: &ServerConf) -> Vec<Finding> {
 pub fn bind(file: &str, bind: &Bind) -> Vec<Finding> {
     let about = format!("{file}:{}: bind {}", bind.line, bind.address);
     let mut findings = Vec::new();
+    let critical = |id, why: &str, next: &str| Finding {
+        severity: Severity::Critical,
+        id,
+        about: about.clone(),
+        why: why.to_owned(),
+        next: Some(next.to_owned()),
+    };
+    if bind.crt.is_empty() && bind.crt_list.is_empty() {
+        findings.push(critical(
+            "crt-missing",
+            "`ssl` without `crt`: HAProxy does not start",
+            "add `crt PATH`, a file with private key and certificate",
+        ));
+    }
+    if bind.verify != Verify::None && bind.ca_file.is_none() && bind.ca_verify_file.is_none() {
+        findings.push(critical(
+            "ca-file-missing",
+            "`verify` without `ca-file`: HAProxy does not start",
+            "add `ca-file PATH`",
+        ));
+    }
     if bind.ca_file.is_some() && bind.verify == Verify::None {
         findings.push(Finding::warning(
             "ca-file-unused",

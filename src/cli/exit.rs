@@ -87,6 +87,16 @@ impl Status {
         }
     }
 
+    /// Whether the run has something to say on standard output: it was done, or a check came to its
+    /// end.
+    #[must_use]
+    pub fn has_product(self) -> bool {
+        matches!(
+            self,
+            Self::Success | Self::Warning | Self::Critical | Self::Unknown
+        )
+    }
+
     /// How a check ends.
     #[must_use]
     pub fn of_severity(severity: Severity) -> Self {

@@ -120,7 +120,8 @@ fn dispatch(arguments: Arguments, system: &mut System) -> Result<Rendered, Error
                 }
                 check::Subject::Configuration(request) => {
                     let report = commands::check::configuration::run(&request, system)?;
-                    let text = |report: &_| render::check::configuration(report, with_path);
+                    let text =
+                        |report: &_| render::check::configuration(report, with_path, verbosity);
                     (render::report(format, &report, text), report.status)
                 }
             };
@@ -230,7 +231,7 @@ fn finish(attempt: &Attempt, result: Result<Rendered, Error>, system: &mut Syste
     let written = written.and_then(|()| system.stdout.flush());
     drop(system.stderr.write_all(rendered.stderr.as_bytes()));
     match written {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe && status == Status::Success => {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe && status.has_product() => {
             let changed = rendered.changed;
             let report = Attempt {
                 what: "print the report".to_owned(),

@@ -11,7 +11,7 @@ use crate::domain::text::{Plain, joined};
 
 /// A file; `with_path` draws the certification path below the problems, as on a terminal.
 pub(in crate::cli) fn file(report: &CheckReport, with_path: bool) -> Rendered {
-    let refused = report.verdicts.first().filter(|_| with_path);
+    let refused = first_refused(report.verdicts.iter()).filter(|_| with_path);
     let mut rendered = rendered(&report.findings, report.status, refused, &accepted(report));
     rendered.stderr = notes(&report.findings);
     rendered
@@ -38,24 +38,33 @@ pub(in crate::cli) fn cluster(
     rendered
 }
 
-/// Configuration files; `with_path` draws the first path that is refused.
-pub(in crate::cli) fn configuration(report: &ConfigurationReport, with_path: bool) -> Rendered {
+/// Configuration files; `with_path` draws the first path that is refused. Notes are for who wants to know
+/// more.
+pub(in crate::cli) fn configuration(
+    report: &ConfigurationReport,
+    with_path: bool,
+    verbosity: Verbosity,
+) -> Rendered {
     let verdicts = report.servers.iter().flat_map(|server| &server.verdicts);
     let judged = verdicts.clone().filter(|verdict| verdict.decides).count();
     let well = format!(
-        "ok: {}: {} server lines with TLS, {judged} verdicts, none against",
+        "ok: {}: server lines with TLS: {}; verdicts: {judged}, none against",
         Plain(&joined(&report.files, ", ")),
         report.servers.len(),
     );
     let refused = first_refused(verdicts).filter(|_| with_path);
-    rendered(&report.findings, report.status, refused, &well)
+    let mut rendered = rendered(&report.findings, report.status, refused, &well);
+    if verbosity == Verbosity::Verbose {
+        rendered.stderr = notes(&report.findings);
+    }
+    rendered
 }
 
+/// The first verdict with something against the path.
 fn first_refused<'a>(
-    verdicts: impl Iterator<Item = &'a VerdictReport>,
+    mut verdicts: impl Iterator<Item = &'a VerdictReport>,
 ) -> Option<&'a VerdictReport> {
-    let mut deciding = verdicts.filter(|verdict| verdict.decides);
-    deciding.find(|verdict| verdict.outcome == OutcomeReport::Refused)
+    verdicts.find(|verdict| !verdict.reasons.is_empty())
 }
 
 fn notes(findings: &[Finding]) -> String {

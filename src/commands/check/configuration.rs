@@ -1,14 +1,17 @@
 //! `zpki check --haproxy FILE --server-conf FILE`: the real configuration files, the files that they
 //! name, and whether both ends of each line fit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use time::OffsetDateTime;
+use zeroize::Zeroizing;
 
-use super::input::{Contents, Located, TrustBundle, crls, key_problem};
+use super::input::{Contents, Located, TrustBundle, crls_of, key_problem, private_keys};
 use super::verdict::{Encounter, Source, VerdictReport};
 use super::{shown, worst_first};
 use crate::audit::configuration::{self, Line, asked_for, speaks_tls};
@@ -17,8 +20,9 @@ use crate::config::haproxy::{self, read_configuration};
 use crate::config::problem::Problem;
 use crate::config::server_conf::{self, read_server_conf};
 use crate::domain::finding::{Finding, Severity};
-use crate::domain::haproxy_tls::{FileReference, HaproxyTls, Server};
+use crate::domain::haproxy_tls::{Bind, FileReference, HaproxyTls, Server, Verify};
 use crate::domain::server_conf::{CryptoSettings, ServerConf, Setting};
+use crate::domain::validity::{Validity, show};
 use crate::system::System;
 use crate::verify::policy::Policy;
 use crate::verify::signatures::CheckedSignatures;
@@ -84,15 +88,17 @@ pub fn run(request: &Request, system: &mut System) -> Result<ConfigurationReport
         at,
         system,
         signatures: CheckedSignatures::default(),
+        trust_bundles: BTreeMap::new(),
+        met: BTreeSet::new(),
         findings: Vec::new(),
     };
     let mut configurations = Vec::new();
     for path in &request.haproxy {
         configurations.push((path, inspection.haproxy(path)?));
     }
-    let mut peers = BTreeMap::new();
+    let mut peers = Vec::new();
     for path in &request.server_confs {
-        peers.insert(path.clone(), inspection.server_conf(path)?);
+        peers.push(inspection.peer(path)?);
     }
     let mut servers = Vec::new();
     let mut anchors = Anchors::default();
@@ -100,6 +106,7 @@ pub fn run(request: &Request, system: &mut System) -> Result<ConfigurationReport
         inspection.proxies(path, haproxy, &peers, &mut servers, &mut anchors);
     }
     inspection.findings.extend(anchors.shared());
+    inspection.strays(&peers, &servers, &request.haproxy);
     let mut findings = inspection.findings;
     let status = worst_first(&mut findings);
     let files = request.haproxy.iter().chain(&request.server_confs);
@@ -112,6 +119,16 @@ pub fn run(request: &Request, system: &mut System) -> Result<ConfigurationReport
         servers,
         findings,
     })
+}
+
+/// A server: its server.conf, and the files that it names.
+struct Peer {
+    file: String,
+    conf: ServerConf,
+    /// Its own certificate, and what it sends behind it.
+    own: Vec<Located>,
+    /// Whose certificates it accepts.
+    accepted: Vec<Located>,
 }
 
 /// Who trusts which anchors: clients of the load-balancer, and servers their clients.
@@ -158,17 +175,24 @@ struct Inspection<'a> {
     at: OffsetDateTime,
     system: &'a mut System,
     signatures: CheckedSignatures,
+    /// Those that were read: a thousand lines may name one.
+    trust_bundles: BTreeMap<PathBuf, Vec<Located>>,
+    /// The server.conf files that a line leads to.
+    met: BTreeSet<String>,
     findings: Vec<Finding>,
 }
 
-type Peers = BTreeMap<PathBuf, ServerConf>;
+/// Problems of one file that are told.
+const MOST_PROBLEMS: usize = 10;
+/// Characters of a line that are shown.
+const SHOWN_OF_A_LINE: usize = 120;
 
 impl Inspection<'_> {
     fn haproxy(&mut self, path: &Path) -> Result<HaproxyTls, Error> {
         let bytes = self.read(path)?;
         let environment = &self.system.environment;
         let variable = |name: &str| {
-            let value = environment.get(std::ffi::OsStr::new(name))?;
+            let value = environment.get(OsStr::new(name))?;
             value.to_str().map(str::to_owned)
         };
         let reading = read_configuration(&bytes, &variable);
@@ -176,23 +200,70 @@ impl Inspection<'_> {
         Ok(reading.value)
     }
 
-    fn server_conf(&mut self, path: &Path) -> Result<ServerConf, Error> {
+    fn peer(&mut self, path: &Path) -> Result<Peer, Error> {
         let bytes = self.read(path)?;
         let reading = read_server_conf(&bytes);
-        self.not_understood(
-            path,
-            &reading.problems,
-            server_conf::reason::Reason::is_refused,
-        );
-        let found = configuration::server_conf(&shown(path), &reading.value);
-        self.findings.extend(found);
-        Ok(reading.value)
+        let is_refused = server_conf::reason::Reason::is_refused;
+        self.not_understood(path, &reading.problems, is_refused);
+        let (file, conf) = (shown(path), reading.value);
+        self.findings
+            .extend(configuration::server_conf(&file, &conf));
+        let crypto = conf.crypto.as_ref().filter(|crypto| speaks_tls(crypto));
+        let (own, accepted) = match crypto {
+            Some(crypto) => self.server_files(&file, crypto),
+            None => Default::default(),
+        };
+        Ok(Peer {
+            file,
+            conf,
+            own,
+            accepted,
+        })
     }
 
-    fn read(&mut self, path: &Path) -> Result<zeroize::Zeroizing<Vec<u8>>, Error> {
+    /// What was given and has no part in what was checked.
+    fn strays(&mut self, peers: &[Peer], servers: &[ServerReport], haproxy: &[PathBuf]) {
+        let is_stray = |peer: &&Peer| !haproxy.is_empty() && !self.met.contains(&peer.file);
+        let strays: Vec<&Peer> = peers.iter().filter(is_stray).collect();
+        for peer in strays {
+            self.findings.push(Finding::warning(
+                "server-conf-unmatched",
+                &peer.file,
+                "no server line with its address (gunicorn_bind) was found, or several were, so that it is compared with none",
+                "give the configuration that leads to it; where servers have one port on many hosts, its path must have the server's name",
+            ));
+        }
+        if servers.is_empty() && !haproxy.is_empty() {
+            let files: Vec<String> = haproxy.iter().map(|path| shown(path)).collect();
+            self.findings.push(Finding::warning(
+                "nothing-to-check",
+                files.join(", "),
+                "no server line has `ssl`",
+                "if the servers speak TLS, add `ssl verify required ca-file PATH`",
+            ));
+        }
+        let is_open = |server: &&ServerReport| !peers.is_empty() && server.server_conf.is_none();
+        for server in servers.iter().filter(is_open) {
+            self.findings.push(Finding {
+                severity: Severity::Unknown,
+                id: "server-conf-unknown",
+                about: format!("{}:{}: {}", server.file, server.line, server.name),
+                why: "none of the server.conf files that were given binds its address, or more than one might: the other end was not checked".to_owned(),
+                next: Some("give its server.conf too".to_owned()),
+            });
+        }
+    }
+
+    fn read(&mut self, path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
         self.system
             .read(path)
             .map_err(|error| Error::input(path, error))
+    }
+
+    /// A file that a configuration names.
+    fn named(&mut self, path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let read = self.system.read_named(path);
+        read.map_err(|error| Error::input(path, error))
     }
 
     /// What a file says that its own program refuses, or that cannot be judged.
@@ -202,7 +273,7 @@ impl Inspection<'_> {
         problems: &[Problem<R>],
         is_refused: impl Fn(&R) -> bool,
     ) {
-        let findings = problems.iter().map(|problem| {
+        let findings = problems.iter().take(MOST_PROBLEMS).map(|problem| {
             let (severity, id, next) = if is_refused(&problem.reason) {
                 let next = "mend the line: the program that reads the file does not start with it";
                 (Severity::Critical, "line-refused", next)
@@ -214,54 +285,114 @@ impl Inspection<'_> {
                 severity,
                 id,
                 about: format!("{}:{}", path.display(), problem.line),
-                why: format!("{problem}: {}", problem.text),
+                why: format!("{problem}: {}", cut(&problem.text)),
                 next: Some(next.to_owned()),
             }
         });
         self.findings.extend(findings);
+        if problems.len() > MOST_PROBLEMS {
+            self.findings.push(Finding {
+                severity: Severity::Unknown,
+                id: "not-understood",
+                about: shown(path),
+                why: format!("and {} more lines", problems.len() - MOST_PROBLEMS),
+                next: Some("let the program that reads the file check it first".to_owned()),
+            });
+        }
     }
 
     fn proxies(
         &mut self,
         path: &Path,
         haproxy: &HaproxyTls,
-        peers: &Peers,
+        peers: &[Peer],
         servers: &mut Vec<ServerReport>,
         anchors: &mut Anchors,
     ) {
         let file = shown(path);
+        let lines = haproxy.proxies.iter().flat_map(|proxy| &proxy.servers);
+        let addresses: Vec<&str> = lines.map(|server| server.address.as_str()).collect();
         for proxy in haproxy.proxies.iter().filter(|proxy| !proxy.disabled) {
             for bind in &proxy.binds {
-                self.findings.extend(configuration::bind(&file, bind));
-                for crt in &bind.crt {
-                    self.key_cert(&file, crt);
-                }
-                for list in &bind.crt_list {
-                    self.crt_list(&file, list);
-                }
-                if let Some(ca_file) = &bind.ca_file {
-                    let place = format!("{file}:{}: bind {}", bind.line, bind.address);
-                    anchors.clients.push((place, self.anchors(&file, ca_file)));
-                }
+                self.bind(&file, bind, anchors);
             }
             for server in &proxy.servers {
-                let peer = peer_of(server, peers);
+                let peer = peer_of(server, peers, &addresses);
+                self.met.extend(peer.map(|peer| peer.file.clone()));
                 let line = Line {
                     file: &file,
                     proxy,
                     server,
-                    peer: peer.as_ref().map(|(path, conf)| (path.as_str(), *conf)),
+                    peer: peer.map(|peer| (peer.file.as_str(), &peer.conf)),
                 };
                 self.findings.extend(line.check());
                 if server.options.ssl {
-                    servers.push(self.line(&line, anchors));
+                    servers.push(self.line(&line, peer, anchors));
                 }
             }
         }
     }
 
+    /// A `bind` line, and the files that it names. Nobody here judges its certificates but for their
+    /// dates: which CA its clients trust is not known.
+    fn bind(&mut self, file: &str, bind: &Bind, anchors: &mut Anchors) {
+        self.findings.extend(configuration::bind(file, bind));
+        for crt in &bind.crt {
+            let certificates = self.key_certs(file, crt);
+            self.dates(&certificates);
+        }
+        for list in &bind.crt_list {
+            self.crt_list(file, list);
+        }
+        if let Some(crl_file) = &bind.crl_file {
+            self.crls(file, crl_file);
+        }
+        let mut trusted = Vec::new();
+        for ca_file in [&bind.ca_file, &bind.ca_verify_file].into_iter().flatten() {
+            trusted.extend(self.anchors(file, ca_file));
+        }
+        self.dates(&trusted);
+        if bind.verify != Verify::None {
+            let place = format!("{file}:{}: bind {}", bind.line, bind.address);
+            anchors.clients.push((place, trusted));
+        }
+    }
+
+    /// Certificates that are not valid now.
+    fn dates(&mut self, certificates: &[Located]) {
+        for located in certificates {
+            let Validity {
+                not_before,
+                not_after,
+            } = located.certificate.validity;
+            let (id, why) = if not_after <= self.at {
+                (
+                    "expired",
+                    format!("it expired (notAfter {})", show(not_after)),
+                )
+            } else if self.at < not_before {
+                let why = format!("it is not valid yet (notBefore {})", show(not_before));
+                ("not-yet-valid", why)
+            } else {
+                continue;
+            };
+            self.findings.push(Finding {
+                severity: Severity::Critical,
+                id,
+                about: located.shown(),
+                why,
+                next: Some("put a certificate there that is valid".to_owned()),
+            });
+        }
+    }
+
     /// The certificates at both ends of a line.
-    fn line(&mut self, line: &Line<'_>, anchors: &mut Anchors) -> ServerReport {
+    fn line(
+        &mut self,
+        line: &Line<'_>,
+        peer: Option<&Peer>,
+        anchors: &mut Anchors,
+    ) -> ServerReport {
         let options = &line.server.options;
         let trusted = match &options.ca_file {
             Some(ca_file) => self.anchors(line.file, ca_file),
@@ -269,29 +400,29 @@ impl Inspection<'_> {
         };
         let crls = options.crl_file.as_ref().map(|it| self.crls(line.file, it));
         let sent = match &options.crt {
-            Some(crt) => self.key_cert(line.file, crt),
+            Some(crt) => self.key_cert(line.file, crt.line, Path::new(&crt.path)),
             None => Vec::new(),
         };
+        let crypto = peer.and_then(|peer| peer.conf.crypto.as_ref());
+        let crypto = crypto.filter(|crypto| speaks_tls(crypto));
         let mut verdicts = Vec::new();
-        if let Some((file, conf)) = line.peer
-            && let Some(crypto) = conf.crypto.as_ref().filter(|crypto| speaks_tls(crypto))
-        {
-            let (own, accepted) = self.server_files(file, crypto);
-            if line.is_verified() {
-                let name = line.checked_name().map(str::to_owned);
-                let hosts: Vec<String> = name.into_iter().collect();
-                let verdict = self.judge(
-                    Policy::HaproxyServer,
-                    &own,
-                    &trusted,
-                    &hosts,
-                    crls.as_deref(),
-                );
-                verdicts.extend(verdict);
+        match peer.zip(crypto) {
+            Some((peer, crypto)) => {
+                if line.is_verified() {
+                    let hosts = line.checked_names();
+                    let (policy, crls) = (Policy::HaproxyServer, crls.as_deref());
+                    verdicts.extend(self.judge(policy, &peer.own, &trusted, &hosts, crls));
+                }
+                if asked_for(crypto).is_sent() {
+                    let (policy, accepted) = (Policy::ServerClient, &peer.accepted);
+                    verdicts.extend(self.judge(policy, &sent, accepted, &[], None));
+                    anchors.servers.push((peer.file.clone(), accepted.clone()));
+                }
             }
-            if asked_for(crypto).is_sent() {
-                verdicts.extend(self.judge(Policy::ServerClient, &sent, &accepted, &[], None));
-                anchors.servers.push((file.to_owned(), accepted));
+            // Nobody is there to judge them, but their dates tell something.
+            None => {
+                self.dates(&trusted);
+                self.dates(&sent);
             }
         }
         ServerReport {
@@ -320,13 +451,8 @@ impl Inspection<'_> {
             Some((line, path)) => self.certificates(file, line, &path, Source::Sent),
             None => Contents::default(),
         };
-        if let Some((line, path)) = locate(&crypto.priv_key_location)
-            && let Some(leaf) = own.certificates.first()
-        {
-            let keys = self.certificates(file, line, &path, Source::Sent).keys;
-            let problems = keys.iter().filter_map(|key| key_problem(key, leaf));
-            self.findings.extend(problems);
-            self.secret(file, line, &path);
+        if let Some((line, path)) = locate(&crypto.priv_key_location) {
+            self.private_key(file, line, &path, own.certificates.first());
         }
         let accepted = match locate(&crypto.ca_certs_location) {
             Some((line, path)) => self.certificates(file, line, &path, Source::TrustBundle),
@@ -335,38 +461,58 @@ impl Inspection<'_> {
         (own.certificates, accepted.certificates)
     }
 
-    /// HAProxy's `crt`: private key and certificate in one file.
-    fn key_cert(&mut self, file: &str, crt: &FileReference) -> Vec<Located> {
-        let path = PathBuf::from(&crt.path);
-        if let Ok(names) = self.system.list(&path) {
-            let files = names.into_iter().map(|name| path.join(name));
-            let mut all = Vec::new();
-            for path in files.collect::<Vec<_>>() {
-                all.extend(self.key_cert_file(file, crt.line, &path));
-            }
-            return all;
+    /// A file with a private key, which belongs to the certificate `leaf`.
+    fn private_key(&mut self, file: &str, line: usize, path: &Path, leaf: Option<&Located>) {
+        let bytes = match self.named(path) {
+            Ok(bytes) => bytes,
+            Err(error) => return self.unusable(file, line, path, &error),
+        };
+        let keys = private_keys(&bytes, path);
+        if keys.is_empty() {
+            self.findings.push(Finding {
+                severity: Severity::Critical,
+                id: "key-missing",
+                about: shown(path),
+                why: format!("{file}:{line} names it, and it has no private key"),
+                next: Some("put the private key there that belongs to the certificate".to_owned()),
+            });
+            return;
         }
-        self.key_cert_file(file, crt.line, &path)
+        self.secret(file, line, path);
+        let leaf = leaf.into_iter();
+        let problems = leaf.flat_map(|leaf| keys.iter().filter_map(|key| key_problem(key, leaf)));
+        self.findings.extend(problems);
     }
 
-    fn key_cert_file(&mut self, file: &str, line: usize, path: &Path) -> Vec<Located> {
+    /// A bind's `crt`: a file, or a directory of them.
+    fn key_certs(&mut self, file: &str, crt: &FileReference) -> Vec<Located> {
+        let path = Path::new(&crt.path);
+        let Ok(names) = self.system.list(path) else {
+            return self.key_cert(file, crt.line, path);
+        };
+        let is_other = |name: &OsString| {
+            let ending = Path::new(name).extension().and_then(OsStr::to_str);
+            ending.is_some_and(|ending| ["issuer", "key", "ocsp", "sctl"].contains(&ending))
+        };
+        let names: Vec<_> = names.into_iter().filter(|name| !is_other(name)).collect();
+        if names.is_empty() {
+            let error = Error::input(path, io::Error::other("the directory has no certificates"));
+            self.unusable(file, crt.line, path, &error);
+        }
+        let paths = names.into_iter().map(|name| path.join(name));
+        paths
+            .flat_map(|path| self.key_cert(file, crt.line, &path))
+            .collect()
+    }
+
+    /// HAProxy's `crt`: private key and certificate in one file, or the key in one beside it.
+    fn key_cert(&mut self, file: &str, line: usize, path: &Path) -> Vec<Located> {
         let contents = self.certificates(file, line, path, Source::Sent);
         if let Some(leaf) = contents.certificates.first() {
-            if contents.keys.is_empty() && !self.system.exists(&key_beside(path)) {
-                self.findings.push(Finding {
-                    severity: Severity::Critical,
-                    id: "key-missing",
-                    about: shown(path),
-                    why: format!("{file}:{line} names it as `crt`, and it has no private key: HAProxy does not start"),
-                    next: Some("put the private key into the same file".to_owned()),
-                });
-            }
-            let problems = contents
-                .keys
-                .iter()
-                .filter_map(|key| key_problem(key, leaf));
-            self.findings.extend(problems);
-            self.secret(file, line, path);
+            let beside = key_beside(path);
+            let is_beside = contents.keys.is_empty() && self.system.exists(&beside);
+            let key_file = if is_beside { &beside } else { path };
+            self.private_key(file, line, key_file, Some(leaf));
         }
         contents.certificates
     }
@@ -374,7 +520,7 @@ impl Inspection<'_> {
     /// A `crt-list` has a `crt` on each line, before its options and names.
     fn crt_list(&mut self, file: &str, list: &FileReference) {
         let path = Path::new(&list.path);
-        let text = match self.read(path) {
+        let text = match self.named(path) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(error) => return self.unusable(file, list.line, path, &error),
         };
@@ -382,7 +528,8 @@ impl Inspection<'_> {
         for (word, line) in words.zip(1..) {
             match word {
                 Some(crt) if crt.starts_with('/') => {
-                    self.key_cert_file(&list.path, line, Path::new(crt));
+                    let certificates = self.key_cert(&list.path, line, Path::new(crt));
+                    self.dates(&certificates);
                 }
                 Some(word) if !word.starts_with('#') => self.findings.push(Finding {
                     severity: Severity::Unknown,
@@ -412,7 +559,8 @@ impl Inspection<'_> {
     }
 
     fn certificates(&mut self, file: &str, line: usize, path: &Path, source: Source) -> Contents {
-        match Contents::read(path, source, self.system) {
+        let contents = self.named(path);
+        match contents.and_then(|bytes| Contents::of(&bytes, path, source)) {
             Ok(contents) => {
                 self.findings.extend(contents.findings.iter().cloned());
                 contents
@@ -436,13 +584,27 @@ impl Inspection<'_> {
             return Vec::new();
         }
         let path = Path::new(&ca_file.path);
+        if let Some(read) = self.trust_bundles.get(path) {
+            return read.clone();
+        }
+        let read = self.trust_bundle(file, ca_file.line, path);
+        self.trust_bundles.insert(path.to_owned(), read.clone());
+        read
+    }
+
+    fn trust_bundle(&mut self, file: &str, line: usize, path: &Path) -> Vec<Located> {
+        let is_directory = self.system.list(path).is_ok();
+        if let Some(error) = self.named(path).err().filter(|_| !is_directory) {
+            self.unusable(file, line, path, &error);
+            return Vec::new();
+        }
         match TrustBundle::read(path, self.system) {
             Ok(bundle) => {
                 self.findings.extend(bundle.findings);
                 bundle.certificates
             }
             Err(error) => {
-                self.unusable(file, ca_file.line, path, &error);
+                self.unusable(file, line, path, &error);
                 Vec::new()
             }
         }
@@ -450,7 +612,9 @@ impl Inspection<'_> {
 
     fn crls(&mut self, file: &str, crl_file: &FileReference) -> Vec<PathCrl> {
         let path = Path::new(&crl_file.path);
-        crls(path, self.system).unwrap_or_else(|error| {
+        let crls = self.named(path);
+        let crls = crls.and_then(|bytes| crls_of(&bytes, path));
+        crls.unwrap_or_else(|error| {
             self.unusable(file, crl_file.line, path, &error);
             Vec::new()
         })
@@ -460,7 +624,7 @@ impl Inspection<'_> {
     /// what only this user may not read is unknown.
     fn unusable(&mut self, file: &str, line: usize, path: &Path, error: &Error) {
         let (severity, id) = match error {
-            Error::Input { error, .. } if error.kind() == std::io::ErrorKind::NotFound => {
+            Error::Input { error, .. } if error.kind() == io::ErrorKind::NotFound => {
                 (Severity::Critical, "file-missing")
             }
             Error::Input { .. } => (Severity::Unknown, "file-unreadable"),
@@ -497,8 +661,7 @@ impl Inspection<'_> {
             at: self.at,
             signatures: &self.signatures,
         };
-        let second = Policy::Strict(policy.purpose());
-        let (reports, findings) = encounter.judged_by(&[policy, second]);
+        let (reports, findings) = encounter.with_second_opinion(policy);
         self.findings.extend(findings);
         reports
     }
@@ -511,23 +674,43 @@ fn key_beside(path: &Path) -> PathBuf {
     beside.into()
 }
 
-/// The server.conf of the server that a line leads to: the one that binds its port on its host, or on
-/// every host. Of several, the one whose path has the server's name.
-fn peer_of<'p>(server: &Server, peers: &'p Peers) -> Option<(String, &'p ServerConf)> {
+/// The server that a line leads to: the one that binds its port on its host; or the one that binds it on
+/// every host, if that can be no other: it is the only line with this port, or the path of the
+/// server.conf has the server's name.
+fn peer_of<'p>(server: &Server, peers: &'p [Peer], addresses: &[&str]) -> Option<&'p Peer> {
     let (host, port) = server.address.rsplit_once(':')?;
-    let binds = |conf: &ServerConf| {
-        let bind = conf.gunicorn_bind.as_ref()?;
-        let (own_host, own_port) = bind.value.rsplit_once(':')?;
-        let is_any = matches!(own_host, "" | "0.0.0.0" | "*" | "[::]");
-        Some(own_port == port && (is_any || own_host == host))
+    let bind_of = |peer: &'p Peer| {
+        let bind = peer.conf.gunicorn_bind.as_ref()?;
+        bind.value.rsplit_once(':').filter(|(_, own)| *own == port)
     };
-    let fitting = peers.iter().filter(|(_, conf)| binds(conf) == Some(true));
-    let fitting: Vec<_> = fitting.collect();
-    let short_name = server.name.rsplit("--").next().unwrap_or(&server.name);
-    let is_named = |path: &Path| path.components().any(|part| part.as_os_str() == short_name);
-    let (path, conf) = match fitting[..] {
-        [only] => only,
-        _ => fitting.into_iter().find(|(path, _)| is_named(path))?,
+    let binds_host = |peer: &&'p Peer| bind_of(peer).is_some_and(|(own, _)| own == host);
+    if let Some(peer) = peers.iter().find(binds_host) {
+        return Some(peer);
+    }
+    let binds_all = |peer: &&'p Peer| {
+        bind_of(peer).is_some_and(|(own, _)| matches!(own, "" | "0.0.0.0" | "*" | "[::]"))
     };
-    Some((shown(path), conf))
+    let everywhere: Vec<&Peer> = peers.iter().filter(binds_all).collect();
+    let has_port = |address: &&&str| address.rsplit_once(':').is_some_and(|(_, it)| it == port);
+    let is_only_line = addresses.iter().filter(has_port).count() == 1;
+    if let ([only], true) = (&everywhere[..], is_only_line) {
+        return Some(only);
+    }
+    let name = server
+        .name
+        .split_once("--")
+        .map_or(&*server.name, |it| it.1);
+    let is_named = |peer: &&Peer| {
+        let mut parts = Path::new(&peer.file).components();
+        parts.any(|part| part.as_os_str() == name)
+    };
+    let mut named = everywhere.into_iter().filter(is_named);
+    named.next().filter(|_| named.next().is_none())
+}
+
+fn cut(line: &str) -> String {
+    match line.char_indices().nth(SHOWN_OF_A_LINE) {
+        Some((end, _)) => format!("{}...", &line[..end]),
+        None => line.to_owned(),
+    }
 }
