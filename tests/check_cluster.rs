@@ -341,6 +341,18 @@ fn a_directory_in_the_place_of_a_file_is_critical() {
 }
 
 #[test]
+fn a_file_of_the_inventory_with_another_name_is_a_warning() {
+    let other = format!("{}.pem", "0123456789abcdef".repeat(2));
+    let rename = |sandbox: &Sandbox| {
+        let directory = sandbox.path("demo/ca/issued/server1");
+        let file = fs::read_dir(&directory).unwrap().next().unwrap().unwrap();
+        fs::rename(file.path(), directory.join(&other)).unwrap();
+    };
+    let expected = format!("warning serial-differs ca/issued/server1/{other}");
+    said(rename, &[], 1, &[&expected]);
+}
+
+#[test]
 fn a_host_folder_that_zpki_toml_does_not_name_is_a_warning() {
     let add = |sandbox: &Sandbox| fs::create_dir(sandbox.path("demo/servers/old")).unwrap();
     said(add, &[], 1, &["warning unknown-entry servers/old"]);

@@ -161,6 +161,14 @@ fn a_line_that_says_too_little_is_told() {
         1,
         &[&unverified],
     );
+    let old = of("no-common-version");
+    said(
+        ZATO_CONFIG,
+        "verify required",
+        "ssl-max-ver TLSv1.1 verify required",
+        2,
+        &[&old],
+    );
     let name = " sni str(server1.demo.internal) check-sni server1.demo.internal verifyhost server1.demo.internal";
     let nameless = format!("warning name-unchecked {line}");
     said(ZATO_CONFIG, name, "", 1, &[&nameless]);
@@ -210,6 +218,16 @@ fn a_server_conf_that_does_not_fit_its_line_is_told() {
     said(SERVER_CONF, "use_tls=True", "use_tls=False", 2, &[&missing]);
     let section = format!("critical tls-protocol-missing {SERVER_CONF}:10");
     said(SERVER_CONF, "tls_protocol=", "tls_version=", 2, &[&section]);
+    let protocol = format!("critical tls-protocol-unusable {SERVER_CONF}:15");
+    said(
+        SERVER_CONF,
+        "tls_protocol=TLS_SERVER",
+        "tls_protocol=TLSv1",
+        2,
+        &[&protocol],
+    );
+    let ciphers = format!("critical tls-ciphers-missing {SERVER_CONF}:10");
+    said(SERVER_CONF, "\ntls_ciphers=", "\n# ", 2, &[&ciphers]);
     let location = format!("critical location-missing {SERVER_CONF}:10");
     said(SERVER_CONF, "\nca_certs_location=", "\n# ", 2, &[&location]);
     let file = "server1/config/repo/nowhere.pem";

@@ -2,7 +2,7 @@
 //! both ends of a line fit. The certificates that they name are for `verify`.
 
 use crate::domain::finding::{Finding, Severity};
-use crate::domain::haproxy_tls::{Bind, Proxy, Server, Sni, Verify};
+use crate::domain::haproxy_tls::{Bind, Proxy, Server, Sni, TlsVersion, Verify};
 use crate::domain::role::ClientCertificate;
 use crate::domain::server_conf::{CryptoSettings, ServerConf, Setting};
 
@@ -72,6 +72,7 @@ impl Line<'_> {
                 self.without_ca_file(),
                 self.nameless(),
                 self.without_check_sni(),
+                self.too_old(),
                 self.name_in_path(),
                 self.name_in_checked_name(),
             ]
@@ -113,10 +114,17 @@ impl Line<'_> {
         let options = &self.server.options;
         let is_open = self.is_verified() && options.sni.is_none() && options.verifyhost.is_none();
         is_open.then(|| {
+            let auto = if options.sni_auto == Some(false) {
+                ""
+            } else {
+                "; and from 3.3 on, without `no-sni-auto`, every request gets a 503"
+            };
             self.finding(
                 Severity::Warning,
                 "name-unchecked",
-                "HAProxy checks no name: any server certificate of this CA passes for this server; and from 3.3 on, unless there is `no-sni-auto`, every request gets a 503",
+                &format!(
+                    "HAProxy checks no name: any server certificate of this CA passes for this server{auto}"
+                ),
                 "add `sni str(NAME) check-sni NAME verifyhost NAME`",
             )
         })
@@ -131,6 +139,19 @@ impl Line<'_> {
                 "check-sni-missing",
                 "health checks send no SNI, so that they do not see what a request sees: the server is UP while requests get a 503",
                 "add `check-sni NAME`, with the name of `sni`",
+            )
+        })
+    }
+
+    /// Servers speak TLS 1.2 at the least.
+    fn too_old(&self) -> Option<Finding> {
+        let max = self.server.options.versions.max?;
+        (max < TlsVersion::Tls12).then(|| {
+            self.finding(
+                Severity::Critical,
+                "no-common-version",
+                "it allows no version of TLS that the server speaks: 1.2 or 1.3",
+                "leave out `ssl-max-ver`, or `force-...`",
             )
         })
     }
@@ -247,6 +268,16 @@ pub fn server_conf(file: &str, conf: &ServerConf) -> Vec<Finding> {
             next: Some("add tls_protocol=TLS_SERVER to [crypto]".to_owned()),
         });
     }
+    findings.extend(protocol(file, crypto));
+    if crypto.tls_ciphers.is_none() {
+        findings.push(Finding {
+            severity: Severity::Critical,
+            id: "tls-ciphers-missing",
+            about: format!("{file}:{}", crypto.line),
+            why: "use_tls is on, and there is no tls_ciphers: the server does not start".to_owned(),
+            next: Some("add tls_ciphers to [crypto], as Zato's template has it".to_owned()),
+        });
+    }
     let files = [
         ("priv_key_location", &crypto.priv_key_location),
         ("cert_location", &crypto.cert_location),
@@ -263,6 +294,23 @@ pub fn server_conf(file: &str, conf: &ServerConf) -> Vec<Finding> {
         }),
     );
     findings
+}
+
+/// Of Python's `ssl.PROTOCOL_...`, those with which HAProxy and a server come together: TLSv1 and TLSv1_1
+/// find no cipher with OpenSSL 3, TLS_CLIENT fails each handshake, and with any other the server ends.
+fn protocol(file: &str, crypto: &CryptoSettings) -> Option<Finding> {
+    const USABLE: [&str; 4] = ["TLS_SERVER", "TLS", "SSLv23", "TLSv1_2"];
+    let protocol = crypto.tls_protocol.as_ref()?;
+    (!USABLE.contains(&protocol.value.as_str())).then(|| Finding {
+        severity: Severity::Critical,
+        id: "tls-protocol-unusable",
+        about: format!("{file}:{}", protocol.line),
+        why: format!(
+            "with tls_protocol={} the server does not start, or no handshake succeeds",
+            protocol.value
+        ),
+        next: Some("write tls_protocol=TLS_SERVER (Zato 2.0: SSLv23)".to_owned()),
+    })
 }
 
 /// What is to be said of a `bind ... ssl` line by itself.

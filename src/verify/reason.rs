@@ -493,7 +493,16 @@ impl Rule {
                 "take the certificate of the CA that signed it: two CAs of the same name differ in their keys"
             }
             Self::SignatureWeak { .. } => "have it signed with SHA-256 or better",
-            _ => "issue it again with what RFC 5280 asks for",
+            Self::CriticalExtension { .. } => {
+                "have it issued without this extension, or with one that is not critical"
+            }
+            Self::InvalidCa => {
+                "have what it signed issued by a CA, or put the CA's own certificate in its place"
+            }
+            Self::PathLength { .. } => {
+                "have the end entity's certificate issued by a CA that may, further up the path"
+            }
+            _ => "have its issuer make it again in the form that RFC 5280 asks for",
         }
     }
 }

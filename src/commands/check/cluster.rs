@@ -239,7 +239,9 @@ impl Installation {
             match Contents::of(&bytes, &path, Source::Sent) {
                 Ok(contents) => {
                     let read = contents.certificates.into_iter();
-                    certificates.extend(read.map(|located| located.certificate));
+                    let read: Vec<_> = read.map(|located| located.certificate).collect();
+                    self.findings.extend(misnamed(&path, &read));
+                    certificates.extend(read);
                 }
                 Err(error) => self.findings.push(damaged(&path, &error)),
             }
@@ -670,6 +672,23 @@ impl Inspection<'_> {
             Vec::new()
         })
     }
+}
+
+/// A file of the inventory has the serial number of its certificate for a name.
+fn misnamed(path: &Path, certificates: &[PathCertificate]) -> Option<Finding> {
+    let certificate = certificates.first()?;
+    let name = format!("{}.pem", certificate.serial_number);
+    path.file_name().is_some_and(|own| *own != *name).then(|| {
+        Finding::warning(
+            "serial-differs",
+            shown(path),
+            format!(
+                "its certificate has the serial number {}",
+                certificate.serial_number
+            ),
+            "give the file the name of its certificate, or restore it from a backup",
+        )
+    })
 }
 
 fn no_key(path: &Path) -> Finding {

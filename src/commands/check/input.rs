@@ -287,7 +287,8 @@ pub(super) fn private_keys(bytes: &[u8], path: &Path) -> Vec<(PathBuf, Block)> {
     keys.map(|block| (path.to_owned(), block)).collect()
 }
 
-/// HAProxy ignores, without a word, whatever comes after the first certificate and cannot be read.
+/// HAProxy ignores, without a word, whatever comes after the first certificate and cannot be read; so may
+/// others.
 fn damaged(path: &Path, line: Option<usize>, error: &x509::error::Error) -> Finding {
     Finding::warning(
         "damaged-block",
