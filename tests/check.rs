@@ -195,6 +195,12 @@ warning: cut-off.pem:14: the PEM block `CERTIFICATE` has no END line; HAProxy le
   next: put the whole block in, or take it out
 ",
     );
+    // With --as one policy decides, and this is a note.
+    let as_haproxy = ["--as", "haproxy-server", "--host", HOST];
+    check(&sandbox, "cut-off.pem", &as_haproxy)
+        .run()
+        .stdout("ok: cut-off.pem: HAProxy accepts it\n")
+        .stderr("note: cut-off.pem:14: the PEM block `CERTIFICATE` has no END line; HAProxy leaves it out without a word\n");
 }
 
 #[test]
@@ -316,9 +322,9 @@ fn a_ca_file_that_haproxy_does_not_start_with_is_told() {
   hint: the file is damaged or was cut off: get it again
 ",
     );
-    check_against(&sandbox, "ca.der").run().status(1).stdout(
+    check_against(&sandbox, "ca.der").run().status(2).stdout(
         "\
-warning: ca.der: it is DER, and HAProxy does not start with such a ca-file (ca-file-der)
+critical: ca.der: it is DER, and neither HAProxy nor a server starts with such a trust bundle (ca-file-der)
   next: make it PEM: openssl x509 -inform DER
 ",
     );

@@ -96,13 +96,13 @@ impl TrustBundle {
             ..
         } = Contents::read(path, Source::TrustBundle, system)?;
         let is_der = certificates.iter().any(|located| located.line.is_none());
-        let der = || {
-            Finding::warning(
-                "ca-file-der",
-                shown(path),
-                "it is DER, and HAProxy does not start with such a ca-file",
-                "make it PEM: openssl x509 -inform DER",
-            )
+        let der = || Finding {
+            severity: Severity::Critical,
+            id: "ca-file-der",
+            about: shown(path),
+            why: "it is DER, and neither HAProxy nor a server starts with such a trust bundle"
+                .to_owned(),
+            next: Some("make it PEM: openssl x509 -inform DER".to_owned()),
         };
         findings.extend(is_der.then(der));
         Ok(Self {
