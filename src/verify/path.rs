@@ -259,3 +259,90 @@ impl<'a> Builder<'a, '_> {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::LazyLock;
+
+    use proptest::prelude::*;
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::domain::key_algorithm::KeyAlgorithm;
+    use crate::domain::name_constraints::NameConstraints;
+    use crate::domain::role::ExtendedKeyUsage;
+    use crate::domain::serial_number::{RANDOM_OCTETS, SerialNumber};
+    use crate::domain::validity::Validity;
+    use crate::x509::issue::{Authority, CaTemplate, EndEntityTemplate, Subject};
+    use crate::x509::private_key::PrivateKey;
+
+    const AT: OffsetDateTime = datetime!(2026-11-23 12:00 UTC);
+
+    /// Three CAs of one name with keys of their own, and a certificate of each: CA, its certificate, the
+    /// next CA, and so on.
+    static CERTIFICATES: LazyLock<Vec<PathCertificate>> = LazyLock::new(|| {
+        let subject = |name: &str| Subject {
+            organization: "test".to_owned(),
+            common_name: name.to_owned(),
+        };
+        let validity = Validity {
+            not_before: datetime!(2026-01-01 0:00 UTC),
+            not_after: datetime!(2027-01-01 0:00 UTC),
+        };
+        let key = || PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
+        let twins = (0..3).flat_map(|number| {
+            let serial_number = SerialNumber::from_random([number; RANDOM_OCTETS]);
+            let template = CaTemplate {
+                subject: subject("CA"),
+                serial_number: serial_number.clone(),
+                validity,
+                name_constraints: NameConstraints::default(),
+            };
+            let ca = Authority::self_signed(&template, key()).unwrap();
+            let template = EndEntityTemplate {
+                subject: subject("server1"),
+                serial_number,
+                validity,
+                hosts: vec!["server1.test".parse().unwrap()],
+                extended_key_usage: ExtendedKeyUsage::SERVER,
+            };
+            let leaf = ca.issue(&template, &key()).unwrap();
+            [ca.certificate().der.clone(), leaf.der]
+        });
+        let read = |der: Vec<u8>| PathCertificate::from_der(&der).unwrap();
+        twins.map(read).collect()
+    });
+
+    proptest! {
+        /// Whatever is sent and trusted, in whatever order and however often.
+        #[test]
+        fn a_path_is_made_of_likely_issuers_and_ends_at_an_anchor_or_with_a_reason(
+            leaf in 0..6_usize,
+            sent in prop::collection::vec(0..6_usize, 0..12),
+            trusted in prop::collection::vec(0..6_usize, 0..12),
+            partial_chain: bool,
+        ) {
+            let pool = |numbers: &[usize]| Pool::new(numbers.iter().map(|at| &CERTIFICATES[*at]));
+            let (leaf, sent, trusts) = (&CERTIFICATES[leaf], pool(&sent), pool(&trusted));
+            let mut reasons = Vec::new();
+            let path = Path::build(leaf, &sent, &trusts, AT, partial_chain, &mut reasons);
+            prop_assert_eq!(&path.certificates[0].der, &leaf.der);
+            for pair in path.certificates.windows(2) {
+                prop_assert!(pair[1].is_likely_issuer_of(pair[0]));
+            }
+            prop_assert!(path.certificates.len() <= 3);
+            prop_assert!(path.untrusted <= path.certificates.len());
+            prop_assert_eq!(reasons.is_empty(), path.is_anchored);
+            if path.is_anchored {
+                prop_assert!(trusts.contains(path.top()) || trusts.contains(leaf));
+            }
+            // Its own CA anchors a certificate, wherever else its twins are.
+            let own = path.certificates.len() == 2 && trusts.contains(path.top());
+            let is_leaf = leaf.subject.shown.ends_with("server1");
+            let trusted_ca = trusted.iter().any(|at| CERTIFICATES[*at].is_likely_issuer_of(leaf));
+            if is_leaf && trusted_ca {
+                prop_assert!(path.is_anchored && own);
+            }
+        }
+    }
+}
