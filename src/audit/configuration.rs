@@ -4,7 +4,7 @@
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::haproxy_tls::{Bind, Proxy, Server, Sni, TlsVersion, Verify};
 use crate::domain::role::ClientCertificate;
-use crate::domain::server_conf::{CryptoSettings, ServerConf, Setting};
+use crate::domain::server_conf::{CryptoSettings, ServerConf};
 
 /// A server line, where it stands, and the server at its other end.
 #[derive(Clone, Copy, Debug)]
@@ -258,41 +258,39 @@ pub fn server_conf(file: &str, conf: &ServerConf) -> Vec<Finding> {
     let Some(crypto) = conf.crypto.as_ref().filter(|crypto| speaks_tls(crypto)) else {
         return Vec::new();
     };
+    let missing = |id, what: String, next: String| Finding {
+        severity: Severity::Critical,
+        id,
+        about: format!("{file}:{}", crypto.line),
+        why: format!("use_tls is on, and there is no {what}"),
+        next: Some(next),
+    };
     let mut findings = Vec::new();
     if crypto.tls_protocol.is_none() {
-        findings.push(Finding {
-            severity: Severity::Critical,
-            id: "tls-protocol-missing",
-            about: format!("{file}:{}", crypto.line),
-            why: "use_tls is on, and there is no tls_protocol: Zato 3.2 and 3.3 do not start (their own template has tls_version, which nothing reads)".to_owned(),
-            next: Some("add tls_protocol=TLS_SERVER to [crypto]".to_owned()),
-        });
+        findings.push(missing(
+            "tls-protocol-missing",
+            "tls_protocol: Zato 3.2 and 3.3 do not start (their own template has tls_version, which nothing reads)".to_owned(),
+            "add tls_protocol=TLS_SERVER to [crypto]".to_owned(),
+        ));
     }
     findings.extend(protocol(file, crypto));
     if crypto.tls_ciphers.is_none() {
-        findings.push(Finding {
-            severity: Severity::Critical,
-            id: "tls-ciphers-missing",
-            about: format!("{file}:{}", crypto.line),
-            why: "use_tls is on, and there is no tls_ciphers: the server does not start".to_owned(),
-            next: Some("add tls_ciphers to [crypto], as Zato's template has it".to_owned()),
-        });
+        findings.push(missing(
+            "tls-ciphers-missing",
+            "tls_ciphers: the server does not start".to_owned(),
+            "add tls_ciphers to [crypto], as Zato's template has it".to_owned(),
+        ));
     }
-    let files = [
+    for (key, location) in [
         ("priv_key_location", &crypto.priv_key_location),
         ("cert_location", &crypto.cert_location),
         ("ca_certs_location", &crypto.ca_certs_location),
-    ];
-    let missing = files.into_iter().filter(|(_, setting)| setting.is_none());
-    findings.extend(
-        missing.map(|(key, _): (_, &Option<Setting<String>>)| Finding {
-            severity: Severity::Critical,
-            id: "location-missing",
-            about: format!("{file}:{}", crypto.line),
-            why: format!("use_tls is on, and there is no {key}"),
-            next: Some(format!("add {key}=FILE to [crypto]")),
-        }),
-    );
+    ] {
+        if location.is_none() {
+            let next = format!("add {key}=FILE to [crypto]");
+            findings.push(missing("location-missing", key.to_owned(), next));
+        }
+    }
     findings
 }
 

@@ -145,6 +145,13 @@ fn called_for(leaf: &PathCertificate) -> Policy {
     }
 }
 
+/// Why a file could not be understood.
+fn because(error: &Error) -> String {
+    let reasons = error.reasons().into_iter();
+    let causes = reasons.flat_map(|reason| reason.because);
+    causes.collect::<Vec<_>>().join(": ")
+}
+
 /// The file as a user names it.
 fn shown(path: &Path) -> String {
     path.display().to_string()

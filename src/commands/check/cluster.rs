@@ -9,8 +9,8 @@ use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use super::input::{Contents, Located, crls_of, key_problem, private_keys};
-use super::verdict::{Encounter, Source, VerdictReport};
-use super::{shown, worst_first};
+use super::verdict::{Judge, Source, VerdictReport};
+use super::{because, shown, worst_first};
 use crate::audit::entry::Installed;
 use crate::audit::files::Observed;
 use crate::audit::{authority, entry, files};
@@ -28,7 +28,6 @@ use crate::store::layout::{
 };
 use crate::system::System;
 use crate::verify::policy::Policy;
-use crate::verify::signatures::CheckedSignatures;
 use crate::x509::path_certificate::PathCertificate;
 use crate::x509::path_crl::PathCrl;
 use crate::x509::pem::{self, Block};
@@ -85,7 +84,7 @@ pub fn run(
     let mut inspection = Inspection {
         at,
         installation: &installation,
-        signatures: CheckedSignatures::default(),
+        judge: Judge::at(at),
         revoked: HashMap::new(),
         findings: installation.findings.clone(),
     };
@@ -347,13 +346,6 @@ fn expected_files(cluster: &Cluster) -> Vec<Expected> {
     expected
 }
 
-/// Why a file could not be understood.
-fn because(error: &Error) -> String {
-    let reasons = error.reasons().into_iter();
-    let causes = reasons.flat_map(|reason| reason.because);
-    causes.collect::<Vec<_>>().join(": ")
-}
-
 fn damaged(path: &Path, error: &Error) -> Finding {
     Finding {
         severity: Severity::Critical,
@@ -368,7 +360,7 @@ fn damaged(path: &Path, error: &Error) -> Finding {
 struct Inspection<'a> {
     at: OffsetDateTime,
     installation: &'a Installation,
-    signatures: CheckedSignatures,
+    judge: Judge,
     /// What ca/crl.pem has revoked.
     revoked: HashMap<Vec<u8>, u8>,
     findings: Vec<Finding>,
@@ -558,13 +550,11 @@ impl Inspection<'_> {
                 .collect();
             let crl = settings.revocation.enabled;
             let crls = crl.then(|| self.crls(&folder.directory().join(CRL_FILE)));
-            return self.judge(
-                Policy::HaproxyServer,
-                sent,
-                &trusted,
-                &hosts,
-                crls.as_deref(),
-            );
+            let (policy, ends) = (Policy::HaproxyServer, (sent, &trusted[..]));
+            let findings = &mut self.findings;
+            return self
+                .judge
+                .verdicts(policy, ends, &hosts, crls.as_deref(), findings);
         }
         // Whatever the servers ask for today, they have to accept it when they do.
         let mut verdicts = Vec::new();
@@ -584,34 +574,14 @@ impl Inspection<'_> {
             }
             asked.push(bytes.to_vec());
             let trusted = self.quietly(&path, Source::TrustBundle);
-            verdicts.extend(self.judge(Policy::ServerClient, sent, &trusted, &[], None));
+            let findings = &mut self.findings;
+            let ends = (sent, &trusted[..]);
+            verdicts.extend(
+                self.judge
+                    .verdicts(Policy::ServerClient, ends, &[], None, findings),
+            );
         }
         verdicts
-    }
-
-    fn judge(
-        &mut self,
-        policy: Policy,
-        sent: &[Located],
-        trusted: &[Located],
-        hosts: &[String],
-        crls: Option<&[PathCrl]>,
-    ) -> Vec<VerdictReport> {
-        // Without a trust bundle, which was told, nobody accepts anything.
-        if trusted.is_empty() {
-            return Vec::new();
-        }
-        let encounter = Encounter {
-            sent,
-            trusted,
-            crls,
-            hosts,
-            at: self.at,
-            signatures: &self.signatures,
-        };
-        let (reports, findings) = encounter.with_second_opinion(policy);
-        self.findings.extend(findings);
-        reports
     }
 
     /// Whether the clock can be believed.

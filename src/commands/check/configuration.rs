@@ -12,8 +12,8 @@ use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use super::input::{Contents, Located, TrustBundle, crls_of, key_problem, private_keys};
-use super::verdict::{Encounter, Source, VerdictReport};
-use super::{shown, worst_first};
+use super::verdict::{Judge, Source, VerdictReport};
+use super::{because, shown, worst_first};
 use crate::audit::configuration::{self, Line, asked_for, speaks_tls};
 use crate::commands::error::Error;
 use crate::config::haproxy::{self, read_configuration};
@@ -25,7 +25,6 @@ use crate::domain::server_conf::{CryptoSettings, ServerConf, Setting};
 use crate::domain::validity::{Validity, show};
 use crate::system::System;
 use crate::verify::policy::Policy;
-use crate::verify::signatures::CheckedSignatures;
 use crate::x509::path_crl::PathCrl;
 
 /// What to check.
@@ -87,7 +86,7 @@ pub fn run(request: &Request, system: &mut System) -> Result<ConfigurationReport
     let mut inspection = Inspection {
         at,
         system,
-        signatures: CheckedSignatures::default(),
+        judge: Judge::at(at),
         trust_bundles: BTreeMap::new(),
         met: BTreeSet::new(),
         findings: Vec::new(),
@@ -174,7 +173,7 @@ impl Anchors {
 struct Inspection<'a> {
     at: OffsetDateTime,
     system: &'a mut System,
-    signatures: CheckedSignatures,
+    judge: Judge,
     /// Those that were read: a thousand lines may name one.
     trust_bundles: BTreeMap<PathBuf, Vec<Located>>,
     /// The server.conf files that a line leads to.
@@ -411,11 +410,13 @@ impl Inspection<'_> {
                 if line.is_verified() {
                     let hosts = line.checked_names();
                     let (policy, crls) = (Policy::HaproxyServer, crls.as_deref());
-                    verdicts.extend(self.judge(policy, &peer.own, &trusted, &hosts, crls));
+                    let (ends, findings) = ((&peer.own[..], &trusted[..]), &mut self.findings);
+                    verdicts.extend(self.judge.verdicts(policy, ends, &hosts, crls, findings));
                 }
                 if asked_for(crypto).is_sent() {
                     let (policy, accepted) = (Policy::ServerClient, &peer.accepted);
-                    verdicts.extend(self.judge(policy, &sent, accepted, &[], None));
+                    let (ends, findings) = ((&sent[..], &accepted[..]), &mut self.findings);
+                    verdicts.extend(self.judge.verdicts(policy, ends, &[], None, findings));
                     anchors.servers.push((peer.file.clone(), accepted.clone()));
                 }
             }
@@ -630,40 +631,13 @@ impl Inspection<'_> {
             Error::Input { .. } => (Severity::Unknown, "file-unreadable"),
             _ => (Severity::Critical, "file-damaged"),
         };
-        let reasons = error.reasons().into_iter();
-        let because: Vec<String> = reasons.flat_map(|reason| reason.because).collect();
         self.findings.push(Finding {
             severity,
             id,
             about: shown(path),
-            why: format!("{file}:{line} names it: {}", because.join(": ")),
+            why: format!("{file}:{line} names it: {}", because(error)),
             next: Some("put the right file there, or mend the line".to_owned()),
         });
-    }
-
-    fn judge(
-        &mut self,
-        policy: Policy,
-        sent: &[Located],
-        trusted: &[Located],
-        hosts: &[String],
-        crls: Option<&[PathCrl]>,
-    ) -> Vec<VerdictReport> {
-        // Without a trust bundle, which was told, nobody accepts anything.
-        if trusted.is_empty() {
-            return Vec::new();
-        }
-        let encounter = Encounter {
-            sent,
-            trusted,
-            crls,
-            hosts,
-            at: self.at,
-            signatures: &self.signatures,
-        };
-        let (reports, findings) = encounter.with_second_opinion(policy);
-        self.findings.extend(findings);
-        reports
     }
 }
 

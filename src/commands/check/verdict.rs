@@ -159,6 +159,48 @@ impl Encounter<'_> {
     }
 }
 
+/// Judges for one instant, and checks each signature once.
+pub(super) struct Judge {
+    at: OffsetDateTime,
+    signatures: CheckedSignatures,
+}
+
+impl Judge {
+    pub(super) fn at(at: OffsetDateTime) -> Self {
+        Self {
+            at,
+            signatures: CheckedSignatures::default(),
+        }
+    }
+
+    /// What `policy` says of what is sent, which decides, and a strict verifier's second opinion; what is
+    /// to be found in them goes to `findings`. Without a trust bundle, which is told where it is read,
+    /// nobody accepts anything.
+    pub(super) fn verdicts(
+        &self,
+        policy: Policy,
+        (sent, trusted): (&[Located], &[Located]),
+        hosts: &[String],
+        crls: Option<&[PathCrl]>,
+        findings: &mut Vec<Finding>,
+    ) -> Vec<VerdictReport> {
+        if trusted.is_empty() {
+            return Vec::new();
+        }
+        let encounter = Encounter {
+            sent,
+            trusted,
+            crls,
+            hosts,
+            at: self.at,
+            signatures: &self.signatures,
+        };
+        let (reports, found) = encounter.with_second_opinion(policy);
+        findings.extend(found);
+        reports
+    }
+}
+
 fn pool(certificates: &[Located]) -> Pool<'_> {
     Pool::new(certificates.iter().map(|located| &located.certificate))
 }
