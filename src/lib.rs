@@ -3,7 +3,7 @@
 //! The layers, each importing only what stands to its left (`tests/layers.rs` holds it):
 //!
 //! ```text
-//! domain <- x509 <- verify <- { plan, audit, config, store } <- commands <- cli <- main
+//! domain <- x509 <- verify <- { plan, audit, config, store, scan } <- commands <- cli <- main
 //!                   system (the door to the outside) is used by commands, cli and main
 //! ```
 //!
@@ -25,6 +25,11 @@ pub mod commands;
 pub mod config;
 pub mod domain;
 pub mod plan;
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the layer that reads anybody's files"
+)]
+pub mod scan;
 #[expect(
     clippy::disallowed_methods,
     reason = "this is the layer that reads and writes files"

@@ -1,4 +1,4 @@
-//! Imports point to the left only: domain <- x509 <- verify <- { plan, audit, config, store }
+//! Imports point to the left only: domain <- x509 <- verify <- { plan, audit, config, store, scan }
 //! <- commands <- cli.
 
 use std::fs;
@@ -13,11 +13,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("plan", &["domain", "x509", "verify"]),
     ("config", &["domain", "x509", "verify"]),
     ("store", &["domain", "x509", "verify"]),
+    ("scan", &["domain", "x509"]),
     ("system", &["domain", "x509"]),
     (
         "commands",
         &[
-            "domain", "x509", "verify", "audit", "plan", "config", "store", "system",
+            "domain", "x509", "verify", "audit", "plan", "config", "store", "scan", "system",
         ],
     ),
     (

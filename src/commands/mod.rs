@@ -1,4 +1,4 @@
-//! One file per command (`check`, `init`, `list`, `show`, `snippet`): a request in, a report out. No command
+//! One file per command (`check`, `expiry`, `init`, `list`, `show`, `snippet`): a request in, a report out. No command
 //! parses arguments, prints, or knows of a terminal; each is given a
 //! [`System`](crate::system::System) and returns plain data that the text and the JSON are drawn
 //! from. The other files are what they work with.
@@ -6,6 +6,7 @@
 pub mod check;
 pub mod directory;
 pub mod error;
+pub mod expiry;
 pub mod init;
 pub mod issuance;
 pub mod list;

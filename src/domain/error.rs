@@ -189,6 +189,11 @@ pub enum Invalid {
         /// What was given.
         text: String,
     },
+    /// A threshold that is neither a duration nor a percentage nor one of each.
+    Threshold {
+        /// What was given.
+        text: String,
+    },
 }
 
 impl Display for Invalid {
@@ -314,6 +319,9 @@ impl Display for Invalid {
             Self::SerialNumber { text } => {
                 write!(f, "{} is not a serial number in hexadecimal", Quoted(text))
             }
+            Self::Threshold { text } => {
+                write!(f, "{} is not a threshold", Quoted(text))
+            }
         }
     }
 }
@@ -371,6 +379,7 @@ impl Invalid {
             ),
             Self::Percentage { .. } => "give a percentage such as 33%, or a time such as 30d".into(),
             Self::SerialNumber { .. } => "a serial number is 1 to 40 hexadecimal digits, as `zpki list` shows it".into(),
+            Self::Threshold { .. } => "give what has to remain: a time such as 30d, a share of the lifetime such as 25%, or 30d,25% for the lesser of both".into(),
         }
     }
 }

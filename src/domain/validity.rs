@@ -88,6 +88,12 @@ impl Display for Span {
 }
 
 impl Span {
+    /// So many days.
+    #[must_use]
+    pub const fn days(days: i64) -> Self {
+        Self(Duration::days(days))
+    }
+
     /// The length of time.
     #[must_use]
     pub fn duration(self) -> Duration {

@@ -4,6 +4,7 @@
 pub mod certificate;
 pub mod crl;
 pub mod csr;
+pub mod dated;
 mod der;
 pub mod digest;
 pub mod distinguished_name;

@@ -1,0 +1,3 @@
+//! `zpki expiry`: what runs out, and when.
+
+pub mod report;

@@ -1,0 +1,88 @@
+//! What `expiry` has to say, as plain data.
+
+use std::sync::Arc;
+
+use time::OffsetDateTime;
+
+use crate::domain::expiry::{Reason, State};
+use crate::domain::finding::{Finding, Severity};
+use crate::domain::threshold::Thresholds;
+use crate::scan::decode::Note;
+use crate::scan::read::ReadError;
+use crate::scan::walk::Source;
+use crate::x509::dated::Dated;
+
+/// What there is to say.
+#[derive(Clone, Debug)]
+pub struct ExpiryReport {
+    /// The instant that was judged for.
+    pub at: OffsetDateTime,
+    /// The worst of it.
+    pub status: Severity,
+    /// What was asked for.
+    pub thresholds: Thresholds,
+    /// How many of each.
+    pub summary: Summary,
+    /// Every certificate and CRL, by path and place.
+    pub items: Vec<Item>,
+    /// What could not be read, by path and place.
+    pub errors: Vec<ReadError>,
+    /// What is not about one file: the clock, hooks that are owed, what was left out.
+    pub findings: Vec<Finding>,
+}
+
+/// How many of each.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Summary {
+    /// Files that were read.
+    pub files: usize,
+    /// Files that were not: excluded, or no regular files.
+    pub skipped: usize,
+    /// Keys, requests and key stores, which have no date that is looked at.
+    pub not_inspected: usize,
+    /// Certificates.
+    pub certificates: usize,
+    /// CRLs.
+    pub crls: usize,
+    /// Certificates and CRLs, by state.
+    pub ok: usize,
+    /// Expired, and another one of the same names has taken their place.
+    pub superseded: usize,
+    /// Below the first threshold.
+    pub warning: usize,
+    /// Below the second one.
+    pub critical: usize,
+    /// Expired.
+    pub expired: usize,
+    /// Not valid yet.
+    pub not_yet_valid: usize,
+    /// What could not be read.
+    pub unreadable: usize,
+}
+
+/// A certificate or a CRL.
+#[derive(Clone, Debug)]
+pub struct Item {
+    /// The file.
+    pub source: Arc<Source>,
+    /// Which block of it, from 1.
+    pub index: usize,
+    /// The line of its BEGIN, from 1.
+    pub line: Option<usize>,
+    /// What it is.
+    pub dated: Dated,
+    /// What others make of it.
+    pub note: Option<Note>,
+    /// How it stands.
+    pub state: State,
+    /// Why; None when all is well.
+    pub reason: Option<Reason>,
+}
+
+impl Item {
+    /// Seconds until it runs out, negative afterwards; None for a CRL without an end.
+    #[must_use]
+    pub fn remaining(&self, at: OffsetDateTime) -> Option<i64> {
+        Some(self.dated.not_after?.saturating_sub(at.unix_timestamp()))
+    }
+}
