@@ -174,6 +174,13 @@ pub enum Invalid {
         /// What is wrong with it.
         because: &'static str,
     },
+    /// A pattern for paths that cannot match as it stands.
+    Pattern {
+        /// The pattern as given.
+        text: String,
+        /// What is wrong with it.
+        because: &'static str,
+    },
     /// A permitted domain with a wildcard: it covers what is below it as it is.
     PermittedWildcard {
         /// The domain as given.
@@ -310,6 +317,7 @@ impl Display for Invalid {
                 write!(f, "the options {} {because}", Quoted(text))
             }
             Self::Path { path, because } => write!(f, "the path {} {because}", Quoted(path)),
+            Self::Pattern { text, because } => write!(f, "the pattern {} {because}", Quoted(text)),
             Self::PermittedWildcard { domain } => {
                 write!(f, "the permitted domain {} has a wildcard", Quoted(domain))
             }
@@ -373,6 +381,9 @@ impl Invalid {
                 "give what stands between the port and the comment, such as: check inter 2s rise 2 fall 2".into()
             }
             Self::Path { .. } => "give an absolute path, such as /etc/haproxy/tls/ca.cert.pem".into(),
+            Self::Pattern { .. } => {
+                "a pattern has `*`, `?`, `[a-z]`, `{a,b}` and `**/`; a `\\` makes what follows it an ordinary character".into()
+            }
             Self::PermittedWildcard { domain } => format!(
                 "a permitted domain covers every name below it: write {}",
                 domain.trim_start_matches(['*', '.'])

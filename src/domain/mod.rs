@@ -18,6 +18,7 @@ pub mod host;
 pub mod key_algorithm;
 pub mod name;
 pub mod name_constraints;
+pub mod pattern;
 pub mod progress;
 pub mod role;
 pub mod serial_number;
