@@ -11,6 +11,7 @@ mod check_cluster;
 mod check_configuration;
 mod check_hostile;
 mod e2e;
+mod expiry_files;
 mod help;
 mod init;
 mod json;
