@@ -1,4 +1,4 @@
-//! Bytes to values and back: the only layer that names rcgen, x509-parser, ring, pem, pkcs8 and
+//! Bytes to values and back: the only layer that names rcgen, x509-parser, ring, base64, pkcs8 and
 //! aws-lc-rs.
 
 pub mod certificate;

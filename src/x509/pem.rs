@@ -14,6 +14,11 @@ use zeroize::Zeroizing;
 
 use super::error::Error;
 
+mod line;
+mod outline;
+
+pub use outline::{Outline, outlines};
+
 /// A PEM block, decoded.
 pub struct Block {
     /// What stands after BEGIN, such as `CERTIFICATE`.
@@ -53,22 +58,32 @@ pub enum Oddity {
 /// UTF-16, or base64 without boundaries, that is the only item.
 #[must_use]
 pub fn scan(bytes: &[u8]) -> Vec<Result<Block, Error>> {
-    if matches!(
-        bytes,
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [b'-', 0, ..] | [0, b'-', ..]
-    ) {
+    if is_utf_16(bytes) {
         return vec![Err(Error::PemUtf16)];
     }
-    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let mut scanner = Scanner::default();
-    for line in lines(text) {
-        scanner.read(&line);
-    }
-    scanner.abandon();
-    if scanner.found.is_empty() && is_bare_base64(text) {
+    let found: Vec<_> = outlines(bytes).map(|outline| read(&outline)).collect();
+    if found.is_empty() && is_bare_base64(bytes) {
         return vec![Err(Error::PemWithoutBoundaries)];
     }
-    scanner.found
+    found
+}
+
+/// Decodes a block that may be a private key.
+fn read(outline: &Outline<'_>) -> Result<Block, Error> {
+    if let Some(error) = outline.flaw() {
+        return Err(error);
+    }
+    let mut characters = Zeroizing::new(Vec::new());
+    let mut contents = Zeroizing::new(Vec::new());
+    outline.decode_into(&mut characters, &mut contents)?;
+    Ok(Block {
+        label: outline.label.to_owned(),
+        line: outline.line,
+        end_line: outline.end_line,
+        headers: outline.headers.clone(),
+        contents,
+        oddity: outline.oddity,
+    })
 }
 
 /// A PEM block: LF, 64 columns (RFC 7468 3).
@@ -92,279 +107,46 @@ impl Debug for Block {
     }
 }
 
-impl Display for Oddity {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Oddity {
+    /// It in words, of the block as `it`.
+    #[must_use]
+    pub fn because(self) -> &'static str {
+        match self {
             Self::BlankLine => "it has a blank line among the base64",
             Self::CarriageReturn => "its lines end in a carriage return alone",
             Self::Glued => "its END line goes on, or it begins on the END line of another block",
             Self::Headers => "no blank line follows its headers",
             Self::Indented => "its BEGIN or END line is indented",
-        })
-    }
-}
-
-#[derive(Default)]
-struct Scanner<'a> {
-    found: Vec<Result<Block, Error>>,
-    open: Option<Open<'a>>,
-}
-
-impl<'a> Scanner<'a> {
-    fn read(&mut self, line: &Line<'a>) {
-        if let Some(begin) = Boundary::read(line.text, b"-----BEGIN ") {
-            self.begin(line, &begin, begin.indentation());
-        } else if let Some(end) = Boundary::read(line.text, b"-----END ") {
-            self.end(line, &end);
-        } else if let Some(open) = &mut self.open {
-            open.read(line);
-        }
-    }
-
-    fn begin(&mut self, line: &Line<'a>, begin: &Boundary<'a>, oddity: Option<Oddity>) {
-        self.abandon();
-        let goes_on = !begin.rest.trim_ascii().is_empty();
-        self.open = Some(Open {
-            label: begin.label,
-            line: line.number,
-            part: Part::Start,
-            headers: Vec::new(),
-            base64: Vec::new(),
-            error: goes_on.then(|| Error::PemBeginLine {
-                label: begin.label.to_owned(),
-                line: line.number,
-            }),
-            oddity: oddity.or_else(|| line.oddity()),
-        });
-    }
-
-    fn end(&mut self, line: &Line<'a>, end: &Boundary<'a>) {
-        let glued = !end.rest.trim_ascii().is_empty();
-        let found = match self.open.take() {
-            Some(mut open) => {
-                open.note(end.indentation());
-                open.note(glued.then_some(Oddity::Glued));
-                open.close(end.label, line.number)
-            }
-            None => Err(Error::PemBeginMissing {
-                label: end.label.to_owned(),
-                line: line.number,
-            }),
-        };
-        self.found.push(found);
-        if let Some(begin) = Boundary::read(end.rest, b"-----BEGIN ") {
-            self.begin(line, &begin, Some(Oddity::Glued));
-        }
-    }
-
-    /// A block that is open and will not be closed.
-    fn abandon(&mut self) {
-        if let Some(open) = self.open.take() {
-            let missing = || Error::PemEndMissing {
-                label: open.label.to_owned(),
-                line: open.line,
-            };
-            self.found.push(Err(open.error.unwrap_or_else(missing)));
         }
     }
 }
 
-/// A block whose END line has not come yet.
-struct Open<'a> {
-    label: &'a str,
-    line: usize,
-    part: Part,
-    headers: Vec<(String, String)>,
-    base64: Vec<&'a [u8]>,
-    /// The first thing that is wrong with it.
-    error: Option<Error>,
-    oddity: Option<Oddity>,
-}
-
-/// What the next line of a block may be.
-#[derive(Clone, Copy, PartialEq)]
-enum Part {
-    Start,
-    Headers,
-    Base64,
-}
-
-impl<'a> Open<'a> {
-    fn read(&mut self, line: &Line<'a>) {
-        let text = line.text.trim_ascii();
-        match self.part {
-            Part::Base64 if text.is_empty() => self.note(Some(Oddity::BlankLine)),
-            Part::Base64 => self.read_base64(text, line.number),
-            Part::Start | Part::Headers if text.is_empty() => self.part = Part::Base64,
-            Part::Start | Part::Headers => self.read_header(line, text),
-        }
-    }
-
-    fn read_header(&mut self, line: &Line<'a>, text: &'a [u8]) {
-        let text_or_odd = String::from_utf8_lossy(text);
-        if let Some((name, value)) = text_or_odd.split_once(':') {
-            self.part = Part::Headers;
-            let header = (name.trim_end().to_owned(), value.trim_start().to_owned());
-            self.headers.push(header);
-        } else if self.part == Part::Headers
-            && line.text.first().is_some_and(u8::is_ascii_whitespace)
-        {
-            // A header that goes on (RFC 1421 4.4).
-            if let Some((_, value)) = self.headers.last_mut() {
-                value.push_str(&text_or_odd);
-            }
-        } else {
-            self.note((self.part == Part::Headers).then_some(Oddity::Headers));
-            self.part = Part::Base64;
-            self.read_base64(text, line.number);
-        }
-    }
-
-    fn read_base64(&mut self, text: &'a [u8], line: usize) {
-        if text.iter().all(is_base64) {
-            self.base64.push(text);
-        } else {
-            self.fail(line);
-        }
-    }
-
-    fn fail(&mut self, line: usize) {
-        self.error.get_or_insert_with(|| Error::PemBase64 {
-            label: self.label.to_owned(),
-            line,
-        });
-    }
-
-    fn note(&mut self, oddity: Option<Oddity>) {
-        self.oddity = self.oddity.or(oddity);
-    }
-
-    fn close(mut self, end: &str, end_line: usize) -> Result<Block, Error> {
-        if let Some(error) = self.error.take() {
-            return Err(error);
-        }
-        let label = self.label.to_owned();
-        if label != end {
-            return Err(Error::PemEndMismatch {
-                label,
-                end: end.to_owned(),
-                line: end_line,
-            });
-        }
-        if self.base64.is_empty() {
-            let line = self.line;
-            return Err(Error::PemEmpty { label, line });
-        }
-        let Some(contents) = decode(&self.base64) else {
-            let line = end_line - 1;
-            return Err(Error::PemBase64 { label, line });
-        };
-        Ok(Block {
-            label,
-            line: self.line,
-            end_line,
-            headers: self.headers,
-            contents,
-            oddity: self.oddity,
-        })
+impl Display for Oddity {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(self.because())
     }
 }
 
-/// Base64 is decoded by the pem crate, which wants a whole block.
-fn decode(lines: &[&[u8]]) -> Option<Zeroizing<Vec<u8>>> {
-    const BEGIN: &str = "-----BEGIN X-----\n";
-    const END: &str = "\n-----END X-----\n";
-    let length: usize = lines.iter().map(|line| line.len()).sum();
-    let mut block = Zeroizing::new(Vec::with_capacity(BEGIN.len() + length + END.len()));
-    block.extend_from_slice(BEGIN.as_bytes());
-    for line in lines {
-        block.extend(line.iter().filter(|octet| !octet.is_ascii_whitespace()));
-    }
-    block.extend_from_slice(END.as_bytes());
-    let decoded = pem::parse(&block).ok()?;
-    Some(Zeroizing::new(decoded.into_contents()))
+fn is_utf_16(bytes: &[u8]) -> bool {
+    matches!(
+        bytes,
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [b'-', 0, ..] | [0, b'-', ..]
+    )
 }
 
-fn is_base64(octet: &u8) -> bool {
-    octet.is_ascii_alphanumeric() || matches!(octet, b'+' | b'/' | b'=' | b' ' | b'\t')
+/// Without a byte order mark.
+fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
 }
 
 /// Whether this is DER (`MI` is how its first octets look) in base64, and nothing else.
-fn is_bare_base64(text: &[u8]) -> bool {
-    let text = text.trim_ascii();
+fn is_bare_base64(bytes: &[u8]) -> bool {
+    let text = without_mark(bytes).trim_ascii();
     text.starts_with(b"MI")
         && text.len() >= 64
         && text
             .iter()
-            .all(|octet| is_base64(octet) || matches!(octet, b'\r' | b'\n'))
-}
-
-/// A BEGIN or END line, taken apart.
-struct Boundary<'a> {
-    indented: bool,
-    label: &'a str,
-    /// What follows the dashes.
-    rest: &'a [u8],
-}
-
-impl<'a> Boundary<'a> {
-    /// None for a line that only mentions one: a boundary stands first on its line.
-    fn read(line: &'a [u8], opening: &[u8]) -> Option<Self> {
-        let start = line.iter().position(|octet| *octet > b' ')?;
-        let after = line[start..].strip_prefix(opening)?;
-        let length = after.windows(5).position(|octets| octets == b"-----")?;
-        let (label, rest) = after.split_at(length);
-        let label = str::from_utf8(label)
-            .ok()
-            .filter(|label| !label.contains(|c: char| c.is_control()))?;
-        Some(Self {
-            indented: start > 0,
-            label,
-            rest: &rest[5..],
-        })
-    }
-
-    fn indentation(&self) -> Option<Oddity> {
-        self.indented.then_some(Oddity::Indented)
-    }
-}
-
-/// A line without its end.
-struct Line<'a> {
-    number: usize,
-    text: &'a [u8],
-    carriage_return: bool,
-}
-
-impl Line<'_> {
-    fn oddity(&self) -> Option<Oddity> {
-        self.carriage_return.then_some(Oddity::CarriageReturn)
-    }
-}
-
-/// Lines end in LF, CRLF or CR.
-fn lines(text: &[u8]) -> impl Iterator<Item = Line<'_>> {
-    let mut rest = text;
-    (1..).map_while(move |number| {
-        if rest.is_empty() {
-            return None;
-        }
-        let is_end = |octet: &u8| matches!(octet, b'\n' | b'\r');
-        let length = rest.iter().position(is_end).unwrap_or(rest.len());
-        let (line, end) = rest.split_at(length);
-        let (carriage_return, skipped) = match end {
-            [b'\r', b'\n', ..] => (false, 2),
-            [b'\r', ..] => (true, 1),
-            [_, ..] => (false, 1),
-            [] => (false, 0),
-        };
-        rest = &end[skipped..];
-        Some(Line {
-            number,
-            text: line,
-            carriage_return,
-        })
-    })
+            .all(|octet| outline::is_base64(octet) || matches!(octet, b'\r' | b'\n'))
 }
 
 #[cfg(test)]
