@@ -12,6 +12,7 @@ mod check_configuration;
 mod check_hostile;
 mod e2e;
 mod expiry_files;
+mod expiry_shapes;
 mod help;
 mod init;
 mod json;

@@ -1,7 +1,18 @@
 //! The bytes of a file, taken apart: PEM with any number of blocks, or DER, one after another.
+//!
+//! What it is shows from the bytes, never from a name. Other readers lose a certificate in silence
+//! that stands behind a byte order mark, on the line of another block's end, or behind a block that is
+//! damaged; and that may be the one that has expired. Here each block is one of the three: found, an
+//! error with its line, or not inspected. Blocks that may be private keys are not decoded.
 
+use std::collections::HashSet;
+
+use crate::domain::digest::Digest;
 use crate::domain::expiry::ReadReason;
-use crate::x509::dated::Dated;
+use crate::x509::dated::{self, Dated, Reading};
+use crate::x509::error::Error;
+use crate::x509::kind::{self, Kind};
+use crate::x509::pem::{self, Oddity, Outline};
 
 /// Everything in a file.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -75,9 +86,213 @@ pub enum Note {
     TrailingData,
 }
 
-/// Takes the bytes of a file apart.
+/// Takes the bytes of a file apart. Empty contents say that there is nothing of interest.
 #[must_use]
 pub fn decode(bytes: &[u8]) -> Contents {
-    let _ = bytes;
-    Contents::default()
+    let mut decoder = Decoder::default();
+    decoder.read_der(bytes);
+    if decoder.contents.found.is_empty() {
+        decoder.read_pem(bytes);
+    }
+    let mut contents = decoder.contents;
+    if contents.is_empty() {
+        let error = pem::not_pem(bytes);
+        contents
+            .errors
+            .extend(error.map(|it| damaged(&it, None, None)));
+    }
+    contents
+}
+
+impl Contents {
+    /// Whether there is nothing of interest.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty() && self.errors.is_empty() && self.not_inspected.is_empty()
+    }
+}
+
+#[derive(Default)]
+struct Decoder {
+    contents: Contents,
+    seen: HashSet<Digest>,
+    /// Blocks or objects so far.
+    count: usize,
+}
+
+impl Decoder {
+    /// One object after another, until something is none.
+    fn read_der(&mut self, bytes: &[u8]) {
+        let mut rest = bytes;
+        while let Some(kind) = Kind::of(rest) {
+            self.count += 1;
+            let length = match kind {
+                Kind::Certificate => self.keep_der(dated::certificate(rest)),
+                Kind::Crl => self.keep_der(dated::crl(rest)),
+                other => {
+                    let kind = not_inspected(other);
+                    let one = NotInspected { line: None, kind };
+                    self.contents.not_inspected.push(one);
+                    None
+                }
+            };
+            let Some(length) = length.or_else(|| kind::length(rest)) else {
+                return;
+            };
+            rest = rest[length..].trim_ascii_start();
+        }
+        if let (Some(last), false) = (self.contents.found.last_mut(), rest.is_empty()) {
+            last.note.get_or_insert(Note::TrailingData);
+        }
+    }
+
+    /// Answers with the length of what was read.
+    fn keep_der(&mut self, reading: Result<Reading, Error>) -> Option<usize> {
+        match reading {
+            Ok(reading) => {
+                let note = reading.openssl_rejects.map(Note::OpensslRejects);
+                let length = reading.length;
+                self.keep(reading.dated, None, note);
+                Some(length)
+            }
+            Err(error) => {
+                self.refuse(&error, None);
+                None
+            }
+        }
+    }
+
+    fn read_pem(&mut self, bytes: &[u8]) {
+        for outline in pem::outlines(bytes) {
+            self.count += 1;
+            match Label::of(outline.label) {
+                Label::Dated(kind) => self.read_block(&outline, kind),
+                Label::NotInspected(kind) => {
+                    let line = Some(outline.line);
+                    let one = NotInspected { line, kind };
+                    self.contents.not_inspected.push(one);
+                }
+            }
+        }
+    }
+
+    fn read_block(&mut self, outline: &Outline<'_>, block: Block) {
+        let flaw = outline.flaw();
+        if let Some(error) = &flaw {
+            self.refuse(error, error.line());
+            // What ends as a key may be one. Otherwise the end is only misspelt.
+            if outline.other_end().is_none_or(is_key) {
+                return;
+            }
+        }
+        let reading = outline.decode().and_then(|octets| {
+            let reading = match block {
+                Block::Crl => dated::crl(&octets),
+                Block::Certificate | Block::Trusted => dated::certificate(&octets),
+            };
+            reading.map(|reading| (reading.length < octets.len(), reading))
+        });
+        match reading {
+            Ok((goes_on, reading)) => {
+                let oddity = outline.oddity.map(Oddity::because);
+                let headers = outline.has_headers().then_some("it has headers");
+                let rejects = oddity.or(headers).or(reading.openssl_rejects);
+                let rejects = rejects.map(Note::OpensslRejects);
+                // OpenSSL's own data stand behind a trusted certificate.
+                let is_odd = goes_on && block != Block::Trusted;
+                let note = rejects.or_else(|| is_odd.then_some(Note::TrailingData));
+                self.keep(reading.dated, Some(outline.line), note);
+            }
+            // One error for each block.
+            Err(_) if flaw.is_some() => {}
+            Err(error) => self.refuse(&error, error.line().or(Some(outline.line))),
+        }
+    }
+
+    fn keep(&mut self, dated: Dated, line: Option<usize>, note: Option<Note>) {
+        if self.seen.insert(dated.fingerprint) {
+            let index = self.count;
+            self.contents.found.push(Found {
+                index,
+                line,
+                dated,
+                note,
+            });
+        }
+    }
+
+    fn refuse(&mut self, error: &Error, line: Option<usize>) {
+        let error = damaged(error, Some(self.count), line);
+        self.contents.errors.push(error);
+    }
+}
+
+fn damaged(error: &Error, index: Option<usize>, line: Option<usize>) -> Damaged {
+    let reason = match error {
+        Error::CertificateDamaged { .. } => ReadReason::BadDer,
+        Error::CrlDamaged { .. } => ReadReason::BadCrl,
+        Error::DateDamaged { .. } => ReadReason::BadTime,
+        _ => ReadReason::BadPem,
+    };
+    let message = match error {
+        Error::PemBeginLine { .. } | Error::PemUtf16 | Error::PemWithoutBoundaries => {
+            format!("{error}: {}", error.hint())
+        }
+        _ => error.to_string(),
+    };
+    Damaged {
+        index,
+        line,
+        reason,
+        message,
+    }
+}
+
+/// What the label of a PEM block promises.
+#[derive(Clone, Copy)]
+enum Label {
+    Dated(Block),
+    /// It is never decoded: it may be a private key.
+    NotInspected(NotInspectedKind),
+}
+
+/// A block that is decoded.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Block {
+    Certificate,
+    Crl,
+    /// A certificate, and what OpenSSL trusts it for.
+    Trusted,
+}
+
+impl Label {
+    /// The labels are those of OpenSSL's pem.h.
+    fn of(label: &str) -> Self {
+        let kind = match label {
+            "CERTIFICATE" | "X509 CERTIFICATE" => return Self::Dated(Block::Certificate),
+            "TRUSTED CERTIFICATE" => return Self::Dated(Block::Trusted),
+            "X509 CRL" => return Self::Dated(Block::Crl),
+            "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => NotInspectedKind::Csr,
+            "CMS" | "PKCS7" | "PKCS #7 SIGNED DATA" => NotInspectedKind::Pkcs7,
+            label if is_key(label) => NotInspectedKind::Key,
+            _ => NotInspectedKind::Other,
+        };
+        Self::NotInspected(kind)
+    }
+}
+
+/// Whether a label is that of a key, or of its parameters.
+fn is_key(label: &str) -> bool {
+    label.ends_with(" KEY") || label.ends_with(" PARAMETERS")
+}
+
+fn not_inspected(kind: Kind) -> NotInspectedKind {
+    match kind {
+        Kind::Jks => NotInspectedKind::Jks,
+        Kind::Key => NotInspectedKind::Key,
+        Kind::Pkcs7 => NotInspectedKind::Pkcs7,
+        Kind::Pkcs12 => NotInspectedKind::Pkcs12,
+        Kind::Request => NotInspectedKind::Csr,
+        Kind::Certificate | Kind::Crl => NotInspectedKind::Other,
+    }
 }

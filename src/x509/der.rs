@@ -51,10 +51,50 @@ impl<'a> Element<'a> {
         elements.next().is_none().then_some(fields)
     }
 
+    /// The elements in it, to be taken one by one; no memory is taken for them.
+    pub(super) fn fields(&self) -> Fields<'a> {
+        Fields(self.content)
+    }
+
     /// The one element in it, as behind an explicit tag.
     pub(super) fn only(&self) -> Option<Self> {
         let elements = self.elements()?;
         <[Self; 1]>::try_from(elements).ok().map(|[only]| only)
+    }
+}
+
+/// The elements that are left of those within another.
+#[derive(Clone)]
+pub(super) struct Fields<'a>(&'a [u8]);
+
+impl<'a> Fields<'a> {
+    /// The next element, if it has this tag.
+    pub(super) fn take(&mut self, tag: u8) -> Option<Element<'a>> {
+        self.take_one_of(&[tag])
+    }
+
+    /// The next element, if it has one of these tags.
+    pub(super) fn take_one_of(&mut self, tags: &[u8]) -> Option<Element<'a>> {
+        let (element, rest) = Element::first(self.0)?;
+        let element = Some(element).filter(|element| tags.contains(&element.tag))?;
+        self.0 = rest;
+        Some(element)
+    }
+
+    /// Whether all of them are elements that are as `is_right` has it.
+    pub(super) fn all(mut self, mut is_right: impl FnMut(&Element<'a>) -> bool) -> bool {
+        while !self.0.is_empty() {
+            match Element::first(self.0) {
+                Some((element, rest)) if is_right(&element) => self.0 = rest,
+                _ => return false,
+            }
+        }
+        true
+    }
+
+    /// Whether there are no more.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }
 

@@ -122,6 +122,16 @@ const VALUES: [u8; 9] = [
     BMP_STRING,
 ];
 
+/// Whether OpenSSL reads this as the value of an attribute: [`DistinguishedName::from_der`] without the
+/// name.
+pub(super) fn is_value(value: &Element<'_>) -> bool {
+    match value.tag {
+        UTF8_STRING => std::str::from_utf8(value.content).is_ok(),
+        BMP_STRING | UNIVERSAL_STRING => to_utf8(value).is_some(),
+        tag => VALUES.contains(&tag),
+    }
+}
+
 /// The octets of a string in UTF-8, as `ASN1_STRING_to_UTF8` makes them: the types of one octet a
 /// character are Latin-1, whatever they claim. None for what is no string.
 pub(super) fn to_utf8(value: &Element<'_>) -> Option<Vec<u8>> {

@@ -20,6 +20,15 @@ pub enum Error {
         /// What is wrong.
         because: &'static str,
     },
+    /// A date that is none.
+    DateDamaged {
+        /// Which, such as `notAfter`.
+        field: &'static str,
+        /// Its octets, escaped.
+        octets: String,
+        /// What is wrong.
+        because: &'static str,
+    },
     /// A private key of an algorithm that zpki does not sign with.
     KeyAlgorithm {
         /// The algorithm, as [`super::public_key::describe`] names it.
@@ -153,6 +162,11 @@ impl Display for Error {
         match self {
             Self::CertificateDamaged { because } => write!(f, "not a certificate: {because}"),
             Self::CrlDamaged { because } => write!(f, "not a CRL: {because}"),
+            Self::DateDamaged {
+                field,
+                octets,
+                because,
+            } => write!(f, "{field} is no date, {}: {because}", Quoted(octets)),
             Self::KeyMismatch { subject } => write!(
                 f,
                 "the private key does not belong to the certificate of {}",
@@ -273,7 +287,7 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> String {
         match self {
-            Self::CertificateDamaged { .. } | Self::CrlDamaged { .. } => {
+            Self::CertificateDamaged { .. } | Self::CrlDamaged { .. } | Self::DateDamaged { .. } => {
                 "take the file anew from where it came from".into()
             }
             Self::KeyMismatch { .. } => "give the key that was made with the certificate".into(),

@@ -4,6 +4,7 @@
 pub mod certificate;
 pub mod crl;
 pub mod csr;
+mod date;
 pub mod dated;
 mod der;
 pub mod digest;
@@ -13,6 +14,7 @@ pub mod error;
 pub mod extensions;
 mod form;
 pub mod issue;
+pub mod kind;
 pub mod name;
 pub mod passphrase;
 pub mod path_certificate;

@@ -33,6 +33,15 @@ pub fn common_name(name: &X509Name<'_>) -> Option<String> {
     Some(Plain(&text(last.attr_value())?).to_string())
 }
 
+/// The first value of the attribute of this keyword (RFC 4514 3), such as `CN`, as it stands: nothing
+/// is escaped.
+#[must_use]
+pub fn first_value(name: &X509Name<'_>, attribute: &str) -> Option<String> {
+    let mut attributes = name.iter_attributes();
+    let is_it = |it: &&AttributeTypeAndValue<'_>| keyword(it.attr_type()) == Some(attribute);
+    text(attributes.find(is_it)?.attr_value())
+}
+
 /// A subjectAltName entry. An entry that is damaged is told, as `Other`.
 #[must_use]
 pub fn alt_name(name: &GeneralName<'_>) -> AltName {

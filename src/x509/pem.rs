@@ -8,11 +8,14 @@
 
 use std::fmt::{self, Debug, Display, Formatter};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use pkcs8::LineEnding;
 use pkcs8::der::pem::encode_string;
 use zeroize::Zeroizing;
 
 use super::error::Error;
+use super::kind;
 
 mod line;
 mod outline;
@@ -137,6 +140,27 @@ fn is_utf_16(bytes: &[u8]) -> bool {
 /// Without a byte order mark.
 fn without_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
+}
+
+/// What is wrong with a file in which nothing was found and that should have been PEM: UTF-16, or
+/// the base64 of something that begins as a certificate or a CRL does.
+#[must_use]
+pub fn not_pem(bytes: &[u8]) -> Option<Error> {
+    /// In either byte order.
+    const BEGIN: &[u8] = b"-\0-\0-\0-\0-\0B\0E\0G\0I\0N";
+    if bytes.contains(&0) && bytes.windows(BEGIN.len()).any(|part| part == BEGIN) {
+        return Some(Error::PemUtf16);
+    }
+    let is_dated = is_bare_base64(bytes) && begins_as_dated(without_mark(bytes).trim_ascii());
+    is_dated.then_some(Error::PemWithoutBoundaries)
+}
+
+/// Whether base64 begins as a certificate or a CRL does. Where a private key has its version they
+/// have a SEQUENCE: of a key, no more than that is decoded.
+fn begins_as_dated(base64: &[u8]) -> bool {
+    let octets = |count| STANDARD.decode(base64.get(..count)?).ok();
+    octets(8).is_some_and(|octets| kind::is_nested(&octets))
+        && octets(16).is_some_and(|octets| kind::may_be_dated(&octets))
 }
 
 /// Whether this is DER (`MI` is how its first octets look) in base64, and nothing else.
