@@ -20,6 +20,7 @@ pub mod name;
 pub mod name_constraints;
 pub mod pattern;
 pub mod progress;
+pub mod remaining;
 pub mod role;
 pub mod serial_number;
 pub mod server_conf;
