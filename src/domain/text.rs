@@ -2,6 +2,8 @@
 //! would act on.
 
 use std::fmt::{self, Display, Formatter, Write as _};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 /// Shows text in backticks; control characters, backticks' neighbours in mischief (bidirectional
 /// overrides and the like) and over-long text are made harmless.
@@ -68,6 +70,22 @@ fn write_safe(f: &mut Formatter<'_>, character: char) -> fmt::Result {
     }
 }
 
+/// A path, whole: octets that are no UTF-8 as `\xff`, all else as it is. For a terminal, [`Plain`] it.
+#[derive(Clone, Copy, Debug)]
+pub struct PathText<'a>(pub &'a Path);
+
+impl Display for PathText<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for chunk in self.0.as_os_str().as_bytes().utf8_chunks() {
+            f.write_str(chunk.valid())?;
+            for octet in chunk.invalid() {
+                write!(f, "\\x{octet:02x}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Octets in lower-case hexadecimal.
 #[derive(Clone, Copy, Debug)]
 pub struct Hex<'a>(pub &'a [u8]);
@@ -104,6 +122,8 @@ pub(super) use serialize_as_text;
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+
     use super::*;
 
     #[test]
@@ -112,6 +132,16 @@ mod tests {
         assert_eq!(Quoted("x\u{202e}y").to_string(), r"`x\u{202e}y`");
         assert_eq!(Plain("grün\t").to_string(), r"grün\t");
         assert_eq!(Quoted::character(' ').to_string(), "a space");
+    }
+
+    #[test]
+    fn a_path_is_shown_whole() {
+        let path = |octets: &'static [u8]| PathText(Path::new(OsStr::from_bytes(octets)));
+        assert_eq!(path(b"/a/gr\xc3\xbcn\n").to_string(), "/a/grün\n");
+        assert_eq!(
+            path(b"/\xff\xc3a\xe2\x82").to_string(),
+            r"/\xff\xc3a\xe2\x82"
+        );
     }
 
     #[test]
