@@ -196,6 +196,11 @@ pub enum Invalid {
         /// What was given.
         text: String,
     },
+    /// A file that node_exporter's textfile collector would not read.
+    Textfile {
+        /// What was given.
+        path: String,
+    },
     /// A threshold that is neither a duration nor a percentage nor one of each.
     Threshold {
         /// What was given.
@@ -327,6 +332,9 @@ impl Display for Invalid {
             Self::SerialNumber { text } => {
                 write!(f, "{} is not a serial number in hexadecimal", Quoted(text))
             }
+            Self::Textfile { path } => {
+                write!(f, "the path {} does not end in `.prom`", Quoted(path))
+            }
             Self::Threshold { text } => {
                 write!(f, "{} is not a threshold", Quoted(text))
             }
@@ -390,6 +398,7 @@ impl Invalid {
             ),
             Self::Percentage { .. } => "give a percentage such as 33%, or a time such as 30d".into(),
             Self::SerialNumber { .. } => "a serial number is 1 to 40 hexadecimal digits, as `zpki list` shows it".into(),
+            Self::Textfile { .. } => "node_exporter's textfile collector reads only files whose names end in .prom: give one in its directory, such as /var/lib/prometheus/node-exporter/zpki.prom".into(),
             Self::Threshold { .. } => "give what has to remain: a time such as 30d, a share of the lifetime such as 25%, or 30d,25% for the lesser of both".into(),
         }
     }

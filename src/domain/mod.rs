@@ -27,6 +27,7 @@ pub mod server_conf;
 pub mod server_line;
 pub mod settings;
 pub mod text;
+pub mod textfile;
 pub mod threshold;
 pub mod validity;
 pub mod words;

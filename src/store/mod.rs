@@ -30,6 +30,7 @@ pub mod snapshot;
 pub mod target;
 #[cfg(test)]
 mod testing;
+pub mod textfile;
 pub mod transaction;
 
 pub use self::error::Error;

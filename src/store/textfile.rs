@@ -1,0 +1,151 @@
+//! Metrics for node_exporter's textfile collector: one file, replaced at once.
+//!
+//! The collector drops a file whole when it may not read it or finds half a line, and serves an old
+//! one for ever. So it must never see half a file, and a run that fails must leave the last good one.
+
+use std::path::{Path, PathBuf};
+use std::process;
+
+use rustix::fs::{AtFlags, FileType};
+
+use super::error::Error;
+use super::fault::Faults;
+use super::root::Root;
+use crate::domain::textfile::TextfilePath;
+
+/// node_exporter runs as a user of its own.
+const MODE: u32 = 0o644;
+
+/// Puts `bytes` in place of the file at `path`, whatever the umask. A symbolic link there is replaced
+/// and not followed. On failure what was there stays, and nothing is left beside it.
+///
+/// # Errors
+/// [`Error::NotAFile`] when something else than a file or a link stands there; [`Error::Io`]. When the
+/// directory cannot be synced, the new file is in place all the same, and whole.
+pub fn write(path: &TextfilePath, bytes: &[u8]) -> Result<(), Error> {
+    write_with(path.as_ref(), bytes, &Faults::default())
+}
+
+fn write_with(path: &Path, bytes: &[u8], faults: &Faults) -> Result<(), Error> {
+    let not_a_file = || Error::NotAFile {
+        path: path.to_owned(),
+    };
+    let name = Path::new(path.file_name().ok_or_else(not_a_file)?);
+    let root = Root::open(path.parent().unwrap_or_else(|| Path::new("")), faults)?;
+    if let Some(stat) = root.stat(name, AtFlags::SYMLINK_NOFOLLOW)? {
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile | FileType::Symlink => {}
+            _ => return Err(not_a_file()),
+        }
+    }
+    let stage = stage(name);
+    replace(&root, &stage, name, bytes).inspect_err(|_| _ = root.remove(&stage))?;
+    root.sync_directory(Path::new(""))
+}
+
+fn replace(root: &Root, stage: &Path, name: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let file = root.write_stage(stage, MODE, bytes)?;
+    root.sync_file(&file, stage)?;
+    root.rename(stage, name)
+}
+
+/// A name that the collector does not read, and that no other run has: two runs at once, of a timer and
+/// of a person, must not put each other's half in place.
+fn stage(name: &Path) -> PathBuf {
+    format!(".{}.{}.tmp", name.display(), process::id()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::ErrorKind;
+    use std::os::unix::fs::symlink;
+
+    use super::super::testing::listing;
+    use super::*;
+
+    fn write_at(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+        write_with(path, bytes, &Faults::default())
+    }
+
+    #[test]
+    fn the_file_is_replaced_and_nothing_is_left_beside_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("zpki.prom");
+        for text in ["a 1\n", "a 2\n"] {
+            write_at(&path, text.as_bytes()).unwrap();
+            let found: Vec<_> = listing(dir.path()).into_iter().collect();
+            assert_eq!(found, [("zpki.prom".to_owned(), format!("0644 {text}"))]);
+        }
+    }
+
+    #[test]
+    fn a_failure_leaves_the_old_file_alone() {
+        for step in 0.. {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("zpki.prom");
+            fs::write(&path, "old").unwrap();
+            let faults = Faults::fail_at(step, ErrorKind::StorageFull);
+            let written = write_with(&path, b"new", &faults);
+            if !faults.struck() {
+                written.unwrap();
+                // Making it, writing it, its mode, making it durable, putting it in place.
+                assert_eq!(step, 6);
+                break;
+            }
+            written.unwrap_err();
+            let found: Vec<_> = listing(dir.path()).into_keys().collect();
+            assert_eq!(found, ["zpki.prom"], "step {step}");
+            let is_in_place = step == 5;
+            let text = fs::read_to_string(&path).unwrap();
+            assert_eq!(text, if is_in_place { "new" } else { "old" }, "step {step}");
+        }
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_removed() {
+        for step in 0..6 {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("zpki.prom");
+            fs::write(&path, "old").unwrap();
+            write_with(&path, b"new", &Faults::crash_at(step)).unwrap_err();
+            assert!(matches!(&*fs::read(&path).unwrap(), b"old" | b"new"));
+            write_at(&path, b"newer").unwrap();
+            let found: Vec<_> = listing(dir.path()).into_values().collect();
+            assert_eq!(found, ["0644 newer"], "step {step}");
+        }
+    }
+
+    #[test]
+    fn a_planted_link_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let inner = dir.path().join("textfiles");
+        fs::create_dir(&inner).unwrap();
+        let victim = dir.path().join("victim");
+        fs::write(&victim, "victim").unwrap();
+        let path = inner.join("zpki.prom");
+        for link in [&path, &inner.join(stage(Path::new("zpki.prom")))] {
+            symlink(&victim, link).unwrap();
+        }
+        write_at(&path, b"new").unwrap();
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "victim");
+        let found: Vec<_> = listing(&inner).into_iter().collect();
+        assert_eq!(found, [("zpki.prom".to_owned(), "0644 new".to_owned())]);
+    }
+
+    #[test]
+    fn only_a_file_is_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("zpki.prom");
+        fs::create_dir(&path).unwrap();
+        let error = write_at(&path, b"new").unwrap_err();
+        assert!(matches!(error, Error::NotAFile { .. }), "{error}");
+        assert_eq!(listing(dir.path()).len(), 1);
+        let error = write_at(&dir.path().join("absent/zpki.prom"), b"new").unwrap_err();
+        let absent = dir.path().join("absent");
+        assert_eq!(
+            error.to_string(),
+            format!("cannot open `{}`", absent.display())
+        );
+    }
+}
