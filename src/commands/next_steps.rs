@@ -8,6 +8,7 @@ use crate::domain::cluster::{Cluster, HaproxyFiles};
 use crate::domain::name::EntryName;
 use crate::domain::role::Role;
 use crate::domain::settings::AbsolutePath;
+use crate::domain::text::ShellWord;
 use crate::store::layout::{
     CA_KEY, CRL_FILE, HAPROXY_LINES, HostFolder, KEY_CERT, SERVER_SETTINGS, TRUST_BUNDLE,
 };
@@ -30,7 +31,7 @@ pub(super) fn of(
     files: &HaproxyFiles,
     running: bool,
 ) -> Vec<NextStep> {
-    let at = |path: PathBuf| shell_word(&directory.join(path).display().to_string());
+    let at = |path: PathBuf| ShellWord(&directory.join(path).display().to_string()).to_string();
     let of = |name: &EntryName, role| at(HostFolder::of(name, role).directory());
     let load_balancer = of(&EntryName::load_balancer(), Role::LoadBalancer);
     let mut steps = Vec::new();
@@ -70,7 +71,8 @@ pub(super) fn of(
         ["haproxy -c -f zato.config".to_owned()],
     ));
     let key = at(CA_KEY.into());
-    let directory = shell_word(&directory.display().to_string());
+    let directory = directory.display().to_string();
+    let directory = ShellWord(&directory);
     let what = format!("keep {key} off every other host, and back up {directory}");
     steps.push(step(what, []));
     steps
@@ -97,10 +99,7 @@ fn for_haproxy(cluster: &Cluster, files: &HaproxyFiles, folder: &str) -> NextSte
         );
     }
     let copy = |name: &str, target: &AbsolutePath| {
-        format!(
-            "{COPY} {folder}/{name} HOST:{}",
-            shell_word(target.as_str())
-        )
+        format!("{COPY} {folder}/{name} HOST:{}", ShellWord(target.as_str()))
     };
     let mut commands = vec![copy(TRUST_BUNDLE, &files.ca_file)];
     if settings.client_certificate.is_sent() {
@@ -113,14 +112,4 @@ fn for_haproxy(cluster: &Cluster, files: &HaproxyFiles, folder: &str) -> NextSte
         "copy HAProxy's files to where its lines name them, owned by the user that starts it",
         commands,
     )
-}
-
-/// The path as a shell takes it: a step is there to be copied.
-fn shell_word(path: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "/._-+@%=:,".contains(c);
-    if path.chars().all(plain) {
-        path.to_owned()
-    } else {
-        format!("'{}'", path.replace('\'', r"'\''"))
-    }
 }

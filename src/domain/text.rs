@@ -86,6 +86,21 @@ impl Display for PathText<'_> {
     }
 }
 
+/// Text as one word of a POSIX shell: in single quotes where it needs any.
+#[derive(Clone, Copy, Debug)]
+pub struct ShellWord<'a>(pub &'a str);
+
+impl Display for ShellWord<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let plain = |c: char| c.is_alphanumeric() || "/._-+@%=:,".contains(c);
+        if self.0.chars().all(plain) {
+            f.write_str(self.0)
+        } else {
+            write!(f, "'{}'", self.0.replace('\'', r"'\''"))
+        }
+    }
+}
+
 /// Octets in lower-case hexadecimal.
 #[derive(Clone, Copy, Debug)]
 pub struct Hex<'a>(pub &'a [u8]);
@@ -142,6 +157,17 @@ mod tests {
             path(b"/\xff\xc3a\xe2\x82").to_string(),
             r"/\xff\xc3a\xe2\x82"
         );
+    }
+
+    #[test]
+    fn a_word_is_quoted_where_a_shell_would_act_on_it() {
+        for (text, word) in [
+            ("/srv/pki-1.0/a@b%c", "/srv/pki-1.0/a@b%c"),
+            ("/srv/our pki", "'/srv/our pki'"),
+            ("it's $HOME", r"'it'\''s $HOME'"),
+        ] {
+            assert_eq!(ShellWord(text).to_string(), word);
+        }
     }
 
     #[test]
