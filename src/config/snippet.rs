@@ -1,12 +1,10 @@
 //! The texts that an engineer pastes: server lines for zato.config, `[crypto]` for server.conf.
 //! Their words are in `templates/`.
 
-use std::sync::LazyLock;
-
-use minijinja::syntax::SyntaxConfig;
-use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
+use minijinja::context;
 
 use super::haproxy::{begin_marker, end_marker, server_line};
+use super::template::{HAPROXY, SERVER_CONF, render};
 use crate::domain::crypto::Crypto;
 use crate::domain::server_line::ServerLine;
 
@@ -48,44 +46,6 @@ pub fn server_conf(crypto: &Crypto) -> String {
             public_key => crypto.public_key.as_str(),
         },
     )
-}
-
-const HAPROXY: &str = "haproxy.cfg";
-const SERVER_CONF: &str = "server.conf";
-
-/// Compiled once: `init` renders a server.conf for each of a thousand servers.
-static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
-    let mut templates = Environment::new();
-    templates.set_auto_escape_callback(|_| AutoEscape::None);
-    templates.set_syntax(syntax());
-    templates.set_undefined_behavior(UndefinedBehavior::Strict);
-    let sources = [
-        (HAPROXY, include_str!("../../templates/haproxy.cfg")),
-        (SERVER_CONF, include_str!("../../templates/server.conf")),
-    ];
-    for (name, source) in sources {
-        templates
-            .add_template(name, source)
-            .expect("the template is part of the program, and the tests render it");
-    }
-    templates
-});
-
-/// Statements of a template stand on lines of their own and leave nothing behind.
-fn syntax() -> SyntaxConfig {
-    SyntaxConfig::builder()
-        .keep_trailing_newline(true)
-        .lstrip_blocks(true)
-        .trim_blocks(true)
-        .build()
-        .expect("the delimiters are the default ones")
-}
-
-fn render(name: &str, values: Value) -> String {
-    TEMPLATES
-        .get_template(name)
-        .and_then(|template| template.render(values))
-        .expect("the tests render every branch of the template with the same values")
 }
 
 #[cfg(test)]

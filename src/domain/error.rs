@@ -191,6 +191,13 @@ pub enum Invalid {
         /// What was given.
         text: String,
     },
+    /// A path that cannot stand in the files of systemd, cron and Nagios.
+    PlainPath {
+        /// The path as given.
+        path: String,
+        /// What is wrong with it.
+        because: &'static str,
+    },
     /// A serial number that is not hexadecimal.
     SerialNumber {
         /// What was given.
@@ -321,8 +328,10 @@ impl Display for Invalid {
             Self::Options { text, because } => {
                 write!(f, "the options {} {because}", Quoted(text))
             }
-            Self::Path { path, because } => write!(f, "the path {} {because}", Quoted(path)),
             Self::Pattern { text, because } => write!(f, "the pattern {} {because}", Quoted(text)),
+            Self::Path { path, because } | Self::PlainPath { path, because } => {
+                write!(f, "the path {} {because}", Quoted(path))
+            }
             Self::PermittedWildcard { domain } => {
                 write!(f, "the permitted domain {} has a wildcard", Quoted(domain))
             }
@@ -397,6 +406,7 @@ impl Invalid {
                 domain.trim_start_matches(['*', '.'])
             ),
             Self::Percentage { .. } => "give a percentage such as 33%, or a time such as 30d".into(),
+            Self::PlainPath { .. } => "name it by an absolute path of letters, digits, spaces and the usual signs, such as a symbolic link to it".into(),
             Self::SerialNumber { .. } => "a serial number is 1 to 40 hexadecimal digits, as `zpki list` shows it".into(),
             Self::Textfile { .. } => "node_exporter's textfile collector reads only files whose names end in .prom: give one in its directory, such as /var/lib/prometheus/node-exporter/zpki.prom".into(),
             Self::Threshold { .. } => "give what has to remain: a time such as 30d, a share of the lifetime such as 25%, or 30d,25% for the lesser of both".into(),

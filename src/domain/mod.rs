@@ -19,6 +19,7 @@ pub mod key_algorithm;
 pub mod name;
 pub mod name_constraints;
 pub mod pattern;
+pub mod plain_path;
 pub mod progress;
 pub mod remaining;
 pub mod role;
