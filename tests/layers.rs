@@ -24,7 +24,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "domain", "x509", "verify", "audit", "plan", "config", "store", "system", "commands",
+            "domain", "x509", "verify", "audit", "plan", "config", "store", "scan", "system",
+            "commands",
         ],
     ),
 ];

@@ -2,6 +2,7 @@
 
 pub(super) mod check;
 pub(super) mod error;
+pub(super) mod expiry;
 pub(super) mod json;
 pub(super) mod text;
 
