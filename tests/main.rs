@@ -13,6 +13,7 @@ mod check_hostile;
 mod e2e;
 mod expiry_files;
 mod expiry_shapes;
+mod expiry_monitoring;
 mod help;
 mod init;
 mod json;

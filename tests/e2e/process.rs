@@ -88,7 +88,9 @@ pub(crate) fn tool(program: &str) -> Command {
 pub(crate) fn find(program: &str) -> PathBuf {
     // Debian keeps HAProxy in a directory that a user's PATH often lacks.
     let path = format!("{}:/usr/sbin:/sbin", env::var("PATH").unwrap_or_default());
+    let unpacked = test_tools().join("debian/usr");
     env::split_paths(&path)
+        .chain(["bin", "sbin"].map(|directory| unpacked.join(directory)))
         .map(|directory| directory.join(program))
         .find(|candidate| candidate.is_file())
         .unwrap_or_else(|| panic!("`{program}` is missing: run `make test`"))
@@ -96,11 +98,16 @@ pub(crate) fn find(program: &str) -> PathBuf {
 
 /// The Python that has the packages of tests/requirements.txt.
 pub(crate) fn python() -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-    let python = target.join("test-tools/venv/bin/python");
+    let python = test_tools().join("venv/bin/python");
     let shown = python.display();
     assert!(python.is_file(), "{shown} is missing: run `make test`");
     python
+}
+
+/// What tests/install-tools keeps under the target directory.
+fn test_tools() -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+    target.join("test-tools")
 }
 
 /// Runs `command` to its end; returns what it wrote to both streams. It must succeed.
