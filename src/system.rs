@@ -30,6 +30,10 @@ use interruption::Interruption;
 pub struct System {
     /// The instant of the run: read once. None when the clock shows a date outside 1970 to 9999.
     pub now: Option<OffsetDateTime>,
+    /// When the run began, for how long it has taken; None where that does not matter.
+    pub started: Option<std::time::Instant>,
+    /// Where this program is.
+    pub program: PathBuf,
     /// Environment variables.
     pub environment: BTreeMap<OsString, OsString>,
     /// The current directory; None when it was removed.
@@ -154,6 +158,8 @@ impl System {
         drop(interruption.listen());
         Self {
             now: clock(),
+            started: Some(std::time::Instant::now()),
+            program: std::env::current_exe().unwrap_or_else(|_| PathBuf::from("/usr/bin/zpki")),
             environment: std::env::vars_os().collect(),
             current_directory: std::env::current_dir().ok(),
             user: user(),
@@ -170,6 +176,12 @@ impl System {
             )),
             interruption,
         }
+    }
+
+    /// How long the run has taken.
+    #[must_use]
+    pub fn elapsed(&self) -> Option<std::time::Duration> {
+        self.started.map(|started| started.elapsed())
     }
 
     /// Whether standard error is a terminal that understands more than text.

@@ -445,8 +445,7 @@ const TEXTFILE: &str = "ZPKI_TEST_TEXTFILE";
 #[test]
 fn a_textfile_can_be_read_whatever_the_umask() {
     if let Some(path) = env::var_os(TEXTFILE) {
-        let path = path.into_string().unwrap().parse().unwrap();
-        return textfile::write(&path, b"x509_read_errors 0\n").unwrap();
+        return textfile::write(path.as_ref(), b"x509_read_errors 0\n").unwrap();
     }
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("zpki.prom");

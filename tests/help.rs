@@ -3,10 +3,11 @@
 use crate::sandbox::{Sandbox, golden, same};
 
 /// Every command, as a person types it.
-pub(crate) const COMMANDS: [&[&str]; 9] = [
+pub(crate) const COMMANDS: [&[&str]; 10] = [
     &[],
     &["check"],
     &["completions"],
+    &["expiry"],
     &["init"],
     &["list"],
     &["show"],
@@ -16,7 +17,7 @@ pub(crate) const COMMANDS: [&[&str]; 9] = [
 ];
 
 /// Commands whose `-h` is shorter than their `--help`.
-const WITH_A_SUMMARY: &[&[&str]] = &[&["check"], &["init"]];
+const WITH_A_SUMMARY: &[&[&str]] = &[&["check"], &["expiry"], &["init"]];
 
 #[test]
 fn the_help_is_as_committed() {

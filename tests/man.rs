@@ -348,7 +348,7 @@ fn files() -> Vec<(String, String)> {
 }
 
 /// What a page shows at work: commands, each behind what it is for.
-const EXAMPLES: [(&str, &[(&str, &str)]); 9] = [
+const EXAMPLES: [(&str, &[(&str, &str)]); 10] = [
     (
         "zpki",
         &[
@@ -386,6 +386,38 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 9] = [
             r"zpki completions bash \
     > ~/.local/share/bash-completion/completions/zpki",
         )],
+    ),
+    (
+        "zpki-expiry",
+        &[
+            (
+                "What runs out in a PKI directory; nothing is printed when all is well:",
+                "zpki -C /etc/zpki expiry",
+            ),
+            (
+                "Everything that HAProxy and a server have loaded:",
+                r"zpki expiry --haproxy /etc/haproxy/haproxy.cfg \
+    --server-conf /opt/zato/server1/config/repo/server.conf",
+            ),
+            (
+                "Every certificate below some directories, as a table:",
+                "zpki expiry /etc/ssl /opt --exclude archive --verbose",
+            ),
+            (
+                "Two months before the end, or at a third of short lifetimes:",
+                "zpki expiry --warn 60d,33% --crit 14d,10%",
+            ),
+            (
+                "For Nagios, and for Prometheus:",
+                r"zpki -C /etc/zpki expiry --output nagios
+zpki -C /etc/zpki expiry \
+    --textfile /var/lib/prometheus/node-exporter/zpki.prom",
+            ),
+            (
+                "Units for systemd that do this every day:",
+                "zpki -C /etc/zpki expiry --print systemd",
+            ),
+        ],
     ),
     (
         "zpki-init",
@@ -535,7 +567,10 @@ fn bash_completes_commands_flags_and_words() {
         complete("zpki init --client-certificate"),
         "none optional required\n"
     );
-    assert_eq!(complete("zpki list --output"), "text json pem\n");
+    assert_eq!(
+        complete("zpki list --output"),
+        "text json jsonl nagios pem prometheus\n"
+    );
     assert!(complete("zpki snippet").starts_with("-C -q -v -h -V "));
     assert!(complete("zpki init").contains("--from-haproxy"));
 }

@@ -170,6 +170,8 @@ impl<'a> Run<'a> {
         let (stdout, stderr) = (Captured::default(), Captured::default());
         let mut system = System {
             now: self.now,
+            started: None,
+            program: PROGRAM.into(),
             environment: self.environment,
             current_directory: Some(self.sandbox.root.clone()),
             user: "tester (uid 1000)".to_owned(),

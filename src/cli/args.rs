@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
@@ -14,8 +14,11 @@ use crate::domain::host::{DnsName, Host};
 use crate::domain::key_algorithm::KeyAlgorithm;
 use crate::domain::name::{ClusterName, EntryName};
 use crate::domain::name_constraints::{Network, permitted_domain};
+use crate::domain::pattern::Exclusion;
 use crate::domain::role::ClientCertificate;
 use crate::domain::settings::{AbsolutePath, Backend};
+use crate::domain::textfile::TextfilePath;
+use crate::domain::threshold::{Threshold, Thresholds};
 use crate::domain::validity::{Instant, Lifetime, Span};
 
 /// Bootstraps and keeps the PKI of an HAProxy load-balancer and the Python servers behind it.
@@ -56,7 +59,8 @@ pub(super) struct Global {
     #[arg(short = 'C', value_name = "DIR", global = true)]
     pub(super) directory: Option<PathBuf>,
 
-    /// What to print on standard output; `pem` is for `show`
+    /// What to print on standard output; `pem` is for `show`, `jsonl`, `nagios` and `prometheus` are for
+    /// `expiry`
     #[arg(
         long,
         value_name = "FORMAT",
@@ -97,7 +101,24 @@ pub(super) enum OutputFormat {
     #[default]
     Text,
     Json,
+    Jsonl,
+    Nagios,
     Pem,
+    Prometheus,
+}
+
+impl OutputFormat {
+    /// As it is given.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Jsonl => "jsonl",
+            Self::Nagios => "nagios",
+            Self::Pem => "pem",
+            Self::Prometheus => "prometheus",
+            Self::Text => "text",
+        }
+    }
 }
 
 /// When to colour.
@@ -129,6 +150,15 @@ pub(super) enum Command {
     /// say is a second opinion, whose objections are warnings. With --as, that one policy decides, and
     /// the exit status is 0, 2 or 3.
     Check(Check),
+    /// Say what runs out, and when; silent when all is well
+    ///
+    /// Without INPUT it is the PKI directory: what its host folders hold, the CA, its CRL, and the newest
+    /// certificate of each name. An INPUT is a file (PEM with any number of blocks, or DER), a
+    /// directory with everything below it, a glob, or `-` for standard input; with --haproxy and
+    /// --server-conf it is every file that the configuration names. One line for each problem, worst
+    /// first; what cannot be read is a problem, and so is it when nothing is found. The exit status is 0, 1
+    /// (warning), 2 (critical) or 3 (unknown), the worst of critical, unknown, warning; 64 for wrong usage.
+    Expiry(Expiry),
     /// List the entries of the cluster and their newest certificates
     List,
     /// Show a certificate, request, CRL or key
@@ -324,6 +354,78 @@ pub(super) enum PurposeName {
     Client,
     /// By a TLS server
     Server,
+}
+
+/// `zpki expiry`.
+#[derive(Args, Debug)]
+pub(super) struct Expiry {
+    /// Files, directories, globs, or `-` for standard input [default: the PKI directory]
+    #[arg(value_name = "INPUT")]
+    pub(super) inputs: Vec<PathBuf>,
+
+    /// HAProxy's configuration: every certificate, trust bundle and CRL that it names (repeatable)
+    #[arg(long, value_name = "FILE")]
+    pub(super) haproxy: Vec<PathBuf>,
+
+    /// A server's server.conf: the certificates that its `[crypto]` names (repeatable)
+    #[arg(long, value_name = "FILE")]
+    pub(super) server_conf: Vec<PathBuf>,
+
+    /// Leave this out of directories: a name, or with a `/` a path (repeatable)
+    #[arg(long, value_name = "GLOB", value_parser = OsStringValueParser::new().try_map(|glob| Exclusion::new(&glob)))]
+    pub(super) exclude: Vec<Exclusion>,
+
+    /// Warn when less than this remains: a time, a share of the lifetime, or the lesser of both
+    #[arg(long, value_name = "THRESHOLD", default_value_t = Thresholds::default().warn, help_heading = THRESHOLDS)]
+    pub(super) warn: Threshold,
+
+    /// Critical when less than this remains
+    #[arg(long, value_name = "THRESHOLD", default_value_t = Thresholds::default().crit, help_heading = THRESHOLDS)]
+    pub(super) crit: Threshold,
+
+    /// How far notBefore may lie ahead: then it is a warning only
+    #[arg(long, value_name = "DURATION", default_value = "5m", help_heading = THRESHOLDS)]
+    pub(super) grace: Span,
+
+    /// The instant to judge for, RFC 3339 or a date [default: now]
+    #[arg(long, value_name = "TIME", help_heading = THRESHOLDS)]
+    pub(super) at: Option<Instant>,
+
+    /// Take it for well when nothing is found
+    #[arg(long)]
+    pub(super) allow_empty: bool,
+
+    /// Exit with 0 whatever is found, for those who read the text alone
+    #[arg(long)]
+    pub(super) exit_zero: bool,
+
+    /// Write Prometheus' metrics to this file as well, for node_exporter's textfile collector
+    #[arg(long, value_name = "PATH", conflicts_with = "at", help_heading = METRICS)]
+    pub(super) textfile: Option<TextfilePath>,
+
+    /// Write the metrics of every certificate: of more than 1,000, by default, only the problems
+    #[arg(long, help_heading = METRICS)]
+    pub(super) all: bool,
+
+    /// Print a template that runs `expiry` for you, or tells you of it
+    #[arg(long, value_name = "WHAT", value_enum, conflicts_with_all = ["inputs", "haproxy", "server_conf", "textfile"])]
+    pub(super) print: Option<IntegrationName>,
+}
+
+const METRICS: &str = "Metrics";
+const THRESHOLDS: &str = "Thresholds";
+
+/// What `--print` prints.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(super) enum IntegrationName {
+    /// Units for expiry and for apply, each with its timer
+    Systemd,
+    /// A line for /etc/cron.d
+    Cron,
+    /// Alert rules for Prometheus
+    PrometheusRules,
+    /// A command and a service for Nagios
+    Nagios,
 }
 
 /// `zpki show`.

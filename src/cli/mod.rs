@@ -4,6 +4,7 @@ pub mod exit;
 
 mod args;
 mod check;
+mod expiry;
 mod init;
 mod passphrase;
 mod render;
@@ -33,7 +34,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, system: &mut System) -
     let attempt = Attempt {
         what: render::error::attempt(&arguments.command),
         style: style(&arguments.global, system),
-        is_check: matches!(arguments.command, Command::Check(_)),
+        is_check: matches!(arguments.command, Command::Check(_) | Command::Expiry(_)),
+        is_plugin: arguments.global.output == OutputFormat::Nagios,
     };
     if arguments.global.quiet {
         system.hide_progress();
@@ -51,6 +53,8 @@ struct Attempt {
     style: Style,
     /// Whether it is a check, whose failures are unknowns.
     is_check: bool,
+    /// Whether monitoring reads standard output.
+    is_plugin: bool,
 }
 
 fn style(global: &Global, system: &System) -> Style {
@@ -84,6 +88,7 @@ fn refused(error: &clap::Error, system: &mut System) -> Status {
         what: "print the help".to_owned(),
         style: Style::new(),
         is_check: false,
+        is_plugin: false,
     };
     finish(&attempt, Ok(Rendered::product(&text)), system)
 }
@@ -129,6 +134,10 @@ fn dispatch(arguments: Arguments, system: &mut System) -> Result<Rendered, Error
                 severity,
                 ..rendered
             })
+        }
+        Command::Expiry(arguments) => {
+            let directory = directory(&global, system)?;
+            expiry::run(arguments, format, verbosity, &directory, system)
         }
         Command::List => {
             let directory = directory(&global, system)?;
@@ -178,14 +187,20 @@ fn dispatch(arguments: Arguments, system: &mut System) -> Result<Rendered, Error
 
 /// The format, if the command has it.
 fn format(global: &Global, command: &Command) -> Result<OutputFormat, Error> {
-    if global.output == OutputFormat::Pem && !matches!(command, Command::Show(_)) {
-        let usage = Usage::OutputFormat {
-            format: "pem",
-            formats: "text and json",
-        };
-        return Err(Error::Usage(usage));
+    use OutputFormat::{Json, Jsonl, Nagios, Pem, Prometheus, Text};
+    let (has, formats): (&[_], _) = match command {
+        Command::Expiry(_) => (
+            &[Text, Json, Jsonl, Nagios, Prometheus],
+            "text, json, jsonl, nagios and prometheus",
+        ),
+        Command::Show(_) => (&[Text, Json, Pem], "text, json and pem"),
+        _ => (&[Text, Json], "text and json"),
+    };
+    if has.contains(&global.output) {
+        return Ok(global.output);
     }
-    Ok(global.output)
+    let format = global.output.name();
+    Err(Error::Usage(Usage::OutputFormat { format, formats }))
 }
 
 /// The PKI directory: `-C`, else ZPKI_DIR, else the current one.
@@ -228,6 +243,10 @@ fn finish(attempt: &Attempt, result: Result<Rendered, Error>, system: &mut Syste
         Err(error) => failed(attempt, &error, system),
     };
     let written = system.stdout.write_all(rendered.stdout.as_bytes());
+    let written = written.and_then(|()| match rendered.stream {
+        Some(stream) => stream(&mut *system.stdout),
+        None => Ok(()),
+    });
     let written = written.and_then(|()| system.stdout.flush());
     drop(system.stderr.write_all(rendered.stderr.as_bytes()));
     match written {
@@ -237,6 +256,7 @@ fn finish(attempt: &Attempt, result: Result<Rendered, Error>, system: &mut Syste
                 what: "print the report".to_owned(),
                 style: attempt.style,
                 is_check: false,
+                is_plugin: false,
             };
             let attempt = if changed { &report } else { attempt };
             let (rendered, status) = failed(attempt, &Error::Output { error, changed }, system);
@@ -254,8 +274,11 @@ fn failed(attempt: &Attempt, error: &Error, system: &System) -> (Rendered, Statu
         true => Status::of_check(error, signal),
         false => Status::of(error, signal),
     };
+    let is_finding = attempt.is_plugin && status == Status::Unknown;
+    let stdout = is_finding.then(|| render::expiry::nagios::failure(&attempt.what, error));
     (
         Rendered {
+            stdout: stdout.unwrap_or_default(),
             stderr,
             ..Rendered::default()
         },

@@ -75,6 +75,12 @@ pub struct View<'a> {
 }
 
 impl View<'_> {
+    /// Where the directory is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.path
+    }
+
     /// The cluster that zpki.toml describes.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ use crate::domain::name::EntryName;
 use crate::domain::progress::Interrupted;
 use crate::domain::settings::Settings;
 use crate::domain::text::{Plain, Quoted};
+use crate::domain::threshold::Threshold;
 use crate::domain::validity::{NoValidity, show};
 use crate::store;
 use crate::store::cluster_file::Problem;
@@ -160,8 +161,20 @@ pub enum Usage {
         /// Where it came from.
         from: String,
     },
+    /// A path that cannot stand where it is to be printed.
+    Path {
+        /// What is wrong with it.
+        invalid: Invalid,
+    },
     /// A purpose for a policy that has its own.
     PurposeWithoutStrict,
+    /// Critical is to be said before warning.
+    Thresholds {
+        /// `--warn`.
+        warn: Threshold,
+        /// `--crit`.
+        crit: Threshold,
+    },
     /// Two directories, or two sources of a passphrase.
     Twice {
         /// What is given twice.
@@ -448,6 +461,10 @@ impl Display for Usage {
             Self::PassphraseNotUtf8 { from } => {
                 write!(f, "the passphrase from {} is not UTF-8", Quoted(from))
             }
+            Self::Path { invalid } => invalid.fmt(f),
+            Self::Thresholds { warn, crit } => {
+                write!(f, "--crit {crit} begins before --warn {warn}")
+            }
             Self::Twice { what, sources } => write!(f, "{what} is given twice: {sources}"),
         }
     }
@@ -466,6 +483,8 @@ impl Usage {
             Self::PurposeWithoutStrict => "leave out --purpose, or give --as strict".into(),
             Self::OutputFormat { formats, .. } => format!("it has {formats}"),
             Self::PassphraseNotUtf8 { .. } => "choose a passphrase of UTF-8 text".to_owned(),
+            Self::Path { invalid } => invalid.hint(),
+            Self::Thresholds { .. } => "give a --crit that is less than --warn".to_owned(),
             Self::Twice { .. } => "give one".to_owned(),
         }
     }

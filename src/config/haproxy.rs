@@ -13,6 +13,7 @@
 
 mod bind;
 mod configuration;
+mod crt_list;
 mod environment;
 mod global;
 mod health_check;
@@ -21,6 +22,7 @@ pub mod reason;
 mod server;
 
 pub use configuration::read_configuration;
+pub use crt_list::read_crt_list;
 
 use super::unreadable::{Reason, SourceLine, Unreadable};
 use crate::domain::address::Address;

@@ -115,6 +115,19 @@ pub enum State {
 }
 
 impl State {
+    /// Its name.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Critical => "critical",
+            Self::Expired => "expired",
+            Self::NotYetValid => "not_yet_valid",
+            Self::Ok => "ok",
+            Self::Superseded => "superseded",
+            Self::Warning => "warning",
+        }
+    }
+
     /// How bad it is.
     #[must_use]
     pub fn severity(self) -> Severity {

@@ -13,6 +13,31 @@ pub struct HaproxyTls {
     pub proxies: Vec<Proxy>,
 }
 
+impl HaproxyTls {
+    /// Every file that a line names for TLS, in the order of the file; those of a proxy that is
+    /// `disabled` are not loaded.
+    pub fn files(&self) -> impl Iterator<Item = (FileUse, &FileReference)> {
+        let proxies = self.proxies.iter().filter(|proxy| !proxy.disabled);
+        proxies.flat_map(|proxy| {
+            let binds = proxy.binds.iter().flat_map(Bind::files);
+            binds.chain(proxy.servers.iter().flat_map(|it| it.options.files()))
+        })
+    }
+}
+
+/// What a line names a file for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum FileUse {
+    /// `ca-file`, `ca-verify-file`: a trust bundle, or a directory of certificates.
+    CaFile,
+    /// `crl-file`.
+    CrlFile,
+    /// `crt`: a private key and its certificate; on `bind` lines also a directory of them.
+    Crt,
+    /// `crt-list`: a file that names certificates.
+    CrtList,
+}
+
 /// A `backend`, `frontend` or `listen` section.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Proxy {
@@ -142,6 +167,18 @@ pub struct ServerTls {
     pub versions: TlsVersions,
 }
 
+impl ServerTls {
+    fn files(&self) -> impl Iterator<Item = (FileUse, &FileReference)> {
+        let named = [
+            (FileUse::CaFile, &self.ca_file),
+            (FileUse::CrlFile, &self.crl_file),
+            (FileUse::Crt, &self.crt),
+        ];
+        let named = named.into_iter();
+        named.filter_map(|(used, file)| Some((used, file.as_ref()?)))
+    }
+}
+
 /// A `bind` line that has `ssl`.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Bind {
@@ -169,6 +206,21 @@ pub struct Bind {
     pub alpn: Option<String>,
     /// The protocol versions.
     pub versions: TlsVersions,
+}
+
+impl Bind {
+    fn files(&self) -> impl Iterator<Item = (FileUse, &FileReference)> {
+        let single = [
+            (FileUse::CaFile, &self.ca_file),
+            (FileUse::CaFile, &self.ca_verify_file),
+            (FileUse::CrlFile, &self.crl_file),
+        ];
+        let crt = self.crt.iter().map(|file| (FileUse::Crt, file));
+        let lists = self.crt_list.iter().map(|file| (FileUse::CrtList, file));
+        let single = single.into_iter();
+        crt.chain(lists)
+            .chain(single.filter_map(|(used, file)| Some((used, file.as_ref()?))))
+    }
 }
 
 /// A file that a line names.

@@ -355,6 +355,12 @@ pub fn rfc3339(at: OffsetDateTime) -> String {
     whole.format(&Rfc3339).unwrap_or_else(|_| show(at))
 }
 
+/// [`rfc3339`] of seconds since 1970; what no calendar here reaches is shown as the seconds.
+#[must_use]
+pub fn rfc3339_of(seconds: i64) -> String {
+    OffsetDateTime::from_unix_timestamp(seconds).map_or_else(|_| seconds.to_string(), rfc3339)
+}
+
 #[cfg(test)]
 mod tests {
     use time::macros::datetime;

@@ -6,6 +6,7 @@
 //! error with its line, or not inspected. Blocks that may be private keys are not decoded.
 
 use std::collections::HashSet;
+use std::fmt::{self, Display, Formatter};
 
 use crate::domain::digest::Digest;
 use crate::domain::expiry::ReadReason;
@@ -84,6 +85,28 @@ pub enum Note {
     OpensslRejects(&'static str),
     /// Something stands behind it in its block or file.
     TrailingData,
+}
+
+impl Display for NotInspectedKind {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Csr => "it is a certification request",
+            Self::Jks => "it is a Java key store, which is not opened",
+            Self::Key => "it is a key",
+            Self::Other => "it is PEM of another kind",
+            Self::Pkcs7 => "it is PKCS#7, which is not opened",
+            Self::Pkcs12 => "it is a PKCS#12 key store, which is not opened",
+        })
+    }
+}
+
+impl Display for Note {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OpensslRejects(because) => write!(f, "openssl_rejects: {because}"),
+            Self::TrailingData => f.write_str("trailing_data: something stands behind it"),
+        }
+    }
 }
 
 /// Takes the bytes of a file apart. Empty contents say that there is nothing of interest.

@@ -5,15 +5,19 @@
 //! all of them together and only after the last one was read the first time: a pause for each would
 //! make minutes of thousands of damaged files, which are damaged for good as a rule.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use super::decode::Damaged;
 use super::walk::Source;
 use crate::domain::expiry::ReadReason;
 
 pub(super) mod file;
 mod readers;
+
+pub use readers::threads;
 
 use file::{Buffer, Look, Stamp};
 
@@ -41,6 +45,38 @@ pub struct ReadError {
 }
 
 impl ReadError {
+    /// What the operating system says of a file that was named.
+    #[must_use]
+    pub fn of_io(source: &Source, error: &io::Error) -> Self {
+        let (reason, message) = match error.kind() {
+            io::ErrorKind::FileTooLarge => (ReadReason::TooLarge, "too large".to_owned()),
+            io::ErrorKind::NotFound => {
+                (ReadReason::NotFound, "no such file or directory".to_owned())
+            }
+            io::ErrorKind::PermissionDenied => {
+                (ReadReason::PermissionDenied, "permission denied".to_owned())
+            }
+            _ => (ReadReason::ReadFailed, error.to_string()),
+        };
+        Self {
+            referenced_by: source.referenced_by.clone(),
+            ..Self::new(&source.path, reason, message)
+        }
+    }
+
+    /// What is wrong with a part of a file.
+    #[must_use]
+    pub fn of_damaged(source: &Source, damaged: Damaged) -> Self {
+        Self {
+            path: source.path.to_path_buf(),
+            index: damaged.index,
+            line: damaged.line,
+            reason: damaged.reason,
+            message: damaged.message,
+            referenced_by: source.referenced_by.clone(),
+        }
+    }
+
     /// What is wrong with a whole file or directory.
     pub(super) fn new(path: &Path, reason: ReadReason, message: String) -> Self {
         Self {

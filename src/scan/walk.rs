@@ -55,6 +55,39 @@ pub struct Source {
     pub is_named: bool,
 }
 
+impl Root {
+    /// Something on the command line.
+    #[must_use]
+    pub fn new(path: PathBuf) -> Self {
+        Self {
+            path,
+            referenced_by: None,
+        }
+    }
+
+    /// Something that a line of a configuration names.
+    #[must_use]
+    pub fn referenced(path: PathBuf, referenced_by: String) -> Self {
+        Self {
+            path,
+            referenced_by: Some(referenced_by),
+        }
+    }
+}
+
+impl Source {
+    /// A file that was named, by one path.
+    #[must_use]
+    pub fn named(path: PathBuf) -> Self {
+        Self {
+            path: path.into(),
+            aliases: Vec::new(),
+            referenced_by: Vec::new(),
+            is_named: true,
+        }
+    }
+}
+
 /// What was found.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Walk {

@@ -11,7 +11,6 @@ use rustix::fs::{AtFlags, FileType};
 use super::error::Error;
 use super::fault::Faults;
 use super::root::Root;
-use crate::domain::textfile::TextfilePath;
 
 /// node_exporter runs as a user of its own.
 const MODE: u32 = 0o644;
@@ -22,8 +21,8 @@ const MODE: u32 = 0o644;
 /// # Errors
 /// [`Error::NotAFile`] when something else than a file or a link stands there; [`Error::Io`]. When the
 /// directory cannot be synced, the new file is in place all the same, and whole.
-pub fn write(path: &TextfilePath, bytes: &[u8]) -> Result<(), Error> {
-    write_with(path.as_ref(), bytes, &Faults::default())
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    write_with(path, bytes, &Faults::default())
 }
 
 fn write_with(path: &Path, bytes: &[u8], faults: &Faults) -> Result<(), Error> {

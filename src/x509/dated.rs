@@ -1,6 +1,6 @@
 //! Certificates and CRLs as `expiry` sees them: from when to when, and whose.
 //!
-//! Whatever OpenSSL or x509-parser can read is read, and what OpenSSL alone refuses is said. Each
+//! What OpenSSL and x509-parser read is read, and where OpenSSL alone refuses that is said. Each
 //! field must be where RFC 5280 has it, but nobody looks into what has no date: an extension that is
 //! damaged is no obstacle. Ten thousand certificates are an ordinary directory, so that no more memory
 //! is taken than for the answer.

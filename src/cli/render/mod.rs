@@ -6,16 +6,20 @@ pub(super) mod expiry;
 pub(super) mod json;
 pub(super) mod text;
 
+use std::io::{self, Write};
+
 use serde::Serialize;
 
 use super::args::OutputFormat;
 use crate::domain::finding::Severity;
 
 /// What a run says.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Default)]
 pub(super) struct Rendered {
     /// The product.
     pub(super) stdout: String,
+    /// More of it, which is too much to be held as one text.
+    pub(super) stream: Option<Stream>,
     /// What is said to a person.
     pub(super) stderr: String,
     /// Whether the command has changed something.
@@ -24,7 +28,18 @@ pub(super) struct Rendered {
     pub(super) severity: Severity,
 }
 
+/// What writes itself, piece by piece.
+pub(super) type Stream = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()>>;
+
 impl Rendered {
+    /// A product that is too much to be held as one text.
+    pub(super) fn streamed(stream: Stream) -> Self {
+        Self {
+            stream: Some(stream),
+            ..Self::default()
+        }
+    }
+
     /// The product alone.
     pub(super) fn product(text: &str) -> Self {
         Self {
@@ -42,6 +57,6 @@ pub(super) fn report<R: Serialize>(
 ) -> Rendered {
     match format {
         OutputFormat::Json => Rendered::product(&json::object(report)),
-        OutputFormat::Pem | OutputFormat::Text => text(report),
+        _ => text(report),
     }
 }

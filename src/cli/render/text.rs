@@ -393,13 +393,13 @@ pub(super) fn push(text: &mut String, line: std::fmt::Arguments<'_>) {
 }
 
 /// Columns as wide as their widest cell; the last one is not padded.
-struct Table {
+pub(super) struct Table {
     rows: Vec<Vec<String>>,
     verbosity: Verbosity,
 }
 
 impl Table {
-    fn new(headings: &[&str], verbosity: Verbosity) -> Self {
+    pub(super) fn new(headings: &[&str], verbosity: Verbosity) -> Self {
         let mut table = Self {
             rows: Vec::new(),
             verbosity,
@@ -413,7 +413,11 @@ impl Table {
     }
 
     /// A row; `more` are the columns of a verbose table.
-    fn row<const N: usize, const M: usize>(&mut self, cells: [String; N], more: [String; M]) {
+    pub(super) fn row<const N: usize, const M: usize>(
+        &mut self,
+        cells: [String; N],
+        more: [String; M],
+    ) {
         self.add(cells.into(), more.into());
     }
 
@@ -424,7 +428,7 @@ impl Table {
         self.rows.push(cells);
     }
 
-    fn draw(&self) -> String {
+    pub(super) fn draw(&self) -> String {
         let columns = self.rows.first().map_or(0, Vec::len);
         let width = |column: usize| {
             self.rows

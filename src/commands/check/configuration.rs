@@ -16,7 +16,7 @@ use super::verdict::{Judge, Source, VerdictReport};
 use super::{because, shown, worst_first};
 use crate::audit::configuration::{self, Line, asked_for, speaks_tls};
 use crate::commands::error::Error;
-use crate::config::haproxy::{self, read_configuration};
+use crate::config::haproxy::{self, read_configuration, read_crt_list};
 use crate::config::problem::Problem;
 use crate::config::server_conf::{self, read_server_conf};
 use crate::domain::finding::{Finding, Severity};
@@ -521,25 +521,22 @@ impl Inspection<'_> {
     /// A `crt-list` has a `crt` on each line, before its options and names.
     fn crt_list(&mut self, file: &str, list: &FileReference) {
         let path = Path::new(&list.path);
-        let text = match self.named(path) {
-            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        let bytes = match self.named(path) {
+            Ok(bytes) => bytes,
             Err(error) => return self.unusable(file, list.line, path, &error),
         };
-        let words = text.lines().map(|line| line.split_whitespace().next());
-        for (word, line) in words.zip(1..) {
-            match word {
-                Some(crt) if crt.starts_with('/') => {
-                    let certificates = self.key_cert(&list.path, line, Path::new(crt));
-                    self.dates(&certificates);
-                }
-                Some(word) if !word.starts_with('#') => self.findings.push(Finding {
+        for crt in read_crt_list(&bytes) {
+            if crt.path.starts_with('/') {
+                let certificates = self.key_cert(&list.path, crt.line, Path::new(&crt.path));
+                self.dates(&certificates);
+            } else {
+                self.findings.push(Finding {
                     severity: Severity::Unknown,
                     id: "not-understood",
-                    about: format!("{}:{line}", list.path),
-                    why: format!("where `{word}` is depends on crt-base"),
+                    about: format!("{}:{}", list.path, crt.line),
+                    why: format!("where `{}` is depends on crt-base", crt.written),
                     next: Some("name it by its absolute path".to_owned()),
-                }),
-                _ => {}
+                });
             }
         }
     }

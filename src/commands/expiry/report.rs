@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::domain::expiry::{Reason, State};
@@ -23,6 +24,8 @@ pub struct ExpiryReport {
     pub thresholds: Thresholds,
     /// How many of each.
     pub summary: Summary,
+    /// Whether it is rather the clock than each certificate; then only that is told.
+    pub clock_is_suspect: bool,
     /// Every certificate and CRL, by path and place.
     pub items: Vec<Item>,
     /// What could not be read, by path and place.
@@ -32,7 +35,8 @@ pub struct ExpiryReport {
 }
 
 /// How many of each.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Summary {
     /// Files that were read.
     pub files: usize,
@@ -58,6 +62,20 @@ pub struct Summary {
     pub not_yet_valid: usize,
     /// What could not be read.
     pub unreadable: usize,
+}
+
+impl Summary {
+    /// The count of a state.
+    pub(super) fn of(&mut self, state: State) -> &mut usize {
+        match state {
+            State::Critical => &mut self.critical,
+            State::Expired => &mut self.expired,
+            State::NotYetValid => &mut self.not_yet_valid,
+            State::Ok => &mut self.ok,
+            State::Superseded => &mut self.superseded,
+            State::Warning => &mut self.warning,
+        }
+    }
 }
 
 /// A certificate or a CRL.

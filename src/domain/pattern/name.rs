@@ -192,7 +192,8 @@ mod tests {
 
     #[test]
     fn names_match() {
-        let cases: &[(&[u8], &[&[u8]], &[&[u8]])] = &[
+        type Names<'a> = &'a [&'a [u8]];
+        let cases: &[(&[u8], Names<'_>, Names<'_>)] = &[
             (b"a.pem", &[b"a.pem"], &[b"a-pem", b"a.pem2", b"", b"A.pem"]),
             (b"*", &[b"", b"a", b".a", b"\xff\n"], &[]),
             (

@@ -39,7 +39,9 @@ pub(super) fn each<I: Send>(items: &mut [I], work: impl Fn(&mut Buffer, &mut I) 
     });
 }
 
-fn threads() -> usize {
+/// How many there are at most.
+#[must_use]
+pub fn threads() -> usize {
     let processors = thread::available_parallelism().map_or(1, usize::from);
     let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     let left = usize::try_from(files.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX);

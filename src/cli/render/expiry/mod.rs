@@ -1,12 +1,9 @@
-//! `zpki expiry` as monitoring reads it.
+//! `zpki expiry` as text for people and cron, as JSON, and as monitoring reads it.
 
-#![cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the command that prints it comes next")
-)]
-
+pub(in crate::cli) mod json;
 pub(in crate::cli) mod nagios;
 pub(in crate::cli) mod problem;
 pub(in crate::cli) mod prometheus;
 #[cfg(test)]
 mod testing;
+pub(in crate::cli) mod text;

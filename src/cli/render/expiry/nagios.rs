@@ -9,14 +9,14 @@ use std::fmt::{self, Display, Formatter};
 use time::Duration;
 
 use super::problem::{Problem, line, problems};
+use crate::audit::expiry::threshold_for;
 use crate::cli::render::text::push;
 use crate::commands::error::Error;
 use crate::commands::expiry::report::{ExpiryReport, Item};
-use crate::domain::expiry::{PathRole, ReadReason, Reason, State};
+use crate::domain::expiry::{ReadReason, Reason, State};
 use crate::domain::finding::Severity;
 use crate::domain::text::Plain;
 use crate::domain::threshold::Threshold;
-use crate::domain::validity::Span;
 
 /// Octets of the first line, without its end.
 const LONGEST_FIRST: usize = 1023;
@@ -37,8 +37,7 @@ pub(in crate::cli) fn nagios(report: &ExpiryReport) -> String {
     let first = cut(&first(report, &problems), room);
     let mut text = format!("{head}{first} | {data}\n");
     for problem in problems.iter().take(SHOWN) {
-        let label = label(problem.severity());
-        let line = safe(&format!("{label} {}", problem.line(report.at)));
+        let line = safe(&format!("{} {}", problem.label(), problem.line(report.at)));
         push(&mut text, format_args!("{}\n", cut(&line, LONGEST)));
     }
     if problems.len() > SHOWN {
@@ -70,15 +69,6 @@ fn word(severity: Severity) -> &'static str {
         Severity::Warning => "WARNING",
         Severity::Unknown => "UNKNOWN",
         Severity::Critical => "CRITICAL",
-    }
-}
-
-fn label(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Ok => "OK",
-        Severity::Warning => "WARN",
-        Severity::Unknown => "UNKN",
-        Severity::Critical => "CRIT",
     }
 }
 
@@ -211,15 +201,9 @@ fn performance(report: &ExpiryReport) -> String {
     text
 }
 
-/// A CRL is short-lived: a threshold that is a duration alone is cut for it.
-const CRL_MOST: Span = Span::days(7);
-
 /// The threshold that this very certificate is measured by, which depends on its lifetime.
 fn threshold_days(item: &Item, threshold: Threshold) -> String {
-    let threshold = match item.dated.role {
-        PathRole::Crl => threshold.at_most(CRL_MOST),
-        _ => threshold,
-    };
+    let threshold = threshold_for(item.dated.role, threshold);
     let lifetime = item.dated.not_after.unwrap_or_default();
     let lifetime = lifetime.saturating_sub(item.dated.not_before);
     if lifetime <= 0 {

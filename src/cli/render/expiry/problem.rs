@@ -8,6 +8,7 @@ use std::path::Path;
 
 use time::OffsetDateTime;
 
+use crate::audit::expiry::NEVER;
 use crate::commands::expiry::report::{ExpiryReport, Item};
 use crate::domain::expiry::{PathRole, Reason, State};
 use crate::domain::finding::{Finding, Severity};
@@ -26,8 +27,17 @@ pub(in crate::cli) enum Problem<'a> {
     Item(&'a Item),
 }
 
-/// Everything that is not well: the worst first, then by path and place.
+/// Everything that is not well: the worst first, then by path and place. When the clock is to be
+/// doubted, that alone is told.
 pub(in crate::cli) fn problems(report: &ExpiryReport) -> Vec<Problem<'_>> {
+    if report.clock_is_suspect {
+        return report
+            .findings
+            .iter()
+            .map(Problem::Finding)
+            .take(1)
+            .collect();
+    }
     let items = report.items.iter().map(Problem::Item);
     let errors = report.errors.iter().map(Problem::Error);
     let findings = report.findings.iter().map(Problem::Finding);
@@ -44,6 +54,16 @@ impl<'a> Problem<'a> {
             Self::Error(error) => error.reason.severity(),
             Self::Finding(finding) => finding.severity,
             Self::Item(item) => item.state.severity(),
+        }
+    }
+
+    /// `CRIT` and the like.
+    pub(super) fn label(self) -> &'static str {
+        match self.severity() {
+            Severity::Ok => "OK",
+            Severity::Warning => "WARN",
+            Severity::Unknown => "UNKN",
+            Severity::Critical => "CRIT",
         }
     }
 
@@ -81,17 +101,13 @@ impl<'a> Problem<'a> {
 
 /// A certificate or a CRL, and in brackets how it stands, as one line.
 pub(in crate::cli) fn line(item: &Item, at: OffsetDateTime) -> String {
-    let place = Place {
-        path: &item.source.path,
-        line: item.line,
-        index: item.index,
-    };
+    let place = Place::of(item);
     let space = if name(item).is_empty() { "" } else { " " };
     format!("{place}{space}{} ({})", name(item), Standing { item, at })
 }
 
 /// Whose it is.
-fn name(item: &Item) -> Cow<'static, str> {
+pub(super) fn name(item: &Item) -> Cow<'static, str> {
     match item.dated.role {
         PathRole::Crl => format!("CRL of {}", item.dated.issuer()).into(),
         _ => item.dated.subject().into(),
@@ -99,10 +115,20 @@ fn name(item: &Item) -> Cow<'static, str> {
 }
 
 /// `FILE:LINE`; of a DER file with several, `FILE#INDEX`.
-struct Place<'a> {
+pub(super) struct Place<'a> {
     path: &'a Path,
     line: Option<usize>,
     index: usize,
+}
+
+impl<'a> Place<'a> {
+    pub(super) fn of(item: &'a Item) -> Self {
+        Self {
+            path: &item.source.path,
+            line: item.line,
+            index: item.index,
+        }
+    }
 }
 
 impl Display for Place<'_> {
@@ -121,9 +147,6 @@ struct Standing<'a> {
     item: &'a Item,
     at: OffsetDateTime,
 }
-
-/// 9999-12-31T23:59:59Z: no end is known (RFC 5280 4.1.2.5).
-const NEVER: i64 = 253_402_300_799;
 
 impl Display for Standing<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {

@@ -35,6 +35,7 @@ pub(super) fn report(items: Vec<Item>, errors: Vec<ReadError>) -> ExpiryReport {
             .max()
             .unwrap_or(Severity::Unknown),
         thresholds: Thresholds::default(),
+        clock_is_suspect: false,
         summary: Summary {
             files: items.len() + errors.len(),
             certificates: count(&|item| !is_crl(item)),

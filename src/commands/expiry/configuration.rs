@@ -1,0 +1,133 @@
+//! The files that configurations name, each with the line that names it.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use crate::config::haproxy::{read_configuration, read_crt_list};
+use crate::config::problem::Problem;
+use crate::config::server_conf::read_server_conf;
+use crate::domain::expiry::ReadReason;
+use crate::domain::haproxy_tls::FileUse;
+use crate::scan::read::ReadError;
+use crate::scan::walk::{Root, Source};
+use crate::system::System;
+
+/// What HAProxy's configuration at `path` names: certificates, trust bundles, CRLs, lists.
+pub(super) fn haproxy(
+    path: &Path,
+    system: &mut System,
+    roots: &mut Vec<Root>,
+    errors: &mut Vec<ReadError>,
+) {
+    let Some(bytes) = configuration(path, system, errors) else {
+        return;
+    };
+    let variable = |name: &str| {
+        let value = system.environment.get(OsStr::new(name))?;
+        value.to_str().map(str::to_owned)
+    };
+    let reading = read_configuration(&bytes, &variable);
+    errors.extend(
+        reading
+            .problems
+            .iter()
+            .map(|problem| not_understood(path, problem)),
+    );
+    for (used, file) in reading.value.files() {
+        let reference = reference(path, file.line);
+        let named = Path::new(&file.path);
+        match used {
+            FileUse::CaFile if file.path == "@system-ca" => {}
+            FileUse::CaFile | FileUse::CrlFile | FileUse::Crt => {
+                roots.push(Root::referenced(system.locate(named), reference));
+            }
+            FileUse::CrtList => crt_list(named, reference, system, roots, errors),
+        }
+    }
+}
+
+/// What a server.conf at `path` names that has a date: keys have none, and may be nobody else's to
+/// read.
+pub(super) fn server_conf(
+    path: &Path,
+    system: &mut System,
+    roots: &mut Vec<Root>,
+    errors: &mut Vec<ReadError>,
+) {
+    let Some(bytes) = configuration(path, system, errors) else {
+        return;
+    };
+    let reading = read_server_conf(&bytes);
+    errors.extend(
+        reading
+            .problems
+            .iter()
+            .map(|problem| not_understood(path, problem)),
+    );
+    let directory = system.locate(path.parent().unwrap_or_else(|| Path::new("")));
+    let crypto = reading.value.crypto.unwrap_or_default();
+    let named = [&crypto.cert_location, &crypto.ca_certs_location];
+    for setting in named.into_iter().flatten() {
+        let located = directory.join(&setting.value);
+        roots.push(Root::referenced(located, reference(path, setting.line)));
+    }
+}
+
+fn crt_list(
+    path: &Path,
+    referenced_by: String,
+    system: &mut System,
+    roots: &mut Vec<Root>,
+    errors: &mut Vec<ReadError>,
+) {
+    let source = Source {
+        referenced_by: vec![referenced_by],
+        ..Source::named(system.locate(path))
+    };
+    let bytes = match system.read_named(path) {
+        Ok(bytes) => bytes,
+        Err(error) => return errors.push(ReadError::of_io(&source, &error)),
+    };
+    for crt in read_crt_list(&bytes) {
+        if crt.path.starts_with('/') {
+            let reference = reference(path, crt.line);
+            roots.push(Root::referenced(PathBuf::from(crt.path), reference));
+        } else {
+            errors.push(ReadError {
+                path: source.path.to_path_buf(),
+                index: None,
+                line: Some(crt.line),
+                reason: ReadReason::NotUnderstood,
+                message: format!("where `{}` is depends on crt-base", crt.written),
+                referenced_by: source.referenced_by.clone(),
+            });
+        }
+    }
+}
+
+fn configuration(
+    path: &Path,
+    system: &mut System,
+    errors: &mut Vec<ReadError>,
+) -> Option<zeroize::Zeroizing<Vec<u8>>> {
+    let read = system.read(path);
+    let source = Source::named(system.locate(path));
+    read.map_err(|error| errors.push(ReadError::of_io(&source, &error)))
+        .ok()
+}
+
+/// A line that may name a file: which one is not known.
+fn not_understood<R: std::fmt::Display>(path: &Path, problem: &Problem<R>) -> ReadError {
+    ReadError {
+        path: path.to_owned(),
+        index: None,
+        line: Some(problem.line),
+        reason: ReadReason::NotUnderstood,
+        message: problem.to_string(),
+        referenced_by: Vec::new(),
+    }
+}
+
+fn reference(path: &Path, line: usize) -> String {
+    format!("{}:{line}", path.display())
+}
