@@ -369,7 +369,7 @@ fn a_word_that_is_not_one_of_the_words() {
         "--output",
         "xml",
         "unknown value `xml`",
-        "one of: text, json, pem",
+        "one of: text, json, jsonl, nagios, pem, prometheus",
     );
 }
 

@@ -33,7 +33,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 /// Crates that only one layer may name.
 const KEPT_IN: &[(&str, &[&str])] = &[
     ("aws_lc_rs", &["x509"]),
-    ("base64", &["x509"]),
+    ("base64", &["x509", "cli"]),
+    ("pem", &["x509"]),
     ("pkcs8", &["x509"]),
     ("rcgen", &["x509"]),
     ("ring", &["x509", "system"]),

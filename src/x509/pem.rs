@@ -10,7 +10,7 @@ use std::fmt::{self, Debug, Display, Formatter};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use pkcs8::LineEnding;
+use pem::{EncodeConfig, Pem};
 use pkcs8::der::pem::encode_string;
 use zeroize::Zeroizing;
 
@@ -89,14 +89,22 @@ fn read(outline: &Outline<'_>) -> Result<Block, Error> {
     })
 }
 
-/// A PEM block: LF, 64 columns (RFC 7468 3).
+/// A PEM block of something public: LF, 64 columns (RFC 7468 3).
+#[must_use]
+pub fn encode(label: &str, der: &[u8]) -> String {
+    let config = EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
+    pem::encode_config(&Pem::new(label, der), config)
+}
+
+/// A PEM block of a private key, in the same form. This encoder makes no second copy of the key, and
+/// its time tells nothing about it.
 ///
 /// # Panics
 /// Never: a label that is a constant is a valid one, and no DER comes near the largest `usize`.
 #[must_use]
-pub fn encode(label: &'static str, der: &[u8]) -> String {
-    // This encoder makes no second copy of a private key, and its time tells nothing about it.
-    encode_string(label, LineEnding::LF, der).expect("the label is a valid constant")
+pub fn encode_secret(label: &'static str, der: &[u8]) -> Zeroizing<String> {
+    let text = encode_string(label, pkcs8::LineEnding::LF, der);
+    Zeroizing::new(text.expect("the label is a valid constant"))
 }
 
 impl Debug for Block {

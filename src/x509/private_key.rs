@@ -141,7 +141,7 @@ impl PrivateKey {
     /// The key as a PEM block `PRIVATE KEY`, not encrypted.
     #[must_use]
     pub fn to_pem(&self) -> Zeroizing<String> {
-        Zeroizing::new(pem::encode("PRIVATE KEY", &self.der))
+        pem::encode_secret("PRIVATE KEY", &self.der)
     }
 
     /// The key as a PEM block `ENCRYPTED PRIVATE KEY`: PBES2, PBKDF2-HMAC-SHA256 with 600,000
