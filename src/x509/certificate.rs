@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use x509_parser::asn1_rs::{Oid, oid};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::{GeneralName, NameConstraints, ParsedExtension};
 use x509_parser::prelude::FromDer;
@@ -84,9 +85,7 @@ fn details(certificate: &X509Certificate<'_>, der: &[u8]) -> Result<Certificate,
         },
         subject_alt_name: Vec::new(),
         public_key: public_key::describe(certificate.public_key().raw),
-        signature_algorithm: signature_algorithm(
-            &certificate.signature_algorithm.algorithm.to_id_string(),
-        ),
+        signature_algorithm: signature_algorithm(&certificate.signature_algorithm.algorithm),
         basic_constraints: None,
         key_usage: None,
         extended_key_usage: None,
@@ -204,18 +203,18 @@ fn subtree_base(base: &GeneralName<'_>) -> AltName {
 }
 
 /// The names that OpenSSL shows; another algorithm's OID.
-fn signature_algorithm(oid: &str) -> String {
-    let known = match oid {
-        "1.2.840.10045.4.3.2" => "ecdsa-with-SHA256",
-        "1.2.840.10045.4.3.3" => "ecdsa-with-SHA384",
-        "1.2.840.10045.4.3.4" => "ecdsa-with-SHA512",
-        "1.2.840.113549.1.1.5" => "sha1WithRSAEncryption",
-        "1.2.840.113549.1.1.10" => "rsassaPss",
-        "1.2.840.113549.1.1.11" => "sha256WithRSAEncryption",
-        "1.2.840.113549.1.1.12" => "sha384WithRSAEncryption",
-        "1.2.840.113549.1.1.13" => "sha512WithRSAEncryption",
-        "1.3.101.112" => "ED25519",
-        other => other,
+fn signature_algorithm(oid: &Oid<'_>) -> String {
+    let known = match oid.as_bytes() {
+        oid!(raw 1.2.840.10045.4.3.2) => "ecdsa-with-SHA256",
+        oid!(raw 1.2.840.10045.4.3.3) => "ecdsa-with-SHA384",
+        oid!(raw 1.2.840.10045.4.3.4) => "ecdsa-with-SHA512",
+        oid!(raw 1.2.840.113549.1.1.5) => "sha1WithRSAEncryption",
+        oid!(raw 1.2.840.113549.1.1.10) => "rsassaPss",
+        oid!(raw 1.2.840.113549.1.1.11) => "sha256WithRSAEncryption",
+        oid!(raw 1.2.840.113549.1.1.12) => "sha384WithRSAEncryption",
+        oid!(raw 1.2.840.113549.1.1.13) => "sha512WithRSAEncryption",
+        oid!(raw 1.3.101.112) => "ED25519",
+        _ => return oid.to_id_string(),
     };
     known.to_owned()
 }

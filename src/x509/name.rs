@@ -87,23 +87,22 @@ fn show_attribute(attribute: &AttributeTypeAndValue<'_>) -> String {
 
 /// The keywords of RFC 4514 3, and the usual one for an e-mail address.
 fn keyword(attribute: &Oid<'_>) -> Option<&'static str> {
-    let known = [
-        (oid!(2.5.4.3), "CN"),
-        (oid!(2.5.4.10), "O"),
-        (oid!(2.5.4.4), "SN"),
-        (oid!(2.5.4.5), "serialNumber"),
-        (oid!(2.5.4.6), "C"),
-        (oid!(2.5.4.7), "L"),
-        (oid!(2.5.4.8), "ST"),
-        (oid!(2.5.4.9), "STREET"),
-        (oid!(2.5.4.11), "OU"),
-        (oid!(2.5.4.42), "GN"),
-        (oid!(0.9.2342.19200300.100.1.1), "UID"),
-        (oid!(0.9.2342.19200300.100.1.25), "DC"),
-        (oid!(1.2.840.113549.1.9.1), "emailAddress"),
-    ];
-    let found = known.into_iter().find(|(oid, _)| oid == attribute);
-    found.map(|(_, keyword)| keyword)
+    Some(match attribute.as_bytes() {
+        oid!(raw 2.5.4.3) => "CN",
+        oid!(raw 2.5.4.10) => "O",
+        oid!(raw 2.5.4.4) => "SN",
+        oid!(raw 2.5.4.5) => "serialNumber",
+        oid!(raw 2.5.4.6) => "C",
+        oid!(raw 2.5.4.7) => "L",
+        oid!(raw 2.5.4.8) => "ST",
+        oid!(raw 2.5.4.9) => "STREET",
+        oid!(raw 2.5.4.11) => "OU",
+        oid!(raw 2.5.4.42) => "GN",
+        oid!(raw 0.9.2342.19200300.100.1.1) => "UID",
+        oid!(raw 0.9.2342.19200300.100.1.25) => "DC",
+        oid!(raw 1.2.840.113549.1.9.1) => "emailAddress",
+        _ => return None,
+    })
 }
 
 /// An OID in dots; x509-parser's own text for one that it cannot read.

@@ -383,8 +383,10 @@ fn algorithm(info: &PrivateKeyInfoRef<'_>) -> Result<KeyAlgorithm, Error> {
             .map_err(|_| damaged("it is no RSAPrivateKey (RFC 8017)"))?;
         format!("rsa-{bits}")
     } else {
-        let curve = curve.map(|curve| curve.to_string());
-        public_key::algorithm_name(&oid.to_string(), curve.as_deref())
+        let id = curve.as_ref().map(ObjectIdentifier::as_bytes);
+        let most_telling = curve.filter(|_| oid == EC_PUBLIC_KEY).unwrap_or(oid);
+        let known = public_key::algorithm_name(oid.as_bytes(), id);
+        known.map_or_else(|| most_telling.to_string(), str::to_owned)
     };
     name.parse()
         .map_err(|_| Error::KeyAlgorithm { algorithm: name })

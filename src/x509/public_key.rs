@@ -1,6 +1,6 @@
 //! Public keys: what a SubjectPublicKeyInfo (RFC 5280 4.1.2.7) holds, in zpki's words.
 
-use x509_parser::asn1_rs::{Oid, Tag};
+use x509_parser::asn1_rs::{Oid, Tag, oid};
 use x509_parser::prelude::FromDer;
 use x509_parser::public_key::PublicKey as ParsedKey;
 use x509_parser::x509::SubjectPublicKeyInfo;
@@ -28,11 +28,10 @@ fn algorithm(spki_der: &[u8]) -> Option<String> {
     let parameters = key.algorithm.parameters.as_ref();
     let parameters = parameters.filter(|parameters| parameters.tag() == Tag::Oid);
     let curve = parameters.and_then(|parameters| Oid::try_from(parameters).ok());
-    let curve = curve.map(|curve| curve.to_id_string());
-    Some(algorithm_name(
-        &key.algorithm.algorithm.to_id_string(),
-        curve.as_deref(),
-    ))
+    let id = &key.algorithm.algorithm;
+    let known = algorithm_name(id.as_bytes(), curve.as_ref().map(Oid::as_bytes));
+    let most_telling = || curve.as_ref().filter(|_| id.as_bytes() == EC).unwrap_or(id);
+    Some(known.map_or_else(|| most_telling().to_id_string(), str::to_owned))
 }
 
 /// The length of the modulus of an RSA key, in bits; None for a key of another algorithm.
@@ -57,19 +56,18 @@ pub(super) fn bit_length(number: &[u8]) -> usize {
         .map_or(0, |first| octets.len() * 8 - first.leading_zeros() as usize)
 }
 
-/// The word for an algorithm that is known by its OID and, for elliptic curves, by its curve; the
-/// most telling OID otherwise.
-pub(super) fn algorithm_name(algorithm: &str, curve: Option<&str>) -> String {
+/// The word for an algorithm that is known by its OID and, for elliptic curves, by its curve.
+pub(super) fn algorithm_name(algorithm: &[u8], curve: Option<&[u8]>) -> Option<&'static str> {
     match (algorithm, curve) {
-        ("1.2.840.10045.2.1", Some("1.2.840.10045.3.1.7")) => "ecdsa-p256",
-        ("1.2.840.10045.2.1", Some("1.3.132.0.34")) => "ecdsa-p384",
-        ("1.2.840.10045.2.1", Some("1.3.132.0.35")) => "ecdsa-p521",
-        ("1.2.840.10045.2.1", Some(curve)) => curve,
-        ("1.3.101.112", _) => "ed25519",
-        (algorithm, _) => algorithm,
+        (EC, Some(oid!(raw 1.2.840.10045.3.1.7))) => Some("ecdsa-p256"),
+        (EC, Some(oid!(raw 1.3.132.0.34))) => Some("ecdsa-p384"),
+        (EC, Some(oid!(raw 1.3.132.0.35))) => Some("ecdsa-p521"),
+        (oid!(raw 1.3.101.112), _) => Some("ed25519"),
+        _ => None,
     }
-    .to_owned()
 }
+
+const EC: &[u8] = &oid!(raw 1.2.840.10045.2.1);
 
 #[cfg(test)]
 mod tests {

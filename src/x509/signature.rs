@@ -3,7 +3,7 @@
 //! Ed448 or PSS with unusual parameters; of those nobody can say here whether they are right.
 
 use aws_lc_rs::signature::{self, ParsedPublicKey, UnparsedPublicKey, VerificationAlgorithm};
-use x509_parser::asn1_rs::BitString;
+use x509_parser::asn1_rs::{BitString, oid};
 use x509_parser::error::X509Error;
 use x509_parser::prelude::FromDer;
 use x509_parser::signature_algorithm::RsaSsaPssParams;
@@ -68,16 +68,16 @@ impl<'a> Signed<'a> {
     }
 }
 
-const RSA_WITH_SHA256: &str = "1.2.840.113549.1.1.11";
-const RSA_WITH_SHA512: &str = "1.2.840.113549.1.1.13";
-const RSA_PSS: &str = "1.2.840.113549.1.1.10";
-const ECDSA_WITH_SHA256: &str = "1.2.840.10045.4.3.2";
-const ECDSA_WITH_SHA384: &str = "1.2.840.10045.4.3.3";
-const ECDSA_WITH_SHA512: &str = "1.2.840.10045.4.3.4";
-const P256: &str = "1.2.840.10045.3.1.7";
-const P384: &str = "1.3.132.0.34";
-const P521: &str = "1.3.132.0.35";
-const SECP256K1: &str = "1.3.132.0.10";
+const RSA_WITH_SHA256: &[u8] = &oid!(raw 1.2.840.113549.1.1.11);
+const RSA_WITH_SHA512: &[u8] = &oid!(raw 1.2.840.113549.1.1.13);
+const RSA_PSS: &[u8] = &oid!(raw 1.2.840.113549.1.1.10);
+const ECDSA_WITH_SHA256: &[u8] = &oid!(raw 1.2.840.10045.4.3.2);
+const ECDSA_WITH_SHA384: &[u8] = &oid!(raw 1.2.840.10045.4.3.3);
+const ECDSA_WITH_SHA512: &[u8] = &oid!(raw 1.2.840.10045.4.3.4);
+const P256: &[u8] = &oid!(raw 1.2.840.10045.3.1.7);
+const P384: &[u8] = &oid!(raw 1.3.132.0.34);
+const P521: &[u8] = &oid!(raw 1.3.132.0.35);
+const SECP256K1: &[u8] = &oid!(raw 1.3.132.0.10);
 
 /// aws-lc-rs' algorithm for what ring lacks and it has.
 fn beyond_ring(
@@ -85,9 +85,9 @@ fn beyond_ring(
     key: &SubjectPublicKeyInfo<'_>,
     public_key_der: &[u8],
 ) -> Option<&'static dyn VerificationAlgorithm> {
-    let id = algorithm.algorithm.to_id_string();
+    let id = algorithm.algorithm.as_bytes();
     if let Some(bits) = rsa_bits(public_key_der) {
-        return match (bits, id.as_str()) {
+        return match (bits, id) {
             (1024..2048, RSA_WITH_SHA256) => {
                 Some(&signature::RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY)
             }
@@ -98,7 +98,7 @@ fn beyond_ring(
         };
     }
     let curve = key.algorithm.parameters.as_ref()?.as_oid().ok()?;
-    match (curve.to_id_string().as_str(), id.as_str()) {
+    match (curve.as_bytes(), id) {
         (P256, ECDSA_WITH_SHA512) => Some(&signature::ECDSA_P256_SHA512_ASN1),
         (P384, ECDSA_WITH_SHA512) => Some(&signature::ECDSA_P384_SHA512_ASN1),
         (P521, ECDSA_WITH_SHA256) => Some(&signature::ECDSA_P521_SHA256_ASN1),
@@ -113,7 +113,7 @@ fn beyond_ring(
 /// of PSS with a salt that is not as long as the digest, too.
 fn is_for_ring(algorithm: &AlgorithmIdentifier<'_>, public_key_der: &[u8]) -> bool {
     let rsa_fits = rsa_bits(public_key_der).is_none_or(|bits| (2048..=8192).contains(&bits));
-    let is_pss = algorithm.algorithm.to_id_string() == RSA_PSS;
+    let is_pss = algorithm.algorithm.as_bytes() == RSA_PSS;
     rsa_fits && (!is_pss || has_usual_parameters(algorithm))
 }
 
@@ -124,10 +124,10 @@ fn has_usual_parameters(algorithm: &AlgorithmIdentifier<'_>) -> bool {
         return false;
     };
     let digest = parameters.hash_algorithm_oid();
-    let length = match digest.to_id_string().as_str() {
-        "2.16.840.1.101.3.4.2.1" => 32,
-        "2.16.840.1.101.3.4.2.2" => 48,
-        "2.16.840.1.101.3.4.2.3" => 64,
+    let length = match digest.as_bytes() {
+        oid!(raw 2.16.840.1.101.3.4.2.1) => 32,
+        oid!(raw 2.16.840.1.101.3.4.2.2) => 48,
+        oid!(raw 2.16.840.1.101.3.4.2.3) => 64,
         _ => return false,
     };
     let mask = parameters.mask_gen_algorithm();

@@ -2,6 +2,7 @@
 //! (`EVP_PKEY_get_security_bits`, `X509_get_signature_info`): a TLS peer at security level 2, OpenSSL's
 //! default in Debian and what HAProxy is built with, wants 112.
 
+use x509_parser::asn1_rs::oid;
 use x509_parser::prelude::FromDer;
 use x509_parser::public_key::PublicKey;
 use x509_parser::signature_algorithm::RsaSsaPssParams;
@@ -47,12 +48,12 @@ pub struct SignatureStrength {
     pub security_bits: u32,
 }
 
-const RSA: &str = "1.2.840.113549.1.1.1";
-const RSA_PSS: &str = "1.2.840.113549.1.1.10";
-const EC: &str = "1.2.840.10045.2.1";
-const DSA: &str = "1.2.840.10040.4.1";
-const ED25519: &str = "1.3.101.112";
-const ED448: &str = "1.3.101.113";
+const RSA: &[u8] = &oid!(raw 1.2.840.113549.1.1.1);
+const RSA_PSS: &[u8] = &oid!(raw 1.2.840.113549.1.1.10);
+const EC: &[u8] = &oid!(raw 1.2.840.10045.2.1);
+const DSA: &[u8] = &oid!(raw 1.2.840.10040.4.1);
+const ED25519: &[u8] = &oid!(raw 1.3.101.112);
+const ED448: &[u8] = &oid!(raw 1.3.101.113);
 
 impl KeyStrength {
     /// Weighs the key of a SubjectPublicKeyInfo; None for one that OpenSSL could not read.
@@ -64,7 +65,7 @@ impl KeyStrength {
             security_bits,
             explicit_curve: false,
         };
-        match key.algorithm.algorithm.to_id_string().as_str() {
+        match key.algorithm.algorithm.as_bytes() {
             RSA => Some(of(KeyType::Rsa, rsa_security_bits(modulus_bits(&key)?))),
             RSA_PSS => Some(of(KeyType::RsaPss, rsa_security_bits(modulus_bits(&key)?))),
             EC => elliptic(&key),
@@ -121,7 +122,7 @@ fn elliptic(key: &SubjectPublicKeyInfo<'_>) -> Option<KeyStrength> {
     let order = if explicit_curve {
         explicit_order(parameters.data)?
     } else {
-        order_of(&parameters.as_oid().ok()?.to_id_string())?
+        order_of(parameters.as_oid().ok()?.as_bytes())?
     };
     let security_bits = match order {
         512.. => 256,
@@ -151,19 +152,19 @@ fn explicit_order(parameters: &[u8]) -> Option<u32> {
 }
 
 /// The bits of a named curve's order.
-fn order_of(curve: &str) -> Option<u32> {
+fn order_of(curve: &[u8]) -> Option<u32> {
     Some(match curve {
-        "1.2.840.10045.3.1.1" => 192,
-        "1.2.840.10045.3.1.4" => 239,
-        "1.2.840.10045.3.1.7" | "1.3.132.0.10" => 256,
-        "1.3.132.0.33" => 224,
-        "1.3.132.0.34" => 384,
-        "1.3.132.0.35" => 521,
-        "1.3.36.3.3.2.8.1.1.5" | "1.3.36.3.3.2.8.1.1.6" => 224,
-        "1.3.36.3.3.2.8.1.1.7" | "1.3.36.3.3.2.8.1.1.8" => 256,
-        "1.3.36.3.3.2.8.1.1.9" | "1.3.36.3.3.2.8.1.1.10" => 320,
-        "1.3.36.3.3.2.8.1.1.11" | "1.3.36.3.3.2.8.1.1.12" => 384,
-        "1.3.36.3.3.2.8.1.1.13" | "1.3.36.3.3.2.8.1.1.14" => 512,
+        oid!(raw 1.2.840.10045.3.1.1) => 192,
+        oid!(raw 1.2.840.10045.3.1.4) => 239,
+        oid!(raw 1.2.840.10045.3.1.7) | oid!(raw 1.3.132.0.10) => 256,
+        oid!(raw 1.3.132.0.33) => 224,
+        oid!(raw 1.3.132.0.34) => 384,
+        oid!(raw 1.3.132.0.35) => 521,
+        oid!(raw 1.3.36.3.3.2.8.1.1.5) | oid!(raw 1.3.36.3.3.2.8.1.1.6) => 224,
+        oid!(raw 1.3.36.3.3.2.8.1.1.7) | oid!(raw 1.3.36.3.3.2.8.1.1.8) => 256,
+        oid!(raw 1.3.36.3.3.2.8.1.1.9) | oid!(raw 1.3.36.3.3.2.8.1.1.10) => 320,
+        oid!(raw 1.3.36.3.3.2.8.1.1.11) | oid!(raw 1.3.36.3.3.2.8.1.1.12) => 384,
+        oid!(raw 1.3.36.3.3.2.8.1.1.13) | oid!(raw 1.3.36.3.3.2.8.1.1.14) => 512,
         _ => return None,
     })
 }
@@ -195,22 +196,26 @@ impl SignatureStrength {
     #[must_use]
     pub fn of(algorithm_der: &[u8]) -> Option<Self> {
         let (_, algorithm) = AlgorithmIdentifier::from_der(algorithm_der).ok()?;
-        let (key_type, security_bits) = match algorithm.algorithm.to_id_string().as_str() {
-            "1.2.840.113549.1.1.4" => (KeyType::Rsa, MD5),
-            "1.2.840.113549.1.1.5" | "1.3.14.3.2.29" => (KeyType::Rsa, SHA1),
-            "1.2.840.113549.1.1.14" | "1.2.840.113549.1.1.15" => (KeyType::Rsa, 112),
-            "1.2.840.113549.1.1.11" | "1.2.840.113549.1.1.16" => (KeyType::Rsa, 128),
-            "1.2.840.113549.1.1.12" => (KeyType::Rsa, 192),
-            "1.2.840.113549.1.1.13" => (KeyType::Rsa, 256),
+        let (key_type, security_bits) = match algorithm.algorithm.as_bytes() {
+            oid!(raw 1.2.840.113549.1.1.4) => (KeyType::Rsa, MD5),
+            oid!(raw 1.2.840.113549.1.1.5) | oid!(raw 1.3.14.3.2.29) => (KeyType::Rsa, SHA1),
+            oid!(raw 1.2.840.113549.1.1.14) | oid!(raw 1.2.840.113549.1.1.15) => {
+                (KeyType::Rsa, 112)
+            }
+            oid!(raw 1.2.840.113549.1.1.11) | oid!(raw 1.2.840.113549.1.1.16) => {
+                (KeyType::Rsa, 128)
+            }
+            oid!(raw 1.2.840.113549.1.1.12) => (KeyType::Rsa, 192),
+            oid!(raw 1.2.840.113549.1.1.13) => (KeyType::Rsa, 256),
             RSA_PSS => (KeyType::RsaPss, pss_security_bits(&algorithm)?),
-            "1.2.840.10045.4.1" => (KeyType::Ec, SHA1),
-            "1.2.840.10045.4.3.1" => (KeyType::Ec, 112),
-            "1.2.840.10045.4.3.2" => (KeyType::Ec, 128),
-            "1.2.840.10045.4.3.3" => (KeyType::Ec, 192),
-            "1.2.840.10045.4.3.4" => (KeyType::Ec, 256),
-            "1.2.840.10040.4.3" => (KeyType::Dsa, SHA1),
-            "2.16.840.1.101.3.4.3.1" => (KeyType::Dsa, 112),
-            "2.16.840.1.101.3.4.3.2" => (KeyType::Dsa, 128),
+            oid!(raw 1.2.840.10045.4.1) => (KeyType::Ec, SHA1),
+            oid!(raw 1.2.840.10045.4.3.1) => (KeyType::Ec, 112),
+            oid!(raw 1.2.840.10045.4.3.2) => (KeyType::Ec, 128),
+            oid!(raw 1.2.840.10045.4.3.3) => (KeyType::Ec, 192),
+            oid!(raw 1.2.840.10045.4.3.4) => (KeyType::Ec, 256),
+            oid!(raw 1.2.840.10040.4.3) => (KeyType::Dsa, SHA1),
+            oid!(raw 2.16.840.1.101.3.4.3.1) => (KeyType::Dsa, 112),
+            oid!(raw 2.16.840.1.101.3.4.3.2) => (KeyType::Dsa, 128),
             ED25519 => (KeyType::Ed25519, 128),
             ED448 => (KeyType::Ed448, 224),
             _ => return None,
@@ -234,16 +239,14 @@ const SHA1: u32 = 63;
 
 fn pss_security_bits(algorithm: &AlgorithmIdentifier<'_>) -> Option<u32> {
     let parameters = RsaSsaPssParams::try_from(algorithm.parameters.as_ref()?).ok()?;
-    Some(
-        match parameters.hash_algorithm_oid().to_id_string().as_str() {
-            "1.3.14.3.2.26" => SHA1,
-            "2.16.840.1.101.3.4.2.4" => 112,
-            "2.16.840.1.101.3.4.2.1" => 128,
-            "2.16.840.1.101.3.4.2.2" => 192,
-            "2.16.840.1.101.3.4.2.3" => 256,
-            _ => return None,
-        },
-    )
+    Some(match parameters.hash_algorithm_oid().as_bytes() {
+        oid!(raw 1.3.14.3.2.26) => SHA1,
+        oid!(raw 2.16.840.1.101.3.4.2.4) => 112,
+        oid!(raw 2.16.840.1.101.3.4.2.1) => 128,
+        oid!(raw 2.16.840.1.101.3.4.2.2) => 192,
+        oid!(raw 2.16.840.1.101.3.4.2.3) => 256,
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
