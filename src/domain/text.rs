@@ -54,16 +54,23 @@ pub struct Plain<'a>(pub &'a str);
 
 impl Display for Plain<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        self.0
-            .chars()
-            .try_for_each(|character| write_safe(f, character))
+        if self.0.chars().any(is_unsafe) {
+            let mut characters = self.0.chars();
+            characters.try_for_each(|character| write_safe(f, character))
+        } else {
+            f.write_str(self.0)
+        }
     }
 }
 
+fn is_unsafe(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
 fn write_safe(f: &mut Formatter<'_>, character: char) -> fmt::Result {
-    let invisible = matches!(character,
-        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-    if character.is_control() || invisible {
+    if is_unsafe(character) {
         write!(f, "{}", character.escape_default())
     } else {
         f.write_char(character)
