@@ -166,7 +166,9 @@ impl Root {
         if !self.mkdir(path, mode)? {
             return Ok(false);
         }
-        self.set_mode(path, mode)
+        let mode = Mode::from_raw_mode(mode);
+        self.attempt(|| set_directory_mode_if_other(&self.directory, path, mode))
+            .map_err(|error| self.error("set the mode of", path, error))
             .inspect_err(|_| _ = self.remove_directory(path))?;
         Ok(true)
     }
@@ -437,6 +439,16 @@ fn set_mode_if_other(file: &File, mode: Mode) -> rustix::io::Result<()> {
         Ok(())
     } else {
         fs::fchmod(file, mode)
+    }
+}
+
+/// The same for a directory below another.
+fn set_directory_mode_if_other(above: &OwnedFd, path: &Path, mode: Mode) -> rustix::io::Result<()> {
+    let stat = fs::statat(above, path, AtFlags::SYMLINK_NOFOLLOW)?;
+    if Mode::from_raw_mode(stat.st_mode) == mode {
+        Ok(())
+    } else {
+        fs::chmodat(above, path, mode, AtFlags::empty())
     }
 }
 
