@@ -240,9 +240,9 @@ fn fill(root: &Root, trees: &[Tree], progress: &dyn Progress) -> Result<(), Erro
         named.chain(files.clone()).try_for_each(file::check_path)?;
         for (path, mode) in file::directories(&tree.directories, files) {
             // To make one twice does no harm, and is rare.
-            if !locked(&made).contains(path) {
+            if !locked(&made).contains(path.as_os_str()) {
                 root.make_directory(path, mode)?;
-                locked(&made).insert(path);
+                locked(&made).insert(path.as_os_str());
             }
         }
         tree.files.iter().try_for_each(|file| {

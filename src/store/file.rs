@@ -1,6 +1,7 @@
 //! What is written: files and directories, each with its exact mode.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fmt::{self, Debug, Formatter};
 use std::ops::Deref;
 use std::path::{Component, Path, PathBuf};
@@ -117,23 +118,22 @@ pub(super) fn directories<'a>(
     named: impl IntoIterator<Item = &'a Directory>,
     files: impl Iterator<Item = &'a Path>,
 ) -> Vec<(&'a Path, u32)> {
-    let mut modes: HashMap<&Path, u32> = HashMap::new();
+    let mut modes = BTreeMap::new();
     for parent in files.filter_map(Path::parent) {
         require(&mut modes, parent);
     }
     for directory in named {
         require(&mut modes, &directory.path);
-        modes.insert(&directory.path, directory.mode);
+        modes.insert(directory.path.as_os_str(), directory.mode);
     }
-    let mut sorted: Vec<_> = modes.into_iter().collect();
-    sorted.sort_unstable_by_key(|(path, _)| path.as_os_str());
-    sorted
+    let modes = modes.into_iter();
+    modes.map(|(path, mode)| (Path::new(path), mode)).collect()
 }
 
 /// Notes `path` and its parents, up to one that is noted.
-fn require<'a>(modes: &mut HashMap<&'a Path, u32>, path: &'a Path) {
-    for directory in path.ancestors() {
-        if directory.as_os_str().is_empty() || modes.contains_key(directory) {
+fn require<'a>(modes: &mut BTreeMap<&'a OsStr, u32>, path: &'a Path) {
+    for directory in path.ancestors().map(Path::as_os_str) {
+        if directory.is_empty() || modes.contains_key(directory) {
             break;
         }
         modes.insert(directory, PUBLIC);
