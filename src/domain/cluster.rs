@@ -385,7 +385,7 @@ fn check_names(settings: &Settings, wanted: &mut [Wanted<'_>], misfits: &mut Vec
             reason: MisfitReason::NoServers,
         });
     }
-    let mut seen: HashMap<String, EntryName> = HashMap::new();
+    let mut seen = HashMap::with_capacity(wanted.len());
     for entry in wanted {
         let folder = entry.name.as_str().to_ascii_lowercase();
         if let Some(other) = seen.insert(folder, entry.name.clone()) {
@@ -415,7 +415,8 @@ enum Owner {
 
 impl Owners {
     fn of(wanted: &[Wanted<'_>]) -> Self {
-        let mut owners = Self(HashMap::new());
+        // A name and a host for each is what most clusters have.
+        let mut owners = Self(HashMap::with_capacity(2 * wanted.len()));
         let entries = wanted.iter().enumerate();
         for (index, entry) in entries.filter(|(_, entry)| !entry.duplicate) {
             owners.add(index, entry.name.as_str().to_ascii_lowercase());
@@ -468,8 +469,8 @@ fn resolve(
         Ok(own_name) if misfits.is_empty() => {
             let mut seen = HashSet::new();
             hosts.retain(|host| seen.insert(host.clone()));
-            let mut chosen = hosts.clone();
-            chosen.retain(|host| !wanted.given || !wanted.hosts.contains(host));
+            let is_chosen = |host: &&Host| !wanted.given || !wanted.hosts.contains(host);
+            let chosen = hosts.iter().filter(is_chosen).cloned().collect();
             Ok(entry(settings, wanted, hosts, own_name, chosen))
         }
         Ok(_) => Err(misfits),
