@@ -4,6 +4,7 @@ use crate::config::snippet;
 use crate::domain::crypto::Crypto;
 use crate::domain::name::EntryName;
 use crate::domain::role::{ClientCertificate, Role};
+use crate::domain::server_line::ServerLine;
 use crate::store::file::{Bytes, Directory, File, Tree};
 use crate::store::layout::{
     self, CLIENT_CERTIFICATE, CLIENT_PRIVATE_KEY, CLOSED_DIRECTORY, CRL_FILE, HAPROXY_LINES,
@@ -24,20 +25,20 @@ pub(super) struct Identity<'a> {
 
 /// What every host folder of the cluster shares.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct Shared<'a> {
     /// The trust bundle, PEM.
     pub(super) trust_bundle: Bytes,
     /// The CRL, PEM, when the cluster uses revocation.
     pub(super) crl: Option<Bytes>,
     /// The server lines for HAProxy.
-    pub(super) haproxy: Bytes,
+    pub(super) server_lines: &'a [ServerLine],
     /// The `[crypto]` section, the same for each server.
     pub(super) server_settings: Bytes,
 }
 
 impl Identity<'_> {
     /// The host folder, and the certificate's own file in the inventory.
-    pub(super) fn tree(&self, shared: &Shared) -> Tree {
+    pub(super) fn tree(&self, shared: &Shared<'_>) -> Tree {
         let certificate = self.path.certificate().to_pem().into();
         let mut files = self.host_folder(shared, &certificate);
         let serial_number = &self.path.certificate().details.serial_number;
@@ -52,7 +53,7 @@ impl Identity<'_> {
         }
     }
 
-    fn host_folder(&self, shared: &Shared, certificate: &Bytes) -> Vec<File> {
+    fn host_folder(&self, shared: &Shared<'_>, certificate: &Bytes) -> Vec<File> {
         let key = self.key.to_pem();
         let directory = HostFolder::of(self.name, self.role).directory();
         let file = |name: &str, mode, bytes: Bytes| File::new(directory.join(name), mode, bytes);
@@ -79,7 +80,12 @@ impl Identity<'_> {
                 [
                     file(KEY_CERT, SECRET, key_cert.into()),
                     public(TRUST_BUNDLE, &shared.trust_bundle),
-                    public(HAPROXY_LINES, &shared.haproxy),
+                    // Only here: many lines are rendered while others issue.
+                    file(
+                        HAPROXY_LINES,
+                        PUBLIC,
+                        snippet::haproxy(shared.server_lines).into(),
+                    ),
                 ]
                 .into_iter()
                 .chain(crl)

@@ -15,7 +15,7 @@ use super::host_folder::{Shared, server_settings};
 use super::issuance::{Issuer, Made};
 use super::next_steps::{self, NextStep};
 use super::{certificate_authority, log};
-use crate::config::{haproxy, snippet};
+use crate::config::haproxy;
 use crate::domain::cluster::Cluster;
 use crate::domain::finding::Finding;
 use crate::domain::name::ClusterName;
@@ -149,7 +149,7 @@ pub fn run(request: Request, system: &mut System) -> Result<InitReport, Error> {
             .revocation
             .enabled
             .then(|| crl.as_str().into()),
-        haproxy: snippet::haproxy(&lines).into(),
+        server_lines: &lines,
         server_settings: server_settings(cluster.settings().load_balancer.client_certificate)
             .into(),
     };

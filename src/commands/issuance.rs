@@ -47,9 +47,13 @@ pub(super) struct Issuer<'a> {
     pub(super) authority: &'a Authority,
     pub(super) cluster: &'a Cluster,
     /// What the host folders share.
-    pub(super) shared: &'a Shared,
+    pub(super) shared: &'a Shared<'a>,
     pub(super) now: OffsetDateTime,
 }
+
+/// What a processor takes from the others at a time: rayon's own, larger portions let all but one
+/// wait at the end, where that one is held up by something else.
+const AT_ONCE: usize = 4;
 
 impl Issuer<'_> {
     /// A key, a verified certificate and the files of both for each issuance, on all processors.
