@@ -68,7 +68,8 @@ impl Issuer<'_> {
             progress.advance()?;
             self.issue(issuance, entropy)
         };
-        issuances.par_iter().map(issue).collect()
+        let issuances = issuances.par_iter().with_max_len(AT_ONCE);
+        issuances.map(issue).collect()
     }
 
     fn issue(&self, issuance: &Issuance<'_>, entropy: &dyn Entropy) -> Result<(Made, Tree), Error> {

@@ -26,6 +26,9 @@ use super::root::Root;
 
 /// From this many files on, threads pay for themselves.
 const MANY: usize = 64;
+/// What a thread takes from the others at a time: rayon's own, larger portions let all but one wait at
+/// the end, where that one is held up by something else.
+const AT_ONCE: usize = 4;
 
 /// One change, together with what it was decided on: if that is no longer so, nothing happens.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -138,7 +141,7 @@ pub(super) fn for_each<'a, T: Sync>(
     if items.len() < MANY {
         items.iter().try_for_each(work)
     } else {
-        items.par_iter().try_for_each(work)
+        items.par_iter().with_max_len(AT_ONCE).try_for_each(work)
     }
 }
 
