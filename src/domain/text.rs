@@ -115,10 +115,14 @@ pub struct Hex<'a>(pub &'a [u8]);
 impl Display for Hex<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
-        self.0.iter().try_for_each(|octet| {
-            f.write_char(digit(octet >> 4))?;
-            f.write_char(digit(octet & 15))
+        const AT_ONCE: usize = 16;
+        self.0.chunks(AT_ONCE).try_for_each(|octets| {
+            let mut text = [0; 2 * AT_ONCE];
+            for (digits, octet) in text.chunks_exact_mut(2).zip(octets) {
+                digits[0] = DIGITS[usize::from(octet >> 4)];
+                digits[1] = DIGITS[usize::from(octet & 15)];
+            }
+            f.write_str(str::from_utf8(&text[..2 * octets.len()]).map_err(|_| fmt::Error)?)
         })
     }
 }
