@@ -15,12 +15,19 @@ use crate::domain::text::Plain;
 /// `CN=server1,O=prod`. Control characters are escaped.
 #[must_use]
 pub fn show(name: &X509Name<'_>) -> String {
-    let sets = name.iter_rdn().map(|set| {
-        let attributes: Vec<String> = set.iter().map(show_attribute).collect();
-        attributes.join("+")
-    });
-    let name = sets.collect::<Vec<_>>().join(",");
-    Plain(&name).to_string()
+    let mut shown = String::new();
+    for (index, set) in name.iter_rdn().enumerate() {
+        if index > 0 {
+            shown.push(',');
+        }
+        for (index, attribute) in set.iter().enumerate() {
+            if index > 0 {
+                shown.push('+');
+            }
+            show_attribute(attribute, &mut shown);
+        }
+    }
+    Plain(&shown).to_string()
 }
 
 /// The last common name, without RFC 4514's escapes; control characters are escaped.
@@ -74,14 +81,18 @@ fn ip_address(octets: &[u8]) -> AltName {
     }
 }
 
-fn show_attribute(attribute: &AttributeTypeAndValue<'_>) -> String {
-    let value = match text(attribute.attr_value()) {
-        Some(text) => escape(&text),
-        None => format!("#{}", hexadecimal(attribute.attr_value().data)),
-    };
+fn show_attribute(attribute: &AttributeTypeAndValue<'_>, shown: &mut String) {
     match keyword(attribute.attr_type()) {
-        Some(keyword) => format!("{keyword}={value}"),
-        None => format!("{}={value}", dotted(attribute.attr_type())),
+        Some(keyword) => shown.push_str(keyword),
+        None => shown.push_str(&dotted(attribute.attr_type())),
+    }
+    shown.push('=');
+    match text(attribute.attr_value()) {
+        Some(text) => escape(&text, shown),
+        None => {
+            shown.push('#');
+            shown.push_str(&hexadecimal(attribute.attr_value().data));
+        }
     }
 }
 
@@ -143,9 +154,8 @@ fn text(value: &Any<'_>) -> Option<String> {
 }
 
 /// RFC 4514 2.4.
-fn escape(value: &str) -> String {
+fn escape(value: &str, escaped: &mut String) {
     let last = value.chars().count().saturating_sub(1);
-    let mut escaped = String::with_capacity(value.len());
     for (index, character) in value.chars().enumerate() {
         let special = matches!(character, '"' | '+' | ',' | ';' | '<' | '>' | '\\');
         let leading = index == 0 && matches!(character, ' ' | '#');
@@ -154,7 +164,6 @@ fn escape(value: &str) -> String {
         }
         escaped.push(character);
     }
-    escaped
 }
 
 fn hexadecimal(octets: &[u8]) -> String {

@@ -442,11 +442,11 @@ impl Table {
             .collect();
         let mut text = String::new();
         for row in &self.rows {
-            let mut line = String::new();
             for (cell, width) in row.iter().zip(&widths) {
-                push(&mut line, format_args!("{cell:width$}  "));
+                push(&mut text, format_args!("{cell:width$}  "));
             }
-            push(&mut text, format_args!("{}\n", line.trim_end()));
+            text.truncate(text.trim_end_matches(' ').len());
+            text.push('\n');
         }
         text
     }
