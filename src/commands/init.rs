@@ -160,16 +160,15 @@ pub fn run(request: Request, system: &mut System) -> Result<InitReport, Error> {
         now,
     };
     let issued = issuer.issue_all(&plan.issuances, system)?;
-    let (entities, host_folders): (Vec<Made>, Vec<Tree>) = issued.into_iter().unzip();
-    let ca = certificate_authority::made(&authority, &cluster);
-    let certificates: Vec<Made> = std::iter::once(ca).chain(entities).collect();
+    let (mut certificates, mut trees): (Vec<Made>, Vec<Tree>) = issued.into_iter().unzip();
+    certificates.insert(0, certificate_authority::made(&authority, &cluster));
 
     let passphrase = request.passphrase.as_ref();
     let mut files = certificate_authority::files(&authority, passphrase, &crl, system)?;
     let log = log::issued(&certificates, now, &system.user);
     files.push(File::new(LOG_FILE, LOG, log));
     files.extend(text.map(|text| File::new(CLUSTER_FILE, PUBLIC, text)));
-    let trees = std::iter::once(files.into()).chain(host_folders).collect();
+    trees.push(files.into());
     write(&target, trees, request.lock_timeout, system)?;
     Ok(InitReport {
         schema: 1,
