@@ -23,7 +23,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
-use rcgen::{CertificateParams, DnType, KeyPair, SerialNumber};
+use rcgen::{CertificateParams, DnType, Issuer, KeyPair, SerialNumber};
 use tempfile::TempDir;
 use zpki::scan::read::threads;
 
@@ -156,9 +156,12 @@ fn peak_memory(directory: &Path) -> f64 {
     kibibytes / 1024.0
 }
 
-/// Certificates of their own, all of one key.
+/// Certificates of one CA, all of one key.
 fn make_certificates() -> Vec<String> {
     let key = KeyPair::generate().unwrap();
+    let mut ca = CertificateParams::default();
+    ca.distinguished_name.push(DnType::CommonName, "bench CA");
+    let ca = Issuer::new(ca, KeyPair::generate().unwrap());
     let numbers = (0..FILES).into_par_iter();
     let certificates = numbers.map(|number| {
         let host = format!("server{number}.bench.internal");
@@ -167,7 +170,7 @@ fn make_certificates() -> Vec<String> {
         let name = &mut params.distinguished_name;
         name.push(DnType::CommonName, format!("server{number}"));
         name.push(DnType::OrganizationName, "bench");
-        params.self_signed(&key).unwrap().pem()
+        params.signed_by(&key, &ca).unwrap().pem()
     });
     certificates.collect()
 }

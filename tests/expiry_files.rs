@@ -103,16 +103,25 @@ impl Tree {
 }
 
 /// Reads everything; whatever ends with a full stop makes sense.
-fn read(sources: &[Source]) -> Vec<Reading<Vec<u8>>> {
-    read_each(
+fn read(sources: Vec<Source>) -> Vec<Reading<Vec<u8>>> {
+    read_by(
         sources,
         |_, bytes| bytes.to_vec(),
         |bytes| bytes.ends_with(b"."),
     )
 }
 
+fn read_by<T: Send>(
+    sources: Vec<Source>,
+    work: impl Fn(&Source, &[u8]) -> T + Sync,
+    makes_sense: impl Fn(&T) -> bool + Sync,
+) -> Vec<Reading<T>> {
+    let readings = read_each(sources, work, makes_sense);
+    readings.map(|(_, reading)| reading).collect()
+}
+
 fn read_one(source: Source) -> Reading<Vec<u8>> {
-    read(&[source]).remove(0)
+    read(vec![source]).remove(0)
 }
 
 fn reason<T: std::fmt::Debug>(reading: Reading<T>) -> (ReadReason, String) {
@@ -363,7 +372,7 @@ fn names_are_octets() {
             .map(|source| source.path.file_name().unwrap())
             .eq(expected)
     );
-    let readings = read(&found);
+    let readings = read(found.clone());
     assert_eq!(readings, vec![Reading::Done(b".".to_vec()); names.len()]);
     // What is there by that very name is no pattern.
     assert_eq!(tree.found(&tree.walk(&["[x]*"])), ["[x]*"]);
@@ -402,8 +411,8 @@ fn files_as_long_as_disks_are_not_read() {
     sparse("larger", b"", 16 * MEBIBYTE + 1);
     let started = Instant::now();
     let length = |name, is_named| {
-        let source = [tree.source(name, is_named)];
-        read_each(&source, |_, bytes| bytes.len() as u64, |_| true).remove(0)
+        let source = vec![tree.source(name, is_named)];
+        read_by(source, |_, bytes| bytes.len() as u64, |_| true).remove(0)
     };
     let too_large = |limit: u64| {
         let message = format!("is longer than {limit} MiB");
@@ -483,7 +492,9 @@ fn the_kernels_own_files_are_read_only_when_they_are_named() {
         referenced_by: None,
     };
     let found = walk(&[named], &[]).sources;
-    assert!(matches!(&read(&found)[..], [Reading::Done(bytes)] if bytes.starts_with(b"Name:")));
+    assert!(
+        matches!(&read(found.clone())[..], [Reading::Done(bytes)] if bytes.starts_with(b"Name:"))
+    );
 }
 
 #[test]
@@ -644,14 +655,14 @@ fn a_file_that_is_gone_is_an_error_if_it_was_named() {
     // It may have been on its way.
     tree.file("a", ".");
     for is_named in [false, true] {
-        let sources = [tree.source("a", false), tree.source("b", is_named)];
+        let sources = vec![tree.source("a", false), tree.source("b", is_named)];
         let work = |source: &Source, bytes: &[u8]| {
             if source.path.ends_with("a") {
                 tree.file("b", "b.");
             }
             bytes.to_vec()
         };
-        let readings = read_each(&sources, work, |_| true);
+        let readings = read_by(sources, work, |_| true);
         assert_eq!(readings[1], Reading::Done(b"b.".to_vec()));
         fs::remove_file(tree.path("b")).unwrap();
     }
@@ -685,7 +696,7 @@ fn a_file_that_is_replaced_is_the_old_or_the_new_one() {
             let root = ["certs/a.pem", "certs"][scan % 2];
             let found = tree.walk(&[root]);
             assert_eq!(found.errors, []);
-            for reading in read(&found.sources) {
+            for reading in read(found.sources) {
                 assert!(
                     contents
                         .iter()
@@ -711,8 +722,8 @@ fn a_file_that_is_being_written_is_read_once_it_is_whole() {
             }
             bytes.to_vec()
         };
-        let sources = [tree.source("a", false)];
-        let readings = read_each(&sources, work, |bytes| bytes.ends_with(b"."));
+        let sources = vec![tree.source("a", false)];
+        let readings = read_by(sources, work, |bytes| bytes.ends_with(b"."));
         assert_eq!(readings, [Reading::Done(format!("{half}lf.").into_bytes())]);
     }
 }
@@ -726,7 +737,7 @@ fn damaged_files_wait_together_and_are_not_read_again() {
     let reads = AtomicUsize::new(0);
     let work = |_: &Source, _: &[u8]| _ = reads.fetch_add(1, Ordering::Relaxed);
     let started = Instant::now();
-    let readings = read_each(&sources, work, |()| false);
+    let readings = read_by(sources, work, |()| false);
     let elapsed = started.elapsed();
     assert_eq!(readings, vec![Reading::Done(()); FILES]);
     assert_eq!(reads.load(Ordering::Relaxed), FILES);

@@ -121,7 +121,10 @@ pub struct Placed<'a> {
 /// whatever stands beside it.
 #[must_use]
 pub fn superseded<'a>(all: impl Iterator<Item = Placed<'a>> + Clone) -> Vec<bool> {
-    let names = |placed: &Placed<'a>| (&*placed.dated.subject, &*placed.dated.subject_alt_name);
+    let names = |placed: &Placed<'a>| {
+        let identity = &placed.dated.identity;
+        (identity.subject(), identity.subject_alt_name())
+    };
     let mut valid: HashMap<_, Vec<&Path>> = HashMap::new();
     let is_leaf = |placed: &Placed<'a>| placed.dated.role == PathRole::Leaf;
     let candidates = all
@@ -171,6 +174,7 @@ pub fn clock_is_suspect(certificates: usize, expired: usize, not_yet_valid: usiz
 mod tests {
     use super::*;
     use crate::domain::digest::Digest;
+    use crate::x509::dated::Identity;
 
     const DAY: i64 = 86_400;
 
@@ -179,10 +183,7 @@ mod tests {
             role,
             not_before,
             not_after: Some(not_after),
-            serial_octets: Box::default(),
-            issuer: Box::default(),
-            subject: Box::new([1]),
-            subject_alt_name: Box::default(),
+            identity: Identity::new(&[], &[], &[1], &[]),
             fingerprint: Digest([0; 32]),
         }
     }

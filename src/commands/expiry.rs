@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use time::OffsetDateTime;
 
@@ -18,12 +17,13 @@ use crate::domain::plain_path::PlainPath;
 use crate::domain::textfile::TextfilePath;
 use crate::domain::threshold::Thresholds;
 use crate::domain::validity::{Span, show};
-use crate::scan::decode::{Contents, NotInspectedKind, decode};
+use crate::scan::decode::{Contents, Damaged, NotInspected, NotInspectedKind, decode};
 use crate::scan::read::{ReadError, Reading, read_each};
 use crate::scan::walk::{Root, Source, walk};
 use crate::store::textfile;
 use crate::system::{STDIN, System};
-use report::{ExpiryReport, Item, Summary};
+use crate::x509::dated::Dated;
+use report::{ExpiryReport, InspectedFile, Item, Located, Summary};
 
 mod configuration;
 mod installation;
@@ -111,7 +111,7 @@ pub fn print(
 /// Everything that was found.
 #[derive(Default)]
 struct Inventory {
-    items: Vec<Item>,
+    inspected: Vec<InspectedFile>,
     errors: Vec<ReadError>,
     findings: Vec<Finding>,
     files: usize,
@@ -140,13 +140,14 @@ impl Inventory {
         self.errors.extend(found.errors);
         self.skipped += found.skipped;
         let readings = read_each(
-            &found.sources,
-            |_, bytes| decode(bytes),
-            |contents| contents.errors.is_empty(),
+            found.sources,
+            |_, bytes| Holdings::of(decode(bytes)),
+            Holdings::is_whole,
         );
-        for (source, reading) in found.sources.into_iter().zip(readings) {
+        self.inspected.reserve(readings.size_hint().0);
+        for (source, reading) in readings {
             match reading {
-                Reading::Done(contents) => self.add(source, contents),
+                Reading::Done(holdings) => self.add(source, holdings),
                 Reading::Failed(error) => self.errors.push(*error),
                 Reading::Gone => {}
                 Reading::Skipped => self.skipped += 1,
@@ -157,83 +158,98 @@ impl Inventory {
     fn standard_input(&mut self, system: &mut System) {
         let source = Source::named(PathBuf::from(STDIN));
         match system.read(Path::new(STDIN)) {
-            Ok(bytes) => self.add(source, decode(&bytes)),
+            Ok(bytes) => self.add(source, Holdings::of(decode(&bytes))),
             Err(error) => self.errors.push(ReadError::of_io(&source, &error)),
         }
     }
 
     /// Takes what a file holds.
-    fn add(&mut self, source: Source, contents: Contents) {
-        if source.is_named && contents.found.is_empty() && contents.errors.is_empty() {
-            let kinds = contents.not_inspected.iter().map(|it| it.kind);
-            self.errors.push(nothing_in(&source, kinds.min()));
+    fn add(&mut self, source: Source, holdings: Holdings) {
+        if source.is_named && holdings.items.is_empty() && holdings.is_whole() {
+            let kinds = holdings.others.iter().flat_map(|it| &it.not_inspected);
+            let kind = kinds.map(|it| it.kind).min();
+            self.errors.push(nothing_in(&source, kind));
         }
-        self.add_some(source, contents);
+        self.add_some(source, holdings);
     }
 
     /// Takes what is not met elsewhere of what a file holds.
-    fn add_some(&mut self, source: Source, contents: Contents) {
+    fn add_some(&mut self, source: Source, holdings: Holdings) {
         self.files += 1;
-        self.not_inspected += contents.not_inspected.len();
-        let errors = contents.errors.into_iter();
-        self.errors
-            .extend(errors.map(|damaged| ReadError::of_damaged(&source, damaged)));
-        let source = Arc::new(source);
-        self.items
-            .extend(contents.found.into_iter().map(|found| Item {
-                source: Arc::clone(&source),
-                index: found.index,
-                line: found.line,
-                dated: found.dated,
-                note: found.note,
-                state: State::Ok,
-                reason: None,
-            }));
+        if let Some(others) = holdings.others {
+            self.not_inspected += others.not_inspected.len();
+            let errors = others.errors.into_iter();
+            self.errors
+                .extend(errors.map(|damaged| ReadError::of_damaged(&source, damaged)));
+        }
+        if !holdings.items.is_empty() {
+            let items = holdings.items;
+            self.inspected.push(InspectedFile { source, items });
+        }
+    }
+
+    fn items(&self) -> impl Iterator<Item = Located<'_>> + Clone {
+        self.inspected.iter().flat_map(InspectedFile::located)
+    }
+
+    fn items_mut(&mut self) -> impl Iterator<Item = &mut Item> {
+        self.inspected.iter_mut().flat_map(|file| &mut file.items)
     }
 
     /// How each stands, by itself and beside the others.
     fn judge(&mut self, rules: &Rules) {
-        let mut longest: HashMap<&[u8], i64> = HashMap::new();
-        for dated in self.items.iter().map(|item| &item.dated) {
-            if let (PathRole::Leaf, Some(not_after)) = (dated.role, dated.not_after) {
-                let lifetime = not_after.saturating_sub(dated.not_before);
-                let known = longest.entry(&dated.issuer).or_default();
-                *known = lifetime.max(*known);
-            }
-        }
-        let judged = self.items.iter().map(|item| {
+        let longest = self.longest_issued();
+        let judged = self.items().map(|item| {
             let dated = &item.dated;
-            let runway = match dated.role {
-                PathRole::Root | PathRole::Intermediate => {
-                    rules.runway(dated, longest.get(&*dated.subject).copied())
-                }
-                PathRole::Crl | PathRole::Leaf => None,
-            };
+            let longest = longest.get(dated.identity.subject()).copied();
+            let runway = is_ca(dated).then(|| rules.runway(dated, longest)).flatten();
             rules.judge(dated, runway)
         });
         let judged: Vec<_> = judged.collect();
-        for (item, (state, reason)) in self.items.iter_mut().zip(judged) {
+        for (item, (state, reason)) in self.items_mut().zip(judged) {
             (item.state, item.reason) = (state, reason);
         }
-        let placed = self.items.iter().map(|item| Placed {
-            path: &item.source.path,
-            dated: &item.dated,
-            state: item.state,
-            is_referenced: !item.source.referenced_by.is_empty(),
+        let placed = self.inspected.iter().flat_map(|file| {
+            file.items.iter().map(|item| Placed {
+                path: &file.source.path,
+                dated: &item.dated,
+                state: item.state,
+                is_referenced: !file.source.referenced_by.is_empty(),
+            })
         });
         let superseded = superseded(placed);
-        for (item, is_superseded) in self.items.iter_mut().zip(superseded) {
+        for (item, is_superseded) in self.items_mut().zip(superseded) {
             if is_superseded {
                 (item.state, item.reason) = (State::Superseded, Some(Reason::Superseded));
             }
         }
     }
 
+    /// The longest lifetime of what each CA that was found has issued, by the CA's name.
+    fn longest_issued(&self) -> HashMap<&[u8], i64> {
+        let all = self.items().map(|item| &item.item().dated);
+        let authorities = all.clone().filter(|dated| is_ca(dated));
+        let mut longest: HashMap<&[u8], i64> = authorities
+            .map(|dated| (dated.identity.subject(), 0))
+            .collect();
+        if !longest.is_empty() {
+            let leaves = all.filter(|dated| dated.role == PathRole::Leaf);
+            for dated in leaves {
+                let known = longest.get_mut(dated.identity.issuer());
+                if let Some((known, not_after)) = known.zip(dated.not_after) {
+                    *known = not_after.saturating_sub(dated.not_before).max(*known);
+                }
+            }
+        }
+        longest.retain(|_, lifetime| *lifetime > 0);
+        longest
+    }
+
     fn report(mut self, request: &Request, at: OffsetDateTime, rules: &Rules) -> ExpiryReport {
         self.errors
             .sort_by(|a, b| (&a.path, a.index, a.line).cmp(&(&b.path, b.index, b.line)));
         let summary = self.summary();
-        if self.items.is_empty() && self.errors.is_empty() && !request.allow_empty {
+        if self.inspected.is_empty() && self.errors.is_empty() && !request.allow_empty {
             self.findings.push(Finding {
                 severity: Severity::Unknown,
                 id: "no_certificate_found",
@@ -245,17 +261,13 @@ impl Inventory {
         let clock = clock(&summary, at, request.at.is_none());
         let is_suspect = clock.is_some();
         self.findings.extend(clock);
-        self.findings.extend(short_lived(&self.items, rules));
+        self.findings.extend(short_lived(self.items(), rules));
         self.findings
             .sort_by_key(|finding| std::cmp::Reverse(finding.severity));
-        let states = self.items.iter().map(|item| item.state.severity());
-        let errors = self.errors.iter().map(|error| error.reason.severity());
-        let findings = self.findings.iter().map(|finding| finding.severity);
         let status = if is_suspect {
             Severity::Unknown
         } else {
-            let all = states.chain(errors).chain(findings);
-            all.max().unwrap_or(Severity::Ok)
+            self.worst()
         };
         ExpiryReport {
             at,
@@ -263,10 +275,18 @@ impl Inventory {
             thresholds: request.thresholds,
             summary,
             clock_is_suspect: is_suspect,
-            items: self.items,
+            files: self.inspected,
             errors: self.errors,
             findings: self.findings,
         }
+    }
+
+    fn worst(&self) -> Severity {
+        let items = self.items().map(|item| item.state.severity());
+        let errors = self.errors.iter().map(|error| error.reason.severity());
+        let findings = self.findings.iter().map(|finding| finding.severity);
+        let all = items.chain(errors).chain(findings);
+        all.max().unwrap_or(Severity::Ok)
     }
 
     fn summary(&self) -> Summary {
@@ -277,7 +297,7 @@ impl Inventory {
             unreadable: self.errors.len(),
             ..Summary::default()
         };
-        for item in &self.items {
+        for item in self.items() {
             let of_its_kind = match item.dated.role {
                 PathRole::Crl => &mut summary.crls,
                 _ => &mut summary.certificates,
@@ -286,6 +306,47 @@ impl Inventory {
             *summary.of(item.state) += 1;
         }
         summary
+    }
+}
+
+fn is_ca(dated: &Dated) -> bool {
+    matches!(dated.role, PathRole::Intermediate | PathRole::Root)
+}
+
+/// What a file holds, in the form in which it is kept.
+struct Holdings {
+    items: Box<[Item]>,
+    /// What is no certificate and no CRL; most files have nothing of the kind.
+    others: Option<Box<Others>>,
+}
+
+struct Others {
+    errors: Vec<Damaged>,
+    not_inspected: Vec<NotInspected>,
+}
+
+impl Holdings {
+    fn of(contents: Contents) -> Self {
+        let Contents {
+            found,
+            errors,
+            not_inspected,
+        } = contents;
+        let has_others = !errors.is_empty() || !not_inspected.is_empty();
+        Self {
+            items: found.into_iter().map(Item::of).collect(),
+            others: has_others.then(|| {
+                Box::new(Others {
+                    errors,
+                    not_inspected,
+                })
+            }),
+        }
+    }
+
+    /// Whether nothing in it is damaged.
+    fn is_whole(&self) -> bool {
+        self.others.as_ref().is_none_or(|it| it.errors.is_empty())
     }
 }
 
@@ -333,10 +394,8 @@ fn clock(summary: &Summary, at: OffsetDateTime, is_now: bool) -> Option<Finding>
 }
 
 /// How often it has to be run, if that is more than once a day.
-fn short_lived(items: &[Item], rules: &Rules) -> Option<Finding> {
-    let windows = items
-        .iter()
-        .filter_map(|item| Some((rules.critical_window(&item.dated)?, item)));
+fn short_lived<'a>(items: impl Iterator<Item = Located<'a>>, rules: &Rules) -> Option<Finding> {
+    let windows = items.filter_map(|item| Some((rules.critical_window(&item.dated)?, item)));
     let (window, item) = windows.min_by_key(|(window, _)| *window)?;
     let is_short = window.is_positive() && window < time::Duration::DAY;
     is_short.then(|| {

@@ -138,6 +138,7 @@ impl Contents {
 #[derive(Default)]
 struct Decoder {
     contents: Contents,
+    /// Those that were kept, once there are two.
     seen: HashSet<Digest>,
     /// Blocks or objects so far.
     count: usize,
@@ -233,7 +234,7 @@ impl Decoder {
     }
 
     fn keep(&mut self, dated: Dated, line: Option<usize>, note: Option<Note>) {
-        if self.seen.insert(dated.fingerprint) {
+        if self.is_new(dated.fingerprint) {
             let index = self.count;
             self.contents.found.push(Found {
                 index,
@@ -241,6 +242,19 @@ impl Decoder {
                 dated,
                 note,
             });
+        }
+    }
+
+    /// Most files have one certificate, for which no set is needed.
+    fn is_new(&mut self, fingerprint: Digest) -> bool {
+        match self.contents.found.as_slice() {
+            [] => true,
+            [only] => {
+                let first = only.dated.fingerprint;
+                self.seen.extend([first, fingerprint]);
+                first != fingerprint
+            }
+            _ => self.seen.insert(fingerprint),
         }
     }
 

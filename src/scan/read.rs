@@ -105,16 +105,16 @@ pub enum Reading<T> {
 }
 
 /// Reads each of `sources` on one of a few threads, hands its bytes to `work` there, and returns what
-/// came of them in the order of the sources. `makes_sense` says whether `work` understood the bytes:
+/// came of each, in their order; when the iterator is there, everything was read. `makes_sense` says whether `work` understood the bytes:
 /// if not, they may be half of a file.
 ///
 /// Of a file that was named, 1 GiB is read at most, and 16 MiB of one that was discovered. The bytes
 /// can be those of private keys: they are wiped afterwards, and `work` should keep none.
 pub fn read_each<T: Send>(
-    sources: &[Source],
+    sources: Vec<Source>,
     work: impl Fn(&Source, &[u8]) -> T + Sync,
     makes_sense: impl Fn(&T) -> bool + Sync,
-) -> Vec<Reading<T>> {
+) -> impl Iterator<Item = (Source, Reading<T>)> {
     let mut slots: Vec<Slot<T>> = sources.iter().map(|_| Slot::default()).collect();
     for look in 0..=SECOND_LOOKS {
         let mut doubtful: Vec<(&Source, &mut Slot<T>)> = sources
@@ -132,8 +132,10 @@ pub fn read_each<T: Send>(
             slot.look(source, buffer, &work, &makes_sense);
         });
     }
-    let readings = sources.iter().zip(slots);
-    readings.map(|(source, slot)| slot.end(source)).collect()
+    sources.into_iter().zip(slots).map(|(source, slot)| {
+        let reading = slot.end(&source);
+        (source, reading)
+    })
 }
 
 /// What came of a file so far.

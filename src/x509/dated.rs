@@ -28,17 +28,73 @@ pub struct Dated {
     pub not_before: i64,
     /// notAfter, or nextUpdate; None for a CRL that says none.
     pub not_after: Option<i64>,
-    /// The octets of the serial number as they stand (a two's complement); of a CRL, those of its
-    /// number, empty when it has none.
-    pub serial_octets: Box<[u8]>,
-    /// The issuer's name in DER.
-    pub issuer: Box<[u8]>,
-    /// The subject's name in DER; empty for a CRL.
-    pub subject: Box<[u8]>,
-    /// The value of subjectAltName; empty when there is none.
-    pub subject_alt_name: Box<[u8]>,
+    /// Whose it is.
+    pub identity: Identity,
     /// SHA-256 of the DER.
     pub fingerprint: Digest,
+}
+
+/// Whose a certificate or a CRL is, as it says so itself: octets, in one piece of memory, for there
+/// may be a hundred thousand of them.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Identity {
+    octets: Box<[u8]>,
+    /// Where each part but the last ends.
+    ends: [u32; 3],
+}
+
+impl Identity {
+    /// Puts the parts together; each is what the method of its name returns.
+    ///
+    /// # Panics
+    /// When they are longer than 4 GiB, which no file is that anybody reads.
+    #[must_use]
+    pub fn new(
+        serial_octets: &[u8],
+        issuer: &[u8],
+        subject: &[u8],
+        subject_alt_name: &[u8],
+    ) -> Self {
+        let parts = [serial_octets, issuer, subject, subject_alt_name];
+        let mut end = 0;
+        let ends = [serial_octets, issuer, subject].map(|part| {
+            end += part.len();
+            u32::try_from(end).expect("a file is at most 1 GiB")
+        });
+        Self {
+            octets: parts.concat().into(),
+            ends,
+        }
+    }
+
+    /// The octets of the serial number as they stand (a two's complement); of a CRL, those of its
+    /// number, empty when it has none.
+    #[must_use]
+    pub fn serial_octets(&self) -> &[u8] {
+        &self.octets[..self.end(0)]
+    }
+
+    /// The issuer's name in DER.
+    #[must_use]
+    pub fn issuer(&self) -> &[u8] {
+        &self.octets[self.end(0)..self.end(1)]
+    }
+
+    /// The subject's name in DER; empty for a CRL.
+    #[must_use]
+    pub fn subject(&self) -> &[u8] {
+        &self.octets[self.end(1)..self.end(2)]
+    }
+
+    /// The value of subjectAltName; empty when there is none.
+    #[must_use]
+    pub fn subject_alt_name(&self) -> &[u8] {
+        &self.octets[self.end(2)..]
+    }
+
+    fn end(&self, part: usize) -> usize {
+        self.ends[part] as usize
+    }
 }
 
 /// What was read, and how.
@@ -69,10 +125,12 @@ pub fn certificate(bytes: &[u8]) -> Result<Reading, Error> {
             role: certificate.role(),
             not_before,
             not_after: Some(not_after),
-            serial_octets: certificate.serial.content.into(),
-            issuer: certificate.issuer.whole.into(),
-            subject: certificate.subject.whole.into(),
-            subject_alt_name: certificate.subject_alt_name.into(),
+            identity: Identity::new(
+                certificate.serial.content,
+                certificate.issuer.whole,
+                certificate.subject.whole,
+                certificate.subject_alt_name,
+            ),
             fingerprint: sha256(signed.whole),
         },
         length: signed.whole.len(),
@@ -101,10 +159,7 @@ pub fn crl(bytes: &[u8]) -> Result<Reading, Error> {
             not_after: next_update
                 .map(|date| seconds("nextUpdate", date))
                 .transpose()?,
-            serial_octets: crl.number.into(),
-            issuer: crl.issuer.whole.into(),
-            subject: Box::default(),
-            subject_alt_name: Box::default(),
+            identity: Identity::new(crl.number, crl.issuer.whole, &[], &[]),
             fingerprint: sha256(signed.whole),
         },
         length: signed.whole.len(),
@@ -123,31 +178,34 @@ impl Dated {
     /// The subject as text, escaped; empty for a CRL.
     #[must_use]
     pub fn subject(&self) -> String {
-        shown(&self.subject)
+        shown(self.identity.subject())
     }
 
     /// The issuer as text, escaped.
     #[must_use]
     pub fn issuer(&self) -> String {
-        shown(&self.issuer)
+        shown(self.identity.issuer())
     }
 
     /// The subject's last common name, escaped.
     #[must_use]
     pub fn common_name(&self) -> Option<String> {
-        name::common_name(&X509Name::from_der(&self.subject).ok()?.1)
+        name::common_name(&X509Name::from_der(self.identity.subject()).ok()?.1)
     }
 
     /// The subject's first attribute of a keyword such as `CN`, `O` or `ST`; nothing is escaped.
     #[must_use]
     pub fn subject_attribute(&self, keyword: &str) -> Option<String> {
-        name::first_value(&X509Name::from_der(&self.subject).ok()?.1, keyword)
+        name::first_value(
+            &X509Name::from_der(self.identity.subject()).ok()?.1,
+            keyword,
+        )
     }
 
     /// The issuer's first attribute of a keyword such as `CN`, `O` or `ST`; nothing is escaped.
     #[must_use]
     pub fn issuer_attribute(&self, keyword: &str) -> Option<String> {
-        name::first_value(&X509Name::from_der(&self.issuer).ok()?.1, keyword)
+        name::first_value(&X509Name::from_der(self.identity.issuer()).ok()?.1, keyword)
     }
 
     /// The dNSName entries of subjectAltName, escaped.
@@ -155,7 +213,7 @@ impl Dated {
     pub fn dns_names(&self) -> Vec<String> {
         const DNS_NAME: u8 = der::primitive(2);
         let mut names = Vec::new();
-        if let Some(all) = Element::tagged(&self.subject_alt_name, der::SEQUENCE) {
+        if let Some(all) = Element::tagged(self.identity.subject_alt_name(), der::SEQUENCE) {
             all.fields().all(|name| {
                 if name.tag == DNS_NAME {
                     names.push(match str::from_utf8(name.content) {
@@ -173,7 +231,7 @@ impl Dated {
     /// 4096 octets, where nobody can mean it, in hexadecimal ones behind `0x`.
     #[must_use]
     pub fn serial_decimal(&self) -> String {
-        decimal(&self.serial_octets)
+        decimal(self.identity.serial_octets())
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use super::Inventory;
+use super::{Holdings, Inventory};
 use crate::audit::authority::longest_term;
 use crate::audit::expiry::Rules;
 use crate::commands::directory::View;
@@ -57,7 +57,7 @@ impl Installation {
     pub(super) fn judge(mut self, rules: &Rules) -> Inventory {
         let term = longest_term(&self.cluster).map(|term| term.whole_seconds());
         let is_crl_in_use = self.cluster.settings().revocation.enabled;
-        for item in &mut self.inventory.items {
+        for item in self.inventory.items_mut() {
             let runway = match item.dated.role {
                 PathRole::Root | PathRole::Intermediate => term,
                 PathRole::Crl | PathRole::Leaf => None,
@@ -143,13 +143,13 @@ impl Reader<'_> {
     fn add(&mut self, path: &Path, mut contents: Contents) {
         let source = Source::named(self.located(path));
         if contents.found.is_empty() {
-            return self.inventory.add(source, contents);
+            return self.inventory.add(source, Holdings::of(contents));
         }
         let met = &mut self.met;
         contents
             .found
             .retain(|found| met.insert(found.dated.fingerprint));
-        self.inventory.add_some(source, contents);
+        self.inventory.add_some(source, Holdings::of(contents));
     }
 
     /// The newest certificate that was issued to `name` and not revoked.
@@ -167,7 +167,7 @@ impl Reader<'_> {
             };
             let mut contents = decode(&bytes);
             for found in std::mem::take(&mut contents.found) {
-                let is_revoked = revoked.contains(&*found.dated.serial_octets);
+                let is_revoked = revoked.contains(found.dated.identity.serial_octets());
                 let is_newer = newest.as_ref().is_none_or(|(_, it)| age(it) < age(&found));
                 if !is_revoked && is_newer {
                     newest = Some((path.clone(), found));

@@ -1,6 +1,6 @@
 //! What `expiry` has to say, as plain data.
 
-use std::sync::Arc;
+use std::ops::Deref;
 
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use crate::domain::expiry::{Reason, State};
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::threshold::Thresholds;
-use crate::scan::decode::Note;
+use crate::scan::decode::{Found, Note};
 use crate::scan::read::ReadError;
 use crate::scan::walk::Source;
 use crate::x509::dated::Dated;
@@ -26,8 +26,8 @@ pub struct ExpiryReport {
     pub summary: Summary,
     /// Whether it is rather the clock than each certificate; then only that is told.
     pub clock_is_suspect: bool,
-    /// Every certificate and CRL, by path and place.
-    pub items: Vec<Item>,
+    /// Every file with a certificate or a CRL, by path.
+    pub files: Vec<InspectedFile>,
     /// What could not be read, by path and place.
     pub errors: Vec<ReadError>,
     /// What is not about one file: the clock, hooks that are owed, what was left out.
@@ -78,11 +78,19 @@ impl Summary {
     }
 }
 
+/// A file and what is in it. There may be a hundred thousand of them, so that each is held as tightly
+/// as it can be.
+#[derive(Clone, Debug)]
+pub struct InspectedFile {
+    /// The file.
+    pub source: Source,
+    /// Its certificates and CRLs, in its order.
+    pub items: Box<[Item]>,
+}
+
 /// A certificate or a CRL.
 #[derive(Clone, Debug)]
 pub struct Item {
-    /// The file.
-    pub source: Arc<Source>,
     /// Which block of it, from 1.
     pub index: usize,
     /// The line of its BEGIN, from 1.
@@ -97,7 +105,58 @@ pub struct Item {
     pub reason: Option<Reason>,
 }
 
+/// A certificate or a CRL, and its file.
+#[derive(Clone, Copy, Debug)]
+pub struct Located<'a> {
+    /// The file.
+    pub source: &'a Source,
+    item: &'a Item,
+}
+
+impl<'a> Located<'a> {
+    /// It alone, for as long as the report is there.
+    #[must_use]
+    pub fn item(self) -> &'a Item {
+        self.item
+    }
+}
+
+impl Deref for Located<'_> {
+    type Target = Item;
+
+    fn deref(&self) -> &Item {
+        self.item
+    }
+}
+
+impl InspectedFile {
+    /// Each item with its file.
+    pub fn located(&self) -> impl Iterator<Item = Located<'_>> + Clone {
+        let source = &self.source;
+        self.items.iter().map(move |item| Located { source, item })
+    }
+}
+
+impl ExpiryReport {
+    /// Every certificate and CRL, by path and place.
+    pub fn items(&self) -> impl Iterator<Item = Located<'_>> + Clone {
+        self.files.iter().flat_map(InspectedFile::located)
+    }
+}
+
 impl Item {
+    /// One that was found, and not judged yet.
+    pub(super) fn of(found: Found) -> Self {
+        Self {
+            index: found.index,
+            line: found.line,
+            dated: found.dated,
+            note: found.note,
+            state: State::Ok,
+            reason: None,
+        }
+    }
+
     /// Seconds until it runs out, negative afterwards; None for a CRL without an end.
     #[must_use]
     pub fn remaining(&self, at: OffsetDateTime) -> Option<i64> {

@@ -5,6 +5,8 @@ use std::mem;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use rayon::slice::ParallelSliceMut;
+
 use super::Source;
 
 /// A path that leads to a file.
@@ -58,18 +60,22 @@ impl Entry {
 /// each root.
 pub(super) fn sources(mut entries: Vec<Entry>, references: &[Vec<&str>]) -> Vec<Source> {
     sort(&mut entries);
+    let mut were_asked = false;
     for same in entries.chunk_by_mut(is_same) {
         // Several roots may have led to the very same path, which needs no question.
         if same.iter().any(|entry| entry.path != same[0].path) {
             same.iter_mut().for_each(Entry::ascertain);
+            were_asked = true;
         }
     }
-    sort(&mut entries);
+    if were_asked {
+        sort(&mut entries);
+    }
     let mut sources: Vec<Source> = entries
         .chunk_by_mut(is_same)
         .map(|same| source(same, references))
         .collect();
-    sources.sort_unstable_by(|a, b| a.path.as_os_str().cmp(b.path.as_os_str()));
+    sources.par_sort_unstable_by(|a, b| a.path.as_os_str().cmp(b.path.as_os_str()));
     sources
 }
 
@@ -79,7 +85,7 @@ fn is_same(a: &Entry, b: &Entry) -> bool {
 
 /// By file; then what was named before what was discovered, and by path.
 fn sort(entries: &mut [Entry]) {
-    entries.sort_unstable_by(|a, b| {
+    entries.par_sort_unstable_by(|a, b| {
         let key = |entry: &Entry| (entry.identity, !entry.is_named);
         let by_path = || a.path.as_os_str().cmp(b.path.as_os_str());
         key(a).cmp(&key(b)).then_with(by_path)

@@ -1,5 +1,7 @@
 //! Lines, whatever ends them.
 
+use memchr::memchr2;
+
 use super::Oddity;
 
 /// A line without its end.
@@ -44,7 +46,8 @@ impl<'a> Iterator for Lines<'a> {
         if rest.is_empty() {
             return None;
         }
-        let (text, end) = rest.split_at(length(rest));
+        let length = memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
+        let (text, end) = rest.split_at(length);
         let (carriage_return, skipped) = match end {
             [b'\r', b'\n', ..] => (false, 2),
             [b'\r', ..] => (true, 1),
@@ -60,19 +63,4 @@ impl<'a> Iterator for Lines<'a> {
             carriage_return,
         })
     }
-}
-
-fn is_end(octet: &u8) -> bool {
-    matches!(octet, b'\n' | b'\r')
-}
-
-/// How long the line is that `text` begins with.
-fn length(text: &[u8]) -> usize {
-    // Whole chunks at a time, which the compiler makes vector instructions of.
-    const CHUNK: usize = 32;
-    let has_end = |chunk: &[u8]| chunk.iter().fold(false, |has, octet| has | is_end(octet));
-    let whole = text.chunks_exact(CHUNK).take_while(|it| !has_end(it));
-    let skipped = whole.count() * CHUNK;
-    let found = text[skipped..].iter().position(is_end);
-    found.map_or(text.len(), |length| skipped + length)
 }

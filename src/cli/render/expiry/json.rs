@@ -1,8 +1,10 @@
 //! The report as one JSON object, or as a line for each certificate. A hundred thousand of them are
-//! no text to be held whole: they are made on all processors, a window at a time, and written.
+//! no text to be held whole: they are made on all processors, a window at a time, and written. Nor
+//! are they taken down one by one afterwards, for the run ends then.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
+use std::mem::ManuallyDrop;
 use std::path::Path;
 
 use base64::Engine as _;
@@ -13,7 +15,7 @@ use time::OffsetDateTime;
 
 use super::super::super::exit::Status;
 use super::super::Stream;
-use crate::commands::expiry::report::{ExpiryReport, Item, Summary};
+use crate::commands::expiry::report::{ExpiryReport, InspectedFile, Item, Located, Summary};
 use crate::domain::digest::Digest;
 use crate::domain::expiry::{PathRole, ReadReason, Reason, State};
 use crate::domain::finding::Severity;
@@ -23,13 +25,14 @@ use crate::domain::threshold::Thresholds;
 use crate::domain::validity::rfc3339_of;
 use crate::system::STDIN;
 
-/// Certificates that are made into JSON before they are written.
-const WINDOW: usize = 4096;
+/// Files whose certificates are made into JSON before they are written.
+const WINDOW: usize = 1024;
 /// Those that a processor takes at a time.
-const SHARE: usize = 64;
+const SHARE: usize = 128;
 
 /// One object: what belongs to the run first, then a line for each item.
 pub(in crate::cli) fn object(report: ExpiryReport) -> Stream {
+    let report = ManuallyDrop::new(report);
     Box::new(move |out| {
         let head = to_json(&Head::of(&report));
         let head = head.strip_suffix('}').unwrap_or(&head);
@@ -46,9 +49,10 @@ pub(in crate::cli) fn object(report: ExpiryReport) -> Stream {
 
 /// A line for each certificate and CRL, then for each error and finding, then one with the summary.
 pub(in crate::cli) fn lines(report: ExpiryReport) -> Stream {
+    let report = ManuallyDrop::new(report);
     Box::new(move |out| {
         write_items(&report, out, "\n")?;
-        if !report.items.is_empty() {
+        if !report.files.is_empty() {
             writeln!(out)?;
         }
         for error in errors(&report) {
@@ -65,12 +69,14 @@ pub(in crate::cli) fn lines(report: ExpiryReport) -> Stream {
 fn write_items(report: &ExpiryReport, out: &mut dyn Write, separator: &str) -> io::Result<()> {
     let at = report.at.unix_timestamp();
     let mut is_first = true;
-    for window in report.items.chunks(WINDOW) {
+    for window in report.files.chunks(WINDOW) {
         let shares = window.par_chunks(SHARE).map(|share| {
             let mut json = Vec::with_capacity(1024 * share.len());
-            for item in share {
+            let mut issuer = Issuer::default();
+            for item in share.iter().flat_map(InspectedFile::located) {
                 json.extend_from_slice(separator.as_bytes());
-                serde_json::to_writer(&mut json, &ItemObject::of(item, at)).expect(SERIALIZES);
+                let object = ItemObject::of(item, issuer.shown(item.item()), at);
+                serde_json::to_writer(&mut json, &object).expect(SERIALIZES);
             }
             json
         });
@@ -127,6 +133,23 @@ struct SummaryObject {
     exit: u8,
 }
 
+/// The issuer of the last item, as text: one has often issued all that stand beside each other.
+#[derive(Default)]
+struct Issuer<'a> {
+    der: &'a [u8],
+    shown: String,
+}
+
+impl<'a> Issuer<'a> {
+    fn shown(&mut self, item: &'a Item) -> &str {
+        let der = item.dated.identity.issuer();
+        if der != self.der {
+            (self.der, self.shown) = (der, item.dated.issuer());
+        }
+        &self.shown
+    }
+}
+
 /// A certificate or a CRL.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -148,7 +171,7 @@ struct ItemObject<'a> {
     lifetime_seconds: Option<i64>,
     serial_number: SerialNumber,
     subject: String,
-    issuer: String,
+    issuer: &'a str,
     dns_names: Vec<String>,
     fingerprint: Digest,
     note: Option<String>,
@@ -157,8 +180,9 @@ struct ItemObject<'a> {
 }
 
 impl<'a> ItemObject<'a> {
-    fn of(item: &'a Item, at: i64) -> Self {
-        let (source, dated) = (&*item.source, &item.dated);
+    fn of(item: Located<'a>, issuer: &'a str, at: i64) -> Self {
+        let (source, item) = (item.source, item.item());
+        let dated = &item.dated;
         let (path, path_bytes) = path_of(&source.path);
         let from = |start: i64| Some(dated.not_after?.saturating_sub(start));
         Self {
@@ -183,9 +207,9 @@ impl<'a> ItemObject<'a> {
             not_after_unix: dated.not_after,
             remaining_seconds: from(at),
             lifetime_seconds: from(dated.not_before),
-            serial_number: SerialNumber::from_octets(&dated.serial_octets),
+            serial_number: SerialNumber::from_octets(dated.identity.serial_octets()),
             subject: dated.subject(),
-            issuer: dated.issuer(),
+            issuer,
             dns_names: dated.dns_names(),
             fingerprint: dated.fingerprint,
             note: item.note.as_ref().map(ToString::to_string),

@@ -12,7 +12,7 @@ use super::problem::{Problem, line, problems};
 use crate::audit::expiry::threshold_for;
 use crate::cli::render::text::push;
 use crate::commands::error::Error;
-use crate::commands::expiry::report::{ExpiryReport, Item};
+use crate::commands::expiry::report::{ExpiryReport, Item, Located};
 use crate::domain::expiry::{ReadReason, Reason, State};
 use crate::domain::finding::Severity;
 use crate::domain::text::Plain;
@@ -162,10 +162,9 @@ fn first(report: &ExpiryReport, problems: &[Problem<'_>]) -> String {
 }
 
 /// What runs out before all else.
-fn earliest(report: &ExpiryReport) -> Option<&Item> {
+fn earliest(report: &ExpiryReport) -> Option<Located<'_>> {
     let counted = report
-        .items
-        .iter()
+        .items()
         .filter(|item| item.state != State::Superseded && item.dated.not_after.is_some());
     counted.min_by_key(|item| item.dated.not_after)
 }
@@ -187,7 +186,7 @@ fn performance(report: &ExpiryReport) -> String {
     if let Some(item) = earliest(report)
         && let Some(remaining) = item.remaining(report.at)
     {
-        let range = |threshold| threshold_days(item, threshold);
+        let range = |threshold| threshold_days(&item, threshold);
         push(
             &mut text,
             format_args!(
@@ -243,7 +242,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::testing::{DAY, HOUR, certificate, crl, report, unreadable};
+    use super::super::testing::{DAY, HOUR, certificate, crl, files, report, unreadable};
     use super::*;
     use crate::domain::finding::Finding;
 
@@ -399,7 +398,7 @@ mod tests {
             text.contains("'min_remaining_days'=20.00;7:;1.5:;;"),
             "{text}"
         );
-        report.items = vec![certificate(b"/d/a.pem", "a", 80 * DAY)];
+        report.files = files(vec![certificate(b"/d/a.pem", "a", 80 * DAY)]);
         let text = nagios(&report);
         assert!(text.contains("=80.00;10:;1.5:;;"), "{text}");
     }

@@ -9,7 +9,7 @@ use std::path::Path;
 use time::OffsetDateTime;
 
 use crate::audit::expiry::NEVER;
-use crate::commands::expiry::report::{ExpiryReport, Item};
+use crate::commands::expiry::report::{ExpiryReport, Located};
 use crate::domain::expiry::{PathRole, Reason, State};
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::remaining::Remaining;
@@ -24,7 +24,7 @@ pub(in crate::cli) enum Problem<'a> {
     /// What is not about one file.
     Finding(&'a Finding),
     /// A certificate or a CRL.
-    Item(&'a Item),
+    Item(Located<'a>),
 }
 
 /// Everything that is not well: the worst first, then by path and place. When the clock is to be
@@ -38,7 +38,7 @@ pub(in crate::cli) fn problems(report: &ExpiryReport) -> Vec<Problem<'_>> {
             .take(1)
             .collect();
     }
-    let items = report.items.iter().map(Problem::Item);
+    let items = report.items().map(Problem::Item);
     let errors = report.errors.iter().map(Problem::Error);
     let findings = report.findings.iter().map(Problem::Finding);
     let mut problems: Vec<_> = items.chain(errors).chain(findings).collect();
@@ -100,14 +100,14 @@ impl<'a> Problem<'a> {
 }
 
 /// A certificate or a CRL, and in brackets how it stands, as one line.
-pub(in crate::cli) fn line(item: &Item, at: OffsetDateTime) -> String {
+pub(in crate::cli) fn line(item: Located<'_>, at: OffsetDateTime) -> String {
     let place = Place::of(item);
     let space = if name(item).is_empty() { "" } else { " " };
     format!("{place}{space}{} ({})", name(item), Standing { item, at })
 }
 
 /// Whose it is.
-pub(super) fn name(item: &Item) -> Cow<'static, str> {
+pub(super) fn name(item: Located<'_>) -> Cow<'static, str> {
     match item.dated.role {
         PathRole::Crl => format!("CRL of {}", item.dated.issuer()).into(),
         _ => item.dated.subject().into(),
@@ -122,7 +122,7 @@ pub(super) struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    pub(super) fn of(item: &'a Item) -> Self {
+    pub(super) fn of(item: Located<'a>) -> Self {
         Self {
             path: &item.source.path,
             line: item.line,
@@ -144,13 +144,13 @@ impl Display for Place<'_> {
 
 /// How a certificate or a CRL stands, in words.
 struct Standing<'a> {
-    item: &'a Item,
+    item: Located<'a>,
     at: OffsetDateTime,
 }
 
 impl Display for Standing<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Item { dated, .. } = self.item;
+        let dated = &self.item.dated;
         let at = self.at.unix_timestamp();
         let until = |seconds: i64| Remaining(seconds.saturating_sub(at));
         match (self.item.reason, dated.not_after) {

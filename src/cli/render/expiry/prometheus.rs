@@ -11,7 +11,7 @@ use std::fmt::Display;
 use std::path::Path;
 
 use crate::cli::render::text::push;
-use crate::commands::expiry::report::{ExpiryReport, Item};
+use crate::commands::expiry::report::{ExpiryReport, Located};
 use crate::domain::expiry::{PathRole, State};
 use crate::domain::text::{Hex, PathText};
 use crate::x509::dated::Dated;
@@ -25,10 +25,9 @@ const MANY: usize = 1_000;
 ///
 /// What is superseded is counted and has no series: it has expired, and is no problem.
 pub(in crate::cli) fn prometheus(report: &ExpiryReport, all: bool, seconds: Option<f64>) -> String {
-    let all = all || report.items.len() <= MANY;
+    let all = all || report.items().count() <= MANY;
     let shown = report
-        .items
-        .iter()
+        .items()
         .filter(|item| item.state != State::Superseded && (all || item.state != State::Ok));
     let (crls, certificates): (Vec<_>, Vec<_>) =
         shown.partition(|item| item.dated.role == PathRole::Crl);
@@ -40,7 +39,7 @@ pub(in crate::cli) fn prometheus(report: &ExpiryReport, all: bool, seconds: Opti
     text.0
 }
 
-type Labelled<'a> = [(String, &'a Item)];
+type Labelled<'a> = [(String, Located<'a>)];
 
 /// The text so far.
 struct Exposition(String);
@@ -180,8 +179,8 @@ fn renew_after(dated: &Dated) -> Option<i64> {
 }
 
 /// The items with their labels, no two alike.
-fn labelled<'a>(items: &[&'a Item]) -> Vec<(String, &'a Item)> {
-    let plain: Vec<String> = items.iter().map(|item| labels(item).finish()).collect();
+fn labelled<'a>(items: &[Located<'a>]) -> Vec<(String, Located<'a>)> {
+    let plain: Vec<String> = items.iter().map(|item| labels(*item).finish()).collect();
     let mut times: HashMap<&str, usize> = HashMap::new();
     for labels in &plain {
         *times.entry(labels).or_default() += 1;
@@ -192,7 +191,7 @@ fn labelled<'a>(items: &[&'a Item]) -> Vec<(String, &'a Item)> {
         let labels = if times[plain.as_str()] == 1 {
             plain.clone()
         } else {
-            let mut labels = labels(item);
+            let mut labels = labels(*item);
             let discriminator = Hex(&item.dated.fingerprint.0[..4]).to_string();
             labels.add("discriminator", &discriminator);
             labels.finish()
@@ -207,7 +206,7 @@ fn labelled<'a>(items: &[&'a Item]) -> Vec<(String, &'a Item)> {
 /// The attributes of a name that have labels.
 const ATTRIBUTES: [&str; 6] = ["C", "ST", "L", "O", "OU", "CN"];
 
-fn labels(item: &Item) -> Labels {
+fn labels(item: Located<'_>) -> Labels {
     let dated = &item.dated;
     let mut labels = Labels::of_file(&item.source.path);
     let number = match dated.role {
@@ -275,10 +274,13 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::testing::{DAY, HOUR, certificate, crl, name, program, report, unreadable};
+    use super::super::testing::{
+        Alone, DAY, HOUR, certificate, crl, demo_ca, name, program, report, unreadable,
+    };
     use super::*;
     use crate::domain::digest::Digest;
     use crate::domain::expiry::{ReadReason, Reason};
+    use crate::x509::dated::Identity;
 
     #[test]
     fn every_family_comes_once_and_in_order() {
@@ -351,7 +353,7 @@ zpki_scan_timestamp_seconds 1795435200
     fn without_a_date_there_is_no_series() {
         let mut endless = crl(b"/d/crl.pem", 20 * DAY);
         endless.dated.not_after = None;
-        endless.dated.serial_octets = [].into();
+        endless.dated.identity = Identity::new(&[], &demo_ca(), &[], &[]);
         let text = prometheus(&report(vec![endless], Vec::new()), false, None);
         check(&text);
         assert!(!text.contains("x509_cert_not"), "{text}");
@@ -413,7 +415,7 @@ zpki_scan_timestamp_seconds 1795435200
             .map(|number| certificate(format!("/d/{number}").as_bytes(), "a", 60 * DAY))
             .collect();
         items.push(certificate(b"/d/due", "a", 10 * DAY));
-        let count = |items: &Vec<Item>, all| {
+        let count = |items: &Vec<Alone>, all| {
             let text = prometheus(&report(items.clone(), Vec::new()), all, None);
             series(&text, "x509_cert_not_after").len()
         };
@@ -448,7 +450,8 @@ zpki_scan_timestamp_seconds 1795435200
         ];
         let items = paths.map(|path| {
             let mut item = certificate(path, "", 60 * DAY);
-            item.dated.subject = name(&[("O", ""), ("CN", "a\"b\\c}"), ("CN", "second")]);
+            let subject = name(&[("O", ""), ("CN", "a\"b\\c}"), ("CN", "second")]);
+            item.dated.identity = Identity::new(&[0x12, 0x67], &demo_ca(), &subject, &[]);
             item
         });
         let errors = vec![unreadable(b"/d/\xff\"\n\\", 1, ReadReason::BadDer, "bad")];

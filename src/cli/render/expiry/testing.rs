@@ -2,14 +2,14 @@
 
 use std::env;
 use std::ffi::OsStr;
+use std::ops::{Deref, DerefMut};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use time::OffsetDateTime;
 use time::macros::datetime;
 
-use crate::commands::expiry::report::{ExpiryReport, Item, Summary};
+use crate::commands::expiry::report::{ExpiryReport, InspectedFile, Item, Summary};
 use crate::domain::digest::Digest;
 use crate::domain::expiry::{PathRole, ReadReason, Reason, State};
 use crate::domain::finding::Severity;
@@ -17,13 +17,35 @@ use crate::domain::threshold::{Bound, Thresholds};
 use crate::domain::validity::Span;
 use crate::scan::read::ReadError;
 use crate::scan::walk::Source;
-use crate::x509::dated::Dated;
+use crate::x509::dated::{Dated, Identity};
 
 pub(super) const AT: OffsetDateTime = datetime!(2026-11-23 12:00 UTC);
 pub(super) const HOUR: i64 = 3_600;
 pub(super) const DAY: i64 = 24 * HOUR;
 
-pub(super) fn report(items: Vec<Item>, errors: Vec<ReadError>) -> ExpiryReport {
+/// An item that is alone in its file.
+#[derive(Clone)]
+pub(super) struct Alone(InspectedFile);
+
+impl Deref for Alone {
+    type Target = Item;
+
+    fn deref(&self) -> &Item {
+        &self.0.items[0]
+    }
+}
+
+impl DerefMut for Alone {
+    fn deref_mut(&mut self) -> &mut Item {
+        &mut self.0.items[0]
+    }
+}
+
+pub(super) fn files(items: Vec<Alone>) -> Vec<InspectedFile> {
+    items.into_iter().map(|alone| alone.0).collect()
+}
+
+pub(super) fn report(items: Vec<Alone>, errors: Vec<ReadError>) -> ExpiryReport {
     let count = |is: &dyn Fn(&Item) -> bool| items.iter().filter(|it| is(it)).count();
     let state = |state| count(&|item| item.state == state);
     let is_crl = |item: &Item| item.dated.role == PathRole::Crl;
@@ -49,7 +71,7 @@ pub(super) fn report(items: Vec<Item>, errors: Vec<ReadError>) -> ExpiryReport {
             unreadable: errors.len(),
             ..Summary::default()
         },
-        items,
+        files: files(items),
         errors,
         findings: Vec::new(),
     }
@@ -57,7 +79,7 @@ pub(super) fn report(items: Vec<Item>, errors: Vec<ReadError>) -> ExpiryReport {
 
 /// The certificate of `common_name` for 90 days, of which `remaining` seconds remain; its state by the
 /// default thresholds.
-pub(super) fn certificate(path: &[u8], common_name: &str, remaining: i64) -> Item {
+pub(super) fn certificate(path: &[u8], common_name: &str, remaining: i64) -> Alone {
     let (state, reason) = match remaining {
         ..=0 => (State::Expired, Some(Reason::Expired)),
         _ if remaining < 9 * DAY => (
@@ -71,37 +93,42 @@ pub(super) fn certificate(path: &[u8], common_name: &str, remaining: i64) -> Ite
         _ => (State::Ok, None),
     };
     let not_after = AT.unix_timestamp() + remaining;
-    Item {
-        source: Arc::new(Source {
-            path: Path::new(OsStr::from_bytes(path)).into(),
-            aliases: Vec::new(),
-            referenced_by: Vec::new(),
-            is_named: false,
-        }),
+    let source = Source {
+        path: Path::new(OsStr::from_bytes(path)).into(),
+        aliases: Vec::new(),
+        referenced_by: Vec::new(),
+        is_named: false,
+    };
+    let item = Item {
         index: 1,
         line: Some(27),
         dated: Dated {
             role: PathRole::Leaf,
             not_before: not_after - 90 * DAY,
             not_after: Some(not_after),
-            serial_octets: [0x12, 0x67].into(),
-            issuer: name(&[("O", "demo"), ("CN", "demo CA")]),
-            subject: name(&[("CN", common_name)]),
-            subject_alt_name: [].into(),
+            identity: Identity::new(
+                &[0x12, 0x67],
+                &demo_ca(),
+                &name(&[("CN", common_name)]),
+                &[],
+            ),
             fingerprint: Digest([0xab; 32]),
         },
         note: None,
         state,
         reason,
-    }
+    };
+    Alone(InspectedFile {
+        source,
+        items: [item].into(),
+    })
 }
 
 /// A CRL of 30 days, with the number 7.
-pub(super) fn crl(path: &[u8], remaining: i64) -> Item {
+pub(super) fn crl(path: &[u8], remaining: i64) -> Alone {
     let mut crl = certificate(path, "", remaining);
     crl.dated.role = PathRole::Crl;
-    crl.dated.serial_octets = [7].into();
-    crl.dated.subject = [].into();
+    crl.dated.identity = Identity::new(&[7], &demo_ca(), &[], &[]);
     crl.dated.not_before = AT.unix_timestamp() + remaining - 30 * DAY;
     crl
 }
@@ -120,6 +147,11 @@ pub(super) fn unreadable(
         message: message.to_owned(),
         referenced_by: Vec::new(),
     }
+}
+
+/// The issuer of all of them.
+pub(super) fn demo_ca() -> Box<[u8]> {
+    name(&[("O", "demo"), ("CN", "demo CA")])
 }
 
 /// The DER of a name, one attribute in each set.

@@ -9,7 +9,7 @@ use super::super::Rendered;
 use super::super::text::{Table, Verbosity, push};
 use super::problem::{Place, Problem, name, problems};
 use crate::audit::expiry::NEVER;
-use crate::commands::expiry::report::{ExpiryReport, Item};
+use crate::commands::expiry::report::{ExpiryReport, Located};
 use crate::domain::expiry::Reason;
 use crate::domain::finding::Severity;
 use crate::domain::remaining::Remaining;
@@ -107,7 +107,7 @@ fn named_by(f: &mut Formatter<'_>, references: &[String]) -> fmt::Result {
 }
 
 /// Its name, so that each line has one.
-fn whose(item: &Item) -> Cow<'static, str> {
+fn whose(item: Located<'_>) -> Cow<'static, str> {
     match name(item) {
         name if name.is_empty() => "(no subject)".into(),
         name => name,
@@ -116,7 +116,7 @@ fn whose(item: &Item) -> Cow<'static, str> {
 
 /// When it runs out, or ran out, or begins.
 struct When<'a> {
-    item: &'a Item,
+    item: Located<'a>,
     at: i64,
 }
 
@@ -168,7 +168,7 @@ fn table(report: &ExpiryReport) -> String {
         &["STATUS", "NOT AFTER", "REMAINING", "FILE", "SUBJECT"],
         Verbosity::Normal,
     );
-    let mut items: Vec<&Item> = report.items.iter().collect();
+    let mut items: Vec<Located<'_>> = report.items().collect();
     items.sort_by_key(|item| std::cmp::Reverse(item.state.severity()));
     for item in items {
         let not_after = item.dated.not_after;
@@ -201,7 +201,7 @@ fn notes(report: &ExpiryReport) -> String {
         let (about, why) = (Plain(&note.about), Plain(&note.why));
         push(&mut text, format_args!("note: {about}: {why}\n"));
     }
-    for item in report.items.iter() {
+    for item in report.items() {
         if let Some(note) = &item.note {
             push(
                 &mut text,
