@@ -1,6 +1,7 @@
 //! Names: distinguished names (RFC 5280 4.1.2.4) and subjectAltName entries as text. What stands in
 //! a certificate is anybody's, so nothing here reaches a terminal raw.
 
+use std::borrow::Cow;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use x509_parser::asn1_rs::{Any, Oid, Tag, oid};
@@ -46,7 +47,7 @@ pub fn common_name(name: &X509Name<'_>) -> Option<String> {
 pub fn first_value(name: &X509Name<'_>, attribute: &str) -> Option<String> {
     let mut attributes = name.iter_attributes();
     let is_it = |it: &&AttributeTypeAndValue<'_>| keyword(it.attr_type()) == Some(attribute);
-    text(attributes.find(is_it)?.attr_value())
+    Some(text(attributes.find(is_it)?.attr_value())?.into_owned())
 }
 
 /// A subjectAltName entry. An entry that is damaged is told, as `Other`.
@@ -122,39 +123,41 @@ fn dotted(oid: &Oid<'_>) -> String {
 }
 
 /// The text of a string of any ASN.1 type; None for what is no string.
-fn text(value: &Any<'_>) -> Option<String> {
+fn text<'a>(value: &Any<'a>) -> Option<Cow<'a, str>> {
     let octets = value.data;
-    match value.tag() {
+    Some(match value.tag() {
         Tag::Utf8String
         | Tag::PrintableString
         | Tag::Ia5String
         | Tag::NumericString
-        | Tag::VisibleString => Some(String::from_utf8_lossy(octets).into_owned()),
+        | Tag::VisibleString => String::from_utf8_lossy(octets),
         // Everybody writes Latin-1 into a T61String.
-        Tag::T61String => Some(octets.iter().copied().map(char::from).collect()),
+        Tag::T61String => octets.iter().copied().map(char::from).collect(),
         Tag::BmpString => {
             let units = octets.chunks(2).map(|pair| {
                 pair.iter()
                     .fold(0, |unit, octet| unit << 8 | u16::from(*octet))
             });
-            Some(String::from_utf16_lossy(&units.collect::<Vec<_>>()))
+            String::from_utf16_lossy(&units.collect::<Vec<_>>()).into()
         }
-        Tag::UniversalString => Some(
-            octets
-                .chunks(4)
-                .map(|four| {
-                    four.iter()
-                        .fold(0, |point, octet| point << 8 | u32::from(*octet))
-                })
-                .map(|point| char::from_u32(point).unwrap_or(char::REPLACEMENT_CHARACTER))
-                .collect(),
-        ),
-        _ => None,
-    }
+        Tag::UniversalString => octets
+            .chunks(4)
+            .map(|four| {
+                four.iter()
+                    .fold(0, |point, octet| point << 8 | u32::from(*octet))
+            })
+            .map(|point| char::from_u32(point).unwrap_or(char::REPLACEMENT_CHARACTER))
+            .collect(),
+        _ => return None,
+    })
 }
 
 /// RFC 4514 2.4.
 fn escape(value: &str, escaped: &mut String) {
+    let is_plain = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.');
+    if value.bytes().all(is_plain) {
+        return escaped.push_str(value);
+    }
     let last = value.chars().count().saturating_sub(1);
     for (index, character) in value.chars().enumerate() {
         let special = matches!(character, '"' | '+' | ',' | ';' | '<' | '>' | '\\');
