@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 use rayon::prelude::*;
 use rcgen::{CertificateParams, DnType, Issuer, KeyPair, SerialNumber};
 use tempfile::TempDir;
-use zpki::scan::read::threads;
+use zpki::scan::threads;
 
 const FILES: usize = 10_000;
 const TIMES_MORE: usize = 10;

@@ -6,4 +6,7 @@
 
 pub mod decode;
 pub mod read;
+mod readers;
 pub mod walk;
+
+pub use readers::threads;

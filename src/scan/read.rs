@@ -11,13 +11,11 @@ use std::thread;
 use std::time::Duration;
 
 use super::decode::Damaged;
+use super::readers;
 use super::walk::Source;
 use crate::domain::expiry::ReadReason;
 
 pub(super) mod file;
-mod readers;
-
-pub use readers::threads;
 
 use file::{Buffer, Look, Stamp};
 
@@ -128,7 +126,7 @@ pub fn read_each<T: Send>(
         if look > 0 {
             thread::sleep(PAUSE);
         }
-        readers::each(&mut doubtful, |buffer, (source, slot)| {
+        readers::each(&mut doubtful, |buffer: &mut Buffer, (source, slot)| {
             slot.look(source, buffer, &work, &makes_sense);
         });
     }

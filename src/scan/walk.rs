@@ -2,8 +2,8 @@
 //!
 //! A directory is read with everything below it, links to directories too. It is entered once for
 //! each root, whatever number of links lead to it, so circles end; directories come before links to
-//! them, so a file is called by the path that it is really at. Only one directory is open at a time,
-//! and nothing recurses.
+//! them, so a file is called by the path that it is really at. Several are read at a time, by as many
+//! threads as files are; nothing recurses.
 //!
 //! What only turned up is treated with more patience than what was named: a pipe, or a file that
 //! goes away, is no error then.
@@ -23,6 +23,7 @@ use rustix::io::Errno;
 
 use super::read::ReadError;
 use super::read::file::not_regular;
+use super::readers;
 use crate::domain::expiry::ReadReason;
 use crate::domain::pattern::{Exclusion, Glob, Pattern, Progress};
 use crate::domain::text::Quoted;
@@ -235,6 +236,74 @@ struct Pending<'a> {
     listed: HashSet<(u64, u64, Option<Progress>)>,
 }
 
+/// A directory that is to be listed.
+struct Directory<'a> {
+    path: PathBuf,
+    selection: Selection<'a>,
+    /// The device that it is on unless something is mounted there, if it was discovered.
+    expected: Option<u64>,
+    /// None until it was listed; nor is one of which only a name is wanted.
+    listing: Option<io::Result<Listing>>,
+}
+
+impl Directory<'_> {
+    fn read(&mut self) {
+        if self.selection.only_name().is_none() {
+            self.listing = Some(Listing::read(&self.path, self.expected));
+        }
+    }
+}
+
+/// What is in a directory.
+struct Listing {
+    device: u64,
+    inode: u64,
+    /// Whether it is one in which the kernel shows itself, and is not looked into.
+    is_kernels: bool,
+    /// Path, kind and inode.
+    entries: Vec<(PathBuf, FileType, u64)>,
+    /// Why there are no more.
+    error: Option<io::Error>,
+}
+
+impl Listing {
+    fn read(path: &Path, expected: Option<u64>) -> io::Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let directory = rustix::fs::open(or_here(path), flags, Mode::empty())?;
+        let stat = rustix::fs::fstat(&directory)?;
+        let is_elsewhere = expected.is_some_and(|expected| expected != stat.st_dev);
+        let mut listing = Self {
+            device: stat.st_dev,
+            inode: stat.st_ino,
+            is_kernels: is_elsewhere && is_kernels(&directory),
+            entries: Vec::new(),
+            error: None,
+        };
+        if listing.is_kernels {
+            return Ok(listing);
+        }
+        for entry in Dir::new(directory)? {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => {
+                    listing.error = Some(error.into());
+                    break;
+                }
+            };
+            let name = OsStr::from_bytes(entry.file_name().to_bytes());
+            if name != "." && name != ".." {
+                let path = below(path, name);
+                let (kind, inode) = (entry.file_type(), entry.ino());
+                listing.entries.push((path, kind, inode));
+            }
+        }
+        Ok(listing)
+    }
+}
+
+/// Directories that are listed at a time, which bounds the memory for their names.
+const MOST_AT_A_TIME: usize = 64;
+
 /// No device that there is: a link leads anywhere.
 const ELSEWHERE: u64 = u64::MAX;
 
@@ -302,62 +371,67 @@ impl Walker<'_> {
     }
 
     fn list_all(&mut self, mut pending: Pending<'_>) {
-        while let Some(((_, path), (selection, expected))) = pending.directories.pop_first() {
-            let path = PathBuf::from(path);
-            if let Some(name) = selection.only_name() {
-                self.look_below(&path, &name, selection, &mut pending);
-                continue;
+        loop {
+            let mut batch = pending.batch();
+            if batch.is_empty() {
+                return;
             }
-            match self.list(&path, selection, expected, &mut pending) {
-                Err(error) if !is_nowhere(&error) => self.fail_with(&path, &error),
-                // It went away meanwhile.
-                _ => {}
+            // A disk that is asked for one directory at a time is idle most of the time.
+            if let [only] = &mut batch[..] {
+                only.read();
+            } else {
+                readers::each(&mut batch, |(), directory| directory.read());
+            }
+            for directory in batch {
+                self.enter(directory, &mut pending);
             }
         }
     }
 
-    fn list<'a>(
-        &mut self,
-        path: &Path,
-        selection: Selection<'a>,
-        expected: Option<u64>,
-        pending: &mut Pending<'a>,
-    ) -> io::Result<()> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let directory = rustix::fs::open(or_here(path), flags, Mode::empty())?;
-        let stat = rustix::fs::fstat(&directory)?;
-        let (device, inode) = (stat.st_dev, stat.st_ino);
+    fn enter<'a>(&mut self, directory: Directory<'a>, pending: &mut Pending<'a>) {
+        let Directory {
+            path,
+            selection,
+            listing,
+            ..
+        } = directory;
+        if let Some(name) = selection.only_name() {
+            return self.look_below(below(&path, &name), &name, selection, pending);
+        }
+        let listing = match listing {
+            Some(Ok(listing)) => listing,
+            Some(Err(error)) if !is_nowhere(&error) => return self.fail_with(&path, &error),
+            // It went away meanwhile.
+            _ => return,
+        };
         self.has_met_something |= selection.is_all();
-        if !pending.listed.insert((device, inode, selection.progress())) {
-            return Ok(());
+        let identity = (listing.device, listing.inode, selection.progress());
+        if !pending.listed.insert(identity) {
+            return;
         }
-        if expected.is_some_and(|expected| expected != device) && is_kernels(&directory) {
-            self.skip(path.to_owned());
-            return Ok(());
+        if listing.is_kernels {
+            return self.skip(path);
         }
-        for entry in Dir::new(directory)? {
-            let entry = entry?;
-            let name = OsStr::from_bytes(entry.file_name().to_bytes());
-            if name == "." || name == ".." {
-                continue;
-            }
-            match entry.file_type() {
+        for (path, kind, inode) in listing.entries {
+            let name = path.file_name().unwrap_or_default();
+            match kind {
                 FileType::Symlink | FileType::Unknown => {
-                    self.look_below(path, name, selection, pending);
+                    let name = name.to_owned();
+                    self.look_below(path, &name, selection, pending);
                 }
                 kind => {
                     let Some(selection) = selection.enter(name) else {
                         continue;
                     };
-                    let path = below(path, name);
                     if self.is_excluded(&path) {
                         self.skip(path);
                     } else if kind == FileType::Directory {
-                        pending.add(path, Reached::Directly, selection, Some(device));
+                        let expected = Some(listing.device);
+                        pending.add(path, Reached::Directly, selection, expected);
                     } else if !selection.is_all() {
                         continue;
                     } else if kind == FileType::RegularFile {
-                        let identity = (device, entry.ino());
+                        let identity = (listing.device, inode);
                         self.entries.push(Entry::listed(path, identity, self.root));
                         self.has_met_something = true;
                     } else {
@@ -366,13 +440,15 @@ impl Walker<'_> {
                 }
             }
         }
-        Ok(())
+        if let Some(error) = listing.error {
+            self.fail_with(&path, &error);
+        }
     }
 
     /// Looks at a name in a directory that does not say what it is.
     fn look_below<'a>(
         &mut self,
-        directory: &Path,
+        path: PathBuf,
         name: &OsStr,
         selection: Selection<'a>,
         pending: &mut Pending<'a>,
@@ -380,7 +456,6 @@ impl Walker<'_> {
         let Some(selection) = selection.enter(name) else {
             return;
         };
-        let path = below(directory, name);
         if self.is_excluded(&path) {
             self.skip(path);
         } else {
@@ -466,6 +541,31 @@ impl Walker<'_> {
 }
 
 impl<'a> Pending<'a> {
+    /// The next directories to list: one that was reached by a link comes alone, for others lead to
+    /// it perhaps.
+    fn batch(&mut self) -> Vec<Directory<'a>> {
+        let mut batch = Vec::new();
+        while batch.len() < MOST_AT_A_TIME
+            && let Some(next) = self.directories.first_entry()
+        {
+            let is_alone = next.key().0 == Reached::ByLink;
+            if is_alone && !batch.is_empty() {
+                break;
+            }
+            let ((_, path), (selection, expected)) = next.remove_entry();
+            batch.push(Directory {
+                path: path.into(),
+                selection,
+                expected,
+                listing: None,
+            });
+            if is_alone {
+                break;
+            }
+        }
+        batch
+    }
+
     fn add(
         &mut self,
         path: PathBuf,

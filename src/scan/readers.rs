@@ -5,8 +5,6 @@ use std::thread;
 
 use rustix::process::{Resource, getrlimit};
 
-use super::file::Buffer;
-
 /// A disk that is asked for one file at a time is idle most of the time, so there are more threads
 /// than processors; and no more than have open files with `ulimit -n 32`.
 const LEAST: usize = 8;
@@ -15,17 +13,17 @@ const MOST: usize = 16;
 /// Open files that are not the readers': the streams, and what came with the process.
 const OTHER_FILES: u64 = 12;
 
-/// Does `work` to each item, on several threads, each with a buffer of its own.
-pub(super) fn each<I: Send>(items: &mut [I], work: impl Fn(&mut Buffer, &mut I) + Sync) {
+/// Does `work` to each item, on several threads, each with something of its own to do it with.
+pub(super) fn each<I: Send, S: Default>(items: &mut [I], work: impl Fn(&mut S, &mut I) + Sync) {
     let threads = threads().min(items.len());
     // Few at a time, so that all threads end together; not one by one, for what is next is locked.
     let share = (items.len() / (threads.max(1) * 8)).clamp(1, 64);
     let shares = Mutex::new(items.chunks_mut(share));
     let next = || shares.lock().unwrap_or_else(PoisonError::into_inner).next();
     let read = || {
-        let mut buffer = Buffer::default();
+        let mut own = S::default();
         while let Some(items) = next() {
-            items.iter_mut().for_each(|item| work(&mut buffer, item));
+            items.iter_mut().for_each(|item| work(&mut own, item));
         }
     };
     thread::scope(|scope| {
@@ -56,7 +54,7 @@ mod tests {
     fn each_item_gets_its_turn_once() {
         for count in [0, 1, 2, 17, 10_000] {
             let mut items = vec![0; count];
-            each(&mut items, |_, item| *item += 1);
+            each(&mut items, |(), item| *item += 1);
             assert_eq!(items, vec![1; count]);
         }
     }
