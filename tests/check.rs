@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use crate::e2e::process::tool;
 use crate::sandbox::{Run, Sandbox};
 
 const SERVER: &str = "demo/servers/server1/zato-server-cert.pem";
@@ -201,6 +202,46 @@ warning: cut-off.pem:14: the PEM block `CERTIFICATE` has no END line; HAProxy le
         .run()
         .stdout("ok: cut-off.pem: HAProxy accepts it\n")
         .stderr("note: cut-off.pem:14: the PEM block `CERTIFICATE` has no END line; HAProxy leaves it out without a word\n");
+}
+
+#[test]
+fn a_block_that_haproxy_does_not_read_is_not_passed() {
+    let sandbox = Sandbox::with_demo();
+    let (pem, ca) = (sandbox.read(SERVER), sandbox.read(CA));
+    let odd = |pem: &str| {
+        [
+            pem.replacen("\nM", "\nX: y\n\nM", 1),
+            pem.replacen("\nM", "\n\nM", 1)
+                .replacen("-----BEGIN", " -----BEGIN", 1),
+            pem.replace("-----END CERTIFICATE-----", "-----END CERTIFICATE-----x"),
+            pem.replace('\n', "\r"),
+            format!("{}{pem}", pem.trim_end()),
+        ]
+    };
+    for (leaf, bundle) in odd(&pem).iter().zip(odd(&ca)) {
+        sandbox.file("leaf.pem", leaf).file("bundle.pem", bundle);
+        for file in ["leaf.pem", "bundle.pem"] {
+            let server = "backend b\n server s 127.0.0.1:1 ssl verify required ca-file";
+            let timeouts =
+                "defaults\n timeout connect 1s\n timeout client 1s\n timeout server 1s\n";
+            sandbox.file("haproxy.cfg", format!("{timeouts}{server} {file}\n"));
+            let mut haproxy = tool("haproxy");
+            haproxy
+                .args(["-c", "-f", "haproxy.cfg"])
+                .current_dir(sandbox.path(""));
+            let takes = haproxy.output().unwrap().status.success();
+            assert!(!takes, "{leaf}");
+        }
+        let refused = "because: HAProxy and servers do not read the PEM block `CERTIFICATE`: ";
+        check(&sandbox, "leaf.pem", &[])
+            .run()
+            .status(3)
+            .stderr_with(refused);
+        check_against(&sandbox, "bundle.pem")
+            .run()
+            .status(3)
+            .stderr_with(refused);
+    }
 }
 
 #[test]

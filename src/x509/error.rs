@@ -100,6 +100,15 @@ pub enum Error {
         /// The BEGIN line.
         line: usize,
     },
+    /// zpki reads it, and OpenSSL's `PEM_read_bio` does not, which HAProxy and Python use.
+    PemRefused {
+        /// The label.
+        label: String,
+        /// The BEGIN line.
+        line: usize,
+        /// Why not.
+        because: &'static str,
+    },
     /// The END line names another label than the BEGIN line.
     PemEndMismatch {
         /// The label of the BEGIN line.
@@ -218,6 +227,13 @@ impl Display for Error {
                     Quoted(label)
                 )
             }
+            Self::PemRefused { label, because, .. } => {
+                let label = Quoted(label);
+                write!(
+                    f,
+                    "HAProxy and servers do not read the PEM block {label}: {because}"
+                )
+            }
             Self::PemEmpty { label, .. } => write!(f, "the PEM block {} is empty", Quoted(label)),
             Self::PemEndMismatch { label, end, .. } => {
                 write!(f, "the PEM block {} ends as {}", Quoted(label), Quoted(end))
@@ -322,6 +338,9 @@ impl Error {
             Self::PemWithoutBoundaries => {
                 "put it between -----BEGIN CERTIFICATE----- and -----END CERTIFICATE-----, or what else it is".into()
             }
+            Self::PemRefused { .. } => {
+                "write it anew: `zpki show FILE --output pem` prints each block in its right form".into()
+            }
             Self::PemBase64 { .. }
             | Self::PemBeginMissing { .. }
             | Self::PemEmpty { .. }
@@ -351,7 +370,8 @@ impl Error {
             | Self::PemBeginMissing { line, .. }
             | Self::PemEmpty { line, .. }
             | Self::PemEndMismatch { line, .. }
-            | Self::PemEndMissing { line, .. } => Some(*line),
+            | Self::PemEndMissing { line, .. }
+            | Self::PemRefused { line, .. } => Some(*line),
             _ => None,
         }
     }

@@ -107,6 +107,22 @@ pub fn encode_secret(label: &'static str, der: &[u8]) -> Zeroizing<String> {
     Zeroizing::new(text.expect("the label is a valid constant"))
 }
 
+impl Block {
+    /// Why HAProxy and servers refuse the block; None when they read it. A key may have headers, and
+    /// nothing else may (measured with HAProxy 2.6; `openssl x509` of 3.0 takes them).
+    #[must_use]
+    pub fn refused(&self) -> Option<Error> {
+        let has_headers = !self.headers.is_empty() && !self.label.ends_with("PRIVATE KEY");
+        let headers = has_headers.then_some("it has headers");
+        let because = self.oddity.map(Oddity::because).or(headers)?;
+        Some(Error::PemRefused {
+            label: self.label.clone(),
+            line: self.line,
+            because,
+        })
+    }
+}
+
 impl Debug for Block {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.debug_struct("Block")

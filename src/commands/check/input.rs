@@ -190,6 +190,9 @@ pub(super) fn crls_of(bytes: &[u8], path: &Path) -> Result<Vec<PathCrl>, Error> 
     for block in blocks {
         let block = block.map_err(|error| unreadable(path, error.line(), &error))?;
         if block.label == "X509 CRL" {
+            if let Some(error) = block.refused() {
+                return Err(unreadable(path, error.line(), &error));
+            }
             let crl = PathCrl::from_der(&block.contents);
             crls.push(crl.map_err(|error| unreadable(path, Some(block.line), &error))?);
         }
@@ -266,6 +269,7 @@ impl Contents {
         let block = block?;
         match block.label.as_str() {
             "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE" => {
+                block.refused().map_or(Ok(()), Err)?;
                 let certificate = PathCertificate::from_der(&block.contents)?;
                 if block.contents.len() > certificate.der.len() {
                     self.findings.push(trust_settings(path, block.line));
@@ -327,7 +331,10 @@ pub(super) fn key_problem((path, block): &(PathBuf, Block), leaf: &Located) -> O
             next: Some(next.to_owned()),
         })
     };
-    match PrivateKey::from_pem(block, None) {
+    let key = block
+        .refused()
+        .map_or_else(|| PrivateKey::from_pem(block, None), Err);
+    match key {
         Ok(key) if key.public_key_der() == leaf.certificate.public_key_der => None,
         Ok(_) => finding(
             Severity::Critical,
