@@ -503,6 +503,22 @@ fn p_every_shape_of_pem_is_accounted_for() {
             bytes(end_differs.replacen("\nM", "\n!", 1)),
             &["1@2 bad_pem: the PEM block `CERTIFICATE` is not base64"],
         ),
+        (
+            "p22 key first",
+            bytes(format!(
+                "{}{expired}",
+                good.replace("BEGIN CERTIFICATE", "BEGIN PRIVATE KEY")
+            )),
+            &[
+                "2@8 expired",
+                "1@7 bad_pem: the PEM block `PRIVATE KEY` ends as `CERTIFICATE`",
+            ],
+        ),
+        (
+            "p22 blanks",
+            bytes(expired.replace("CERTIFICATE-", "CERTIFICATE -")),
+            &["1@1 expired, not for OpenSSL"],
+        ),
         ("p23", bytes(key("PRIVATE KEY")), &["Key@1"]),
         (
             "p24",
@@ -630,6 +646,14 @@ fn p_every_shape_of_pem_is_accounted_for() {
     ]);
     let told = told(bundle.as_bytes());
     assert_eq!((told.len(), told.last()), (300, Some(&last)), "p41");
+}
+
+#[test]
+fn d_pem_behind_der_is_found() {
+    let both = [&Form::until(GOOD)[..], b"\n", expired().as_bytes()].concat();
+    let found = decode(&both).found;
+    let dates: Vec<_> = found.iter().map(|it| it.dated.not_after).collect();
+    assert_eq!(dates, [Some(GOOD_SECONDS), Some(EXPIRED_SECONDS)]);
 }
 
 #[test]

@@ -113,8 +113,9 @@ impl Display for Note {
 #[must_use]
 pub fn decode(bytes: &[u8]) -> Contents {
     let mut decoder = Decoder::default();
-    decoder.read_der(bytes);
-    if decoder.contents.found.is_empty() {
+    let rest = decoder.read_der(bytes);
+    // PEM may stand behind DER as well.
+    if decoder.contents.found.is_empty() || !rest.is_empty() {
         decoder.read_pem(bytes);
     }
     let mut contents = decoder.contents;
@@ -145,8 +146,8 @@ struct Decoder {
 }
 
 impl Decoder {
-    /// One object after another, until something is none.
-    fn read_der(&mut self, bytes: &[u8]) {
+    /// One object after another, until something is none; answers with that.
+    fn read_der<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let mut rest = bytes;
         while let Some(kind) = Kind::of(rest) {
             self.count += 1;
@@ -161,13 +162,14 @@ impl Decoder {
                 }
             };
             let Some(length) = length.or_else(|| kind::length(rest)) else {
-                return;
+                return rest;
             };
             rest = rest[length..].trim_ascii_start();
         }
         if let (Some(last), false) = (self.contents.found.last_mut(), rest.is_empty()) {
             last.note.get_or_insert(Note::TrailingData);
         }
+        rest
     }
 
     /// Answers with the length of what was read.
@@ -191,6 +193,12 @@ impl Decoder {
             self.count += 1;
             match Label::of(outline.label) {
                 Label::Dated(kind) => self.read_block(&outline, kind),
+                // Part of a key, perhaps, and what is left of a certificate: it is not decoded.
+                Label::NotInspected(_) if outline.other_end().is_some_and(is_dated) => {
+                    if let Some(error) = outline.flaw() {
+                        self.refuse(&error, error.line());
+                    }
+                }
                 Label::NotInspected(kind) => {
                     let line = Some(outline.line);
                     let one = NotInspected { line, kind };
@@ -220,7 +228,9 @@ impl Decoder {
             Ok((goes_on, reading)) => {
                 let oddity = outline.oddity.map(Oddity::because);
                 let headers = outline.has_headers().then_some("it has headers");
-                let rejects = oddity.or(headers).or(reading.openssl_rejects);
+                let is_padded = outline.label.trim() != outline.label;
+                let padding = is_padded.then_some("there are blanks around its label");
+                let rejects = oddity.or(headers).or(padding).or(reading.openssl_rejects);
                 let rejects = rejects.map(Note::OpensslRejects);
                 // OpenSSL's own data stand behind a trusted certificate.
                 let is_odd = goes_on && block != Block::Trusted;
@@ -305,7 +315,7 @@ enum Block {
 impl Label {
     /// The labels are those of OpenSSL's pem.h.
     fn of(label: &str) -> Self {
-        let kind = match label {
+        let kind = match label.trim() {
             "CERTIFICATE" | "X509 CERTIFICATE" => return Self::Dated(Block::Certificate),
             "TRUSTED CERTIFICATE" => return Self::Dated(Block::Trusted),
             "X509 CRL" => return Self::Dated(Block::Crl),
@@ -318,8 +328,14 @@ impl Label {
     }
 }
 
+/// Whether what has this label is decoded.
+fn is_dated(label: &str) -> bool {
+    matches!(Label::of(label), Label::Dated(_))
+}
+
 /// Whether a label is that of a key, or of its parameters.
 fn is_key(label: &str) -> bool {
+    let label = label.trim();
     label.ends_with(" KEY") || label.ends_with(" PARAMETERS")
 }
 
