@@ -1,6 +1,7 @@
 //! `zpki expiry` as its users run it: from cron (silence, stable lines, exit statuses), by hand, and
 //! for programs that read JSON.
 
+use std::os::unix::fs::symlink;
 use std::process::Command;
 
 use rcgen::{CertificateParams, DnType, IsCa, KeyPair, SerialNumber};
@@ -203,6 +204,12 @@ fn nothing_found_is_not_well() {
         "UNKN everything that was given no_certificate_found: no certificate was found in 1 files\n",
     );
     sandbox.args(["expiry", "empty", "--allow-empty"]).run();
+    sandbox.file("links/readme.txt", "nothing\n");
+    symlink("none", sandbox.path("links/a.pem")).unwrap();
+    sandbox.args(["expiry", "links"]).run().status(3).stdout(
+        "UNKN everything that was given no_certificate_found: no certificate was found in 1 files\n\
+         WARN [root]/links/a.pem broken_symlink: is a link to `none`, which is not there\n",
+    );
     sandbox.file("key.pem", KeyPair::generate().unwrap().serialize_pem());
     sandbox.args(["expiry", "key.pem"]).run().status(3).stdout(
         "UNKN [root]/key.pem no_certificate_found: it is a key, and there is no certificate and no CRL in it\n",

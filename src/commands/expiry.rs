@@ -249,7 +249,9 @@ impl Inventory {
         self.errors
             .sort_by(|a, b| (&a.path, a.index, a.line).cmp(&(&b.path, b.index, b.line)));
         let summary = self.summary();
-        if self.inspected.is_empty() && self.errors.is_empty() && !request.allow_empty {
+        let is_unknown = |error: &ReadError| error.reason.severity() == Severity::Unknown;
+        let is_told = self.errors.iter().any(is_unknown);
+        if self.inspected.is_empty() && !is_told && !request.allow_empty {
             self.findings.push(Finding {
                 severity: Severity::Unknown,
                 id: "no_certificate_found",

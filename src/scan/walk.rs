@@ -343,7 +343,9 @@ impl Walker<'_> {
             }
             Ok(found) if found.is_file() => self.take(path, &found, true),
             Ok(found) => self.fail(path, ReadReason::NotRegular, not_regular(&found)),
-            Err(error) if is_nowhere(&error) && is_link(path) => self.fail_at_link(path, &error),
+            Err(error) if is_nowhere(&error) && is_link(path) => {
+                self.fail_at_link(path, ReadReason::NotFound, &error);
+            }
             Err(error) if root.is_on_command_line && can_be_glob(path, &error) => self.expand(path),
             Err(error) => self.fail_with(path, &error),
         }
@@ -481,7 +483,7 @@ impl Walker<'_> {
             Err(error) if is_nowhere(&error) => {
                 // What is no link has gone away meanwhile, or never was there.
                 if selection.is_all() && is_link(path) {
-                    self.fail_at_link(path, &error);
+                    self.fail_at_link(path, ReadReason::BrokenSymlink, &error);
                 }
             }
             Err(error) => self.fail_with(path, &error),
@@ -527,7 +529,9 @@ impl Walker<'_> {
         self.fail(path, reason, message);
     }
 
-    fn fail_at_link(&mut self, path: &Path, error: &io::Error) {
+    /// A link to nothing. Whoever names one wants to know about what it should lead to; one that only
+    /// turned up is a trace of something that is gone.
+    fn fail_at_link(&mut self, path: &Path, reason: ReadReason, error: &io::Error) {
         let message = match fs::read_link(path) {
             _ if is_circle(error) => "is a link that leads back to itself".to_owned(),
             Ok(target) => format!(
@@ -536,7 +540,7 @@ impl Walker<'_> {
             ),
             Err(_) => "is a link to nothing".to_owned(),
         };
-        self.fail(path, ReadReason::BrokenSymlink, message);
+        self.fail(path, reason, message);
     }
 }
 
