@@ -4,7 +4,10 @@
 use std::os::unix::fs::symlink;
 use std::process::Command;
 
-use rcgen::{CertificateParams, DnType, IsCa, KeyPair, SerialNumber};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, IsCa, Issuer,
+    KeyIdMethod, KeyPair, KeyUsagePurpose, SerialNumber,
+};
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
 
@@ -38,6 +41,24 @@ fn between(
         .self_signed(&KeyPair::generate().unwrap())
         .unwrap()
         .pem()
+}
+
+/// A CRL, as PEM, that a next one should have replaced so many days after [`NOW`].
+fn crl(days_left: i64) -> String {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::CrlSign];
+    let issuer = Issuer::new(params, KeyPair::generate().unwrap());
+    let next_update = NOW + Duration::days(days_left);
+    let crl = CertificateRevocationListParams {
+        this_update: next_update - Duration::days(30),
+        next_update,
+        crl_number: SerialNumber::from(1),
+        issuing_distribution_point: None,
+        revoked_certs: Vec::new(),
+        key_identifier_method: KeyIdMethod::Sha256,
+    };
+    crl.signed_by(&issuer).unwrap().pem().unwrap()
 }
 
 #[test]
@@ -278,6 +299,23 @@ fn a_wrong_clock_is_one_line() {
     );
     let outcome = sandbox.args(["expiry", "."]).now(None).run();
     outcome.status(3).stderr_with("the clock");
+}
+
+#[test]
+fn old_crls_say_nothing_about_the_clock() {
+    let sandbox = Sandbox::new();
+    let old = certificate("old", -3, 365);
+    for number in 0..10 {
+        let name = format!("{number:02}");
+        let good = certificate(&name, 300, 365);
+        sandbox.file(
+            format!("{name}.pem"),
+            if number < 5 { old.clone() } else { good },
+        );
+        sandbox.file(format!("{name}.crl"), crl(-20 - number));
+    }
+    let (status, text) = sandbox.args(["expiry", "."]).run().answer();
+    assert_eq!((status, text.lines().count()), (2, 15), "{text}");
 }
 
 #[test]

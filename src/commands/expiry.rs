@@ -260,7 +260,7 @@ impl Inventory {
                 next: Some("give the files; if none is expected, --allow-empty".to_owned()),
             });
         }
-        let clock = clock(&summary, at, request.at.is_none());
+        let clock = self.clock(at, request.at.is_none());
         let is_suspect = clock.is_some();
         self.findings.extend(clock);
         self.findings.extend(short_lived(self.items(), rules));
@@ -281,6 +281,33 @@ impl Inventory {
             errors: self.errors,
             findings: self.findings,
         }
+    }
+
+    /// That it is rather the clock: then it is told once, and not for each certificate. CRLs that
+    /// nobody renews say nothing about a clock.
+    fn clock(&self, at: OffsetDateTime, is_now: bool) -> Option<Finding> {
+        let states = self.items().filter(|item| item.dated.role != PathRole::Crl);
+        let states: Vec<State> = states.map(|item| item.state).collect();
+        let count = |wanted| states.iter().filter(|state| **state == wanted).count();
+        let certificates = states.len();
+        let (expired, not_yet_valid) = (count(State::Expired), count(State::NotYetValid));
+        let why = if is_now && at < RELEASED {
+            format!("it says {}, before this program was made", show(at))
+        } else if clock_is_suspect(certificates, expired, not_yet_valid) {
+            format!(
+                "at {} {expired} of {certificates} certificates are expired and {not_yet_valid} not valid yet",
+                show(at)
+            )
+        } else {
+            return None;
+        };
+        Some(Finding {
+            severity: Severity::Unknown,
+            id: "clock_suspect",
+            about: "clock?".to_owned(),
+            why,
+            next: Some("set the clock; if it is right, see --output json".to_owned()),
+        })
     }
 
     fn worst(&self) -> Severity {
@@ -366,33 +393,6 @@ fn nothing_in(source: &Source, kind: Option<NotInspectedKind>) -> ReadError {
         message: what,
         referenced_by: source.referenced_by.clone(),
     }
-}
-
-/// That it is rather the clock: then it is told once, and not for each certificate.
-fn clock(summary: &Summary, at: OffsetDateTime, is_now: bool) -> Option<Finding> {
-    let Summary {
-        certificates,
-        expired,
-        not_yet_valid,
-        ..
-    } = *summary;
-    let why = if is_now && at < RELEASED {
-        format!("it says {}, before this program was made", show(at))
-    } else if clock_is_suspect(certificates, expired, not_yet_valid) {
-        format!(
-            "at {} {expired} of {certificates} certificates are expired and {not_yet_valid} not valid yet",
-            show(at)
-        )
-    } else {
-        return None;
-    };
-    Some(Finding {
-        severity: Severity::Unknown,
-        id: "clock_suspect",
-        about: "clock?".to_owned(),
-        why,
-        next: Some("set the clock; if it is right, see --output json".to_owned()),
-    })
 }
 
 /// How often it has to be run, if that is more than once a day.
