@@ -75,6 +75,17 @@ fn all_is_well_in_silence() {
 }
 
 #[test]
+fn what_runs_out_is_told_in_quiet_text_too() {
+    let sandbox = Sandbox::new();
+    sandbox.file("a.pem", certificate("a", -3, 365));
+    sandbox
+        .args(["expiry", "a.pem", "-q"])
+        .run()
+        .status(2)
+        .stdout("CRIT [root]/a.pem:1 CN=a expired 2026-11-20T12:00:00Z (3d ago)\n");
+}
+
+#[test]
 fn a_pki_directory_is_told_of_worst_first() {
     let sandbox = Sandbox::with_demo();
     let at = |at: &str| {

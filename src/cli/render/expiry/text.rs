@@ -17,16 +17,14 @@ use crate::domain::text::{PathText, Plain};
 use crate::domain::validity::rfc3339_of;
 use crate::scan::read::ReadError;
 
-/// The problems; in verbose text every certificate and CRL too. Notes are for who is there to read them.
+/// The problems, which are what was asked for and so in quiet text too; in verbose text every
+/// certificate and CRL. Notes are for who is there to read them.
 pub(in crate::cli) fn text(
     report: &ExpiryReport,
     verbosity: Verbosity,
     is_terminal: bool,
 ) -> Rendered {
     let mut rendered = Rendered::default();
-    if verbosity == Verbosity::Quiet {
-        return rendered;
-    }
     let at = report.at.unix_timestamp();
     for problem in problems(report) {
         push(
@@ -40,7 +38,8 @@ pub(in crate::cli) fn text(
         }
         rendered.stdout += &table(report);
     }
-    if verbosity == Verbosity::Verbose || is_terminal {
+    let is_quiet = verbosity == Verbosity::Quiet;
+    if verbosity == Verbosity::Verbose || (is_terminal && !is_quiet) {
         rendered.stderr = notes(report);
     }
     rendered
