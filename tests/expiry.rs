@@ -1,6 +1,7 @@
 //! `zpki expiry` as its users run it: from cron (silence, stable lines, exit statuses), by hand, and
 //! for programs that read JSON.
 
+use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::Command;
 
@@ -600,6 +601,52 @@ fn who_may_not_enter_the_host_folders_has_the_answer_of_the_inventory() {
     assert!(text.contains("CRIT /demo/ca/issued/server1/"), "{text}");
     let (_, _, notes) = as_nobody(&sandbox, &["-C", "demo", "expiry", "-v"]);
     assert!(notes.contains("may not enter 3 host folders"), "{notes}");
+}
+
+#[test]
+fn a_host_without_any_certificate_is_unknown() {
+    let sandbox = Sandbox::with_demo();
+    let told = || sandbox.args(["-C", "demo", "expiry"]).run();
+    let remove = |path| fs::remove_dir_all(sandbox.path(path)).unwrap();
+    remove("demo/servers/server1");
+    told();
+    remove("demo/ca/issued/server1");
+    told().status(3).stdout(
+        "UNKN [root]/demo/servers/server1/zato-server-cert.pem not_found: it is not there\n",
+    );
+    remove("demo/ca/issued");
+    let (status, text, _) = as_nobody(&sandbox, &["-C", "demo", "expiry"]);
+    assert_eq!(status, 3);
+    assert_eq!(
+        text,
+        "UNKN /demo/load-balancer/key-cert.pem permission_denied\n\
+         UNKN /demo/servers/server1/zato-server-cert.pem not_found: it is not there\n\
+         UNKN /demo/servers/server2/zato-server-cert.pem permission_denied\n"
+    );
+}
+
+#[test]
+fn an_inventory_that_cannot_be_read_hides_nothing_else() {
+    let sandbox = Sandbox::with_demo();
+    sandbox.file(
+        "demo/servers/server1/zato-server-cert.pem",
+        certificate("old", -3, 365),
+    );
+    let stray = "demo/ca/issued/server2/00000000000000000000000000000001.pem";
+    let shown = "demo/ca/issued/server2/[serial].pem";
+    let told = |why: &str| {
+        let text = format!(
+            "CRIT [root]/demo/servers/server1/zato-server-cert.pem:1 CN=old expired 2026-11-20T12:00:00Z (3d ago)\n\
+             UNKN [root]/{shown} {why}\n"
+        );
+        let outcome = sandbox.args(["-C", "demo", "expiry"]).run();
+        outcome.status(2).stdout(text);
+    };
+    sandbox.file(stray, "garbage");
+    told("no_certificate_found: there is no certificate and no CRL in it");
+    fs::remove_file(sandbox.path(stray)).unwrap();
+    fs::create_dir(sandbox.path(stray)).unwrap();
+    told("read_failed: it cannot be read");
 }
 
 #[test]

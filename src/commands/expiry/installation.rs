@@ -1,7 +1,7 @@
 //! What runs out in a PKI directory: what its hosts have, the CA, its CRL, and the newest certificate
 //! of each name that was not revoked. Superseded ones are no problem.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::{Holdings, Inventory};
@@ -20,7 +20,7 @@ use crate::scan::read::ReadError;
 use crate::scan::walk::Source;
 use crate::store::error::Kind;
 use crate::store::layout::{
-    self, CA_CERTIFICATE, CA_FILE, CRL, CRL_FILE, HostFolder, PENDING, issued_directory,
+    self, CA_CERTIFICATE, CA_FILE, CRL, CRL_FILE, HostFolder, ISSUED, PENDING, issued_directory,
 };
 use crate::x509::path_crl::PathCrl;
 use crate::x509::pem;
@@ -40,10 +40,14 @@ pub(super) fn read(view: &View<'_>) -> Result<Installation, Error> {
         met: HashSet::new(),
     };
     reader.authority();
-    reader.host_folders(&cluster);
-    let revoked = reader.revoked();
-    for name in view.issued_names()? {
-        reader.newest(&name, &revoked)?;
+    let lacking = reader.host_folders(&cluster);
+    let issued = reader.issued();
+    for (name, path, fate) in lacking {
+        match fate {
+            _ if issued.contains(name) => {}
+            Fate::Closed => reader.unreadable(&path, ReadReason::PermissionDenied),
+            Fate::Missing | Fate::Read => reader.unreadable(&path, ReadReason::NotFound),
+        }
     }
     reader.hooks();
     Ok(Installation {
@@ -103,9 +107,11 @@ impl Reader<'_> {
         }
     }
 
-    /// The files of each host that have a date.
-    fn host_folders(&mut self, cluster: &Cluster) {
+    /// The files of each host that have a date. Answers with the certificates that are not there, or
+    /// that this user may not read.
+    fn host_folders<'c>(&mut self, cluster: &'c Cluster) -> Vec<(&'c EntryName, PathBuf, Fate)> {
         let mut closed = 0;
+        let mut lacking = Vec::new();
         for entry in cluster.entries() {
             let folder = HostFolder::of(&entry.name, entry.role);
             let mut files = vec![folder.certificate(), folder.trust_bundle()];
@@ -114,6 +120,9 @@ impl Reader<'_> {
             }
             let fates: Vec<Fate> = files.iter().map(|path| self.file(path)).collect();
             closed += usize::from(fates.contains(&Fate::Closed));
+            if fates[0] != Fate::Read {
+                lacking.push((&entry.name, files.swap_remove(0), fates[0]));
+            }
         }
         if closed > 0 {
             let why = format!(
@@ -124,6 +133,7 @@ impl Reader<'_> {
                 .findings
                 .push(Finding::note("host_folders_closed", about, why));
         }
+        lacking
     }
 
     fn file(&mut self, path: &Path) -> Fate {
@@ -131,8 +141,8 @@ impl Reader<'_> {
             Ok(Some(bytes)) => bytes,
             Ok(None) => return Fate::Missing,
             Err(error) if error.kind() == Kind::Permission => return Fate::Closed,
-            Err(_) => {
-                self.unreadable(path, ReadReason::ReadFailed);
+            Err(error) => {
+                self.refuse(path, &error.into());
                 return Fate::Read;
             }
         };
@@ -152,39 +162,64 @@ impl Reader<'_> {
         self.inventory.add_some(source, Holdings::of(contents));
     }
 
-    /// The newest certificate that was issued to `name` and not revoked.
-    fn newest(&mut self, name: &EntryName, revoked: &HashSet<Vec<u8>>) -> Result<(), Error> {
+    /// The newest certificate of each name in the inventory; answers with the names that have one.
+    fn issued(&mut self) -> BTreeSet<EntryName> {
+        let revoked = self.revoked();
+        let names = match self.view.issued_names() {
+            Ok(names) => names,
+            Err(error) => {
+                self.refuse(Path::new(ISSUED), &error);
+                Vec::new()
+            }
+        };
+        let is_found = |name: &EntryName| self.newest(name, &revoked);
+        names.into_iter().filter(is_found).collect()
+    }
+
+    /// Looks at the newest certificate that was issued to `name` and not revoked, if there is one.
+    fn newest(&mut self, name: &EntryName, revoked: &HashSet<Vec<u8>>) -> bool {
         let directory = issued_directory(name);
+        let files = match self.view.list(&directory) {
+            Ok(files) => files,
+            Err(error) => {
+                self.refuse(&directory, &error.into());
+                return false;
+            }
+        };
         let mut newest: Option<(PathBuf, Found)> = None;
         let age = |found: &Found| (found.dated.not_before, found.dated.not_after);
-        for file in self.view.list(&directory)? {
-            if !layout::is_issued(&file) {
-                continue;
-            }
+        for file in files.into_iter().filter(|file| layout::is_issued(file)) {
             let path = directory.join(file);
-            let Some(bytes) = self.view.bytes(&path)? else {
-                continue;
+            let bytes = match self.view.bytes(&path) {
+                Ok(Some(bytes)) => bytes,
+                Ok(None) => continue,
+                Err(error) => {
+                    self.refuse(&path, &error.into());
+                    continue;
+                }
             };
             let mut contents = decode(&bytes);
-            for found in std::mem::take(&mut contents.found) {
+            let found = std::mem::take(&mut contents.found);
+            if found.is_empty() || !contents.errors.is_empty() {
+                self.add(&path, contents);
+            }
+            for found in found {
                 let is_revoked = revoked.contains(found.dated.identity.serial_octets());
                 let is_newer = newest.as_ref().is_none_or(|(_, it)| age(it) < age(&found));
                 if !is_revoked && is_newer {
                     newest = Some((path.clone(), found));
                 }
             }
-            if !contents.errors.is_empty() {
-                self.add(&path, contents);
-            }
         }
-        if let Some((path, found)) = newest {
-            let contents = Contents {
-                found: vec![found],
-                ..Contents::default()
-            };
-            self.add(&path, contents);
-        }
-        Ok(())
+        let Some((path, found)) = newest else {
+            return false;
+        };
+        let contents = Contents {
+            found: vec![found],
+            ..Contents::default()
+        };
+        self.add(&path, contents);
+        true
     }
 
     /// The serial numbers on the CA's CRL.
@@ -209,6 +244,15 @@ impl Reader<'_> {
                 "run the command again, or reload its host by hand",
             ));
         }
+    }
+
+    /// Takes note of what cannot be read, and lets the rest be judged.
+    fn refuse(&mut self, path: &Path, error: &Error) {
+        let reason = match error {
+            Error::Store(error) if error.kind() == Kind::Permission => ReadReason::PermissionDenied,
+            _ => ReadReason::ReadFailed,
+        };
+        self.unreadable(path, reason);
     }
 
     fn unreadable(&mut self, path: &Path, reason: ReadReason) {
