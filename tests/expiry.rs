@@ -9,6 +9,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, IsCa, Issuer,
     KeyIdMethod, KeyPair, KeyUsagePurpose, SerialNumber,
 };
+use rustix::fs::{CWD, FileType, Mode};
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
 
@@ -406,6 +407,52 @@ fn every_file_that_a_configuration_names_is_read() {
                 .to_owned(),
         ]
     );
+}
+
+#[test]
+fn files_that_no_proxy_in_use_names_are_read_too() {
+    let sandbox = Sandbox::new();
+    let names = [
+        "chain", "client", "disabled", "list", "log", "peer", "ring", "sign", "stats",
+    ];
+    for name in names {
+        sandbox.file(format!("tls/{name}.pem"), certificate(name, -1, 90));
+    }
+    let root = sandbox.path("tls").display().to_string();
+    sandbox.file("tls/crt-list", "list.pem\n");
+    sandbox.file(
+        "haproxy.cfg",
+        format!(
+            "global\n  crt-base {root}\n  ca-base {root}\n  issuers-chain-path {root}/chain.pem\n\
+             \u{20} httpclient.ssl.ca-file client.pem\n  stats socket :1 ssl crt stats.pem\n\
+             peers p\n  bind :1 ssl crt peer.pem\n\
+             ring r\n  server s h:1 ssl ca-file ring.pem\n\
+             log-forward l\n  bind :1 ssl crt log.pem\n\
+             frontend f\n  bind :1 ssl crt-list {root}/crt-list ca-sign-file sign.pem\n\
+             frontend d\n  disabled\n  bind :1 ssl crt disabled.pem\n"
+        ),
+    );
+    let (status, text) = sandbox
+        .args(["expiry", "--haproxy", "haproxy.cfg"])
+        .run()
+        .answer();
+    assert_eq!(status, 2);
+    let told = text.lines().map(|line| line.split(' ').nth(2).unwrap());
+    let expected = names.map(|name| format!("CN={name}"));
+    assert_eq!(told.collect::<Vec<_>>(), expected, "{text}");
+}
+
+#[test]
+fn nobody_waits_for_a_configuration_that_is_a_pipe() {
+    let sandbox = Sandbox::new();
+    rustix::fs::mknodat(CWD, sandbox.path("pipe"), FileType::Fifo, Mode::RUSR, 0).unwrap();
+    for flag in ["--haproxy", "--server-conf"] {
+        sandbox
+            .args(["expiry", flag, "pipe"])
+            .run()
+            .status(3)
+            .stdout("UNKN [root]/pipe read_failed: it is no regular file\n");
+    }
 }
 
 #[test]

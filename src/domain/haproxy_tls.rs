@@ -11,24 +11,29 @@ use std::collections::BTreeSet;
 pub struct HaproxyTls {
     /// `backend`, `frontend` and `listen`; other sections have no part in it.
     pub proxies: Vec<Proxy>,
+    /// What `global`, and sections that are no proxies, name for TLS.
+    pub other_files: Vec<(FileUse, FileReference)>,
+    /// `crt-base`, for the lines of a crt-list.
+    pub crt_base: Option<String>,
 }
 
 impl HaproxyTls {
-    /// Every file that a line names for TLS, in the order of the file; those of a proxy that is
-    /// `disabled` are not loaded.
+    /// Every file that a line names for TLS. HAProxy loads those of a proxy that is `disabled` as well,
+    /// and does not start without them.
     pub fn files(&self) -> impl Iterator<Item = (FileUse, &FileReference)> {
-        let proxies = self.proxies.iter().filter(|proxy| !proxy.disabled);
-        proxies.flat_map(|proxy| {
+        let of_proxies = self.proxies.iter().flat_map(|proxy| {
             let binds = proxy.binds.iter().flat_map(Bind::files);
             binds.chain(proxy.servers.iter().flat_map(|it| it.options.files()))
-        })
+        });
+        let others = self.other_files.iter().map(|(used, file)| (*used, file));
+        of_proxies.chain(others)
     }
 }
 
 /// What a line names a file for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum FileUse {
-    /// `ca-file`, `ca-verify-file`: a trust bundle, or a directory of certificates.
+    /// `ca-file`, `ca-verify-file`, `ca-sign-file`: a trust bundle, or a directory of certificates.
     CaFile,
     /// `crl-file`.
     CrlFile,
@@ -196,6 +201,8 @@ pub struct Bind {
     pub ca_file: Option<FileReference>,
     /// `ca-verify-file`: what they are verified against without names being sent.
     pub ca_verify_file: Option<FileReference>,
+    /// `ca-sign-file`: the CA that certificates are generated with.
+    pub ca_sign_file: Option<FileReference>,
     /// `crl-file`.
     pub crl_file: Option<FileReference>,
     /// `ca-ignore-err`: errors of verification above the client's certificate that are let pass.
@@ -213,6 +220,7 @@ impl Bind {
         let single = [
             (FileUse::CaFile, &self.ca_file),
             (FileUse::CaFile, &self.ca_verify_file),
+            (FileUse::CaFile, &self.ca_sign_file),
             (FileUse::CrlFile, &self.crl_file),
         ];
         let crt = self.crt.iter().map(|file| (FileUse::Crt, file));

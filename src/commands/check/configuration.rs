@@ -525,7 +525,7 @@ impl Inspection<'_> {
             Ok(bytes) => bytes,
             Err(error) => return self.unusable(file, list.line, path, &error),
         };
-        for crt in read_crt_list(&bytes) {
+        for crt in read_crt_list(&bytes, None) {
             if crt.path.starts_with('/') {
                 let certificates = self.key_cert(&list.path, crt.line, Path::new(&crt.path));
                 self.dates(&certificates);

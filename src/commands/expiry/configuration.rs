@@ -1,7 +1,7 @@
 //! The files that configurations name, each with the line that names it.
 
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::config::haproxy::{read_configuration, read_crt_list};
 use crate::config::problem::Problem;
@@ -10,7 +10,7 @@ use crate::domain::expiry::ReadReason;
 use crate::domain::haproxy_tls::FileUse;
 use crate::scan::read::ReadError;
 use crate::scan::walk::{Root, Source};
-use crate::system::System;
+use crate::system::{STDIN, System};
 
 /// What HAProxy's configuration at `path` names: certificates, trust bundles, CRLs, lists.
 pub(super) fn haproxy(
@@ -41,7 +41,10 @@ pub(super) fn haproxy(
             FileUse::CaFile | FileUse::CrlFile | FileUse::Crt => {
                 roots.push(Root::referenced(system.locate(named), reference));
             }
-            FileUse::CrtList => crt_list(named, reference, system, roots, errors),
+            FileUse::CrtList => {
+                let crt_base = reading.value.crt_base.as_deref();
+                crt_list(named, crt_base, reference, system, roots, errors);
+            }
         }
     }
 }
@@ -75,6 +78,7 @@ pub(super) fn server_conf(
 
 fn crt_list(
     path: &Path,
+    crt_base: Option<&str>,
     referenced_by: String,
     system: &mut System,
     roots: &mut Vec<Root>,
@@ -88,29 +92,23 @@ fn crt_list(
         Ok(bytes) => bytes,
         Err(error) => return errors.push(ReadError::of_io(&source, &error)),
     };
-    for crt in read_crt_list(&bytes) {
-        if crt.path.starts_with('/') {
-            let reference = reference(path, crt.line);
-            roots.push(Root::referenced(PathBuf::from(crt.path), reference));
-        } else {
-            errors.push(ReadError {
-                path: source.path.to_path_buf(),
-                index: None,
-                line: Some(crt.line),
-                reason: ReadReason::NotUnderstood,
-                message: format!("where `{}` is depends on crt-base", crt.written),
-                referenced_by: source.referenced_by.clone(),
-            });
-        }
+    for crt in read_crt_list(&bytes, crt_base) {
+        let located = system.locate(Path::new(&crt.path));
+        roots.push(Root::referenced(located, reference(path, crt.line)));
     }
 }
 
+/// The bytes of a configuration; of a file, and not of a pipe that nobody may ever write to.
 fn configuration(
     path: &Path,
     system: &mut System,
     errors: &mut Vec<ReadError>,
 ) -> Option<zeroize::Zeroizing<Vec<u8>>> {
-    let read = system.read(path);
+    let read = if path == Path::new(STDIN) {
+        system.read(path)
+    } else {
+        system.read_named(path)
+    };
     let source = Source::named(system.locate(path));
     read.map_err(|error| errors.push(ReadError::of_io(&source, &error)))
         .ok()

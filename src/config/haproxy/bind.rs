@@ -49,6 +49,7 @@ fn read_argument(
         "alpn" => replace(&mut bind.alpn, options.text(keyword)),
         "ca-file" => replace(&mut bind.ca_file, options.file(keyword, ca_base)),
         "ca-ignore-err" => replace(&mut bind.ca_ignore_err, options.text(keyword)),
+        "ca-sign-file" => replace(&mut bind.ca_sign_file, options.file(keyword, ca_base)),
         "ca-verify-file" => replace(&mut bind.ca_verify_file, options.file(keyword, ca_base)),
         "crl-file" => replace(&mut bind.crl_file, options.file(keyword, ca_base)),
         "crt" | "default-crt" => bind.crt.extend(options.file(keyword, crt_base)),
@@ -91,7 +92,6 @@ const FLAGS: &[&str] = &[
 const WITH_ARGUMENT: &[&str] = &[
     "accept-netscaler-cip",
     "backlog",
-    "ca-sign-file",
     "ca-sign-pass",
     "cc",
     "ciphers",

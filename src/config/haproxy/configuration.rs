@@ -79,7 +79,7 @@ struct Defaults {
     settings: Settings,
 }
 
-/// Sections that no certificate of a proxy stands in (2.6 to 3.4).
+/// Sections that are no proxies (2.6 to 3.4); some have `bind` and `server` lines of their own.
 const OTHER_SECTIONS: &[&str] = &[
     "acme",
     "cache",
@@ -142,6 +142,8 @@ impl<'a> Reader<'a> {
         Reading {
             value: HaproxyTls {
                 proxies: self.proxies,
+                other_files: self.global.files,
+                crt_base: self.global.crt_base,
             },
             problems: self.problems,
         }
@@ -396,6 +398,12 @@ impl<'a> Reader<'a> {
             }
             Section::Defaults => self.read_settings(line, keyword, rest, None),
             Section::Proxy(kind) => self.read_settings(line, keyword, rest, Some(kind)),
+            Section::Other
+                if matches!(keyword.value.as_str(), "bind" | "default-server" | "server") =>
+            {
+                let mut options = Options::new(line, rest, &mut self.problems);
+                self.global.read_files(&mut options);
+            }
             Section::Other => {}
         }
     }
@@ -650,8 +658,8 @@ frontend front_http_plain
     #[test]
     fn a_bind_is_read_when_it_has_ssl() {
         assert_eq!(bind("crt /a"), None);
-        let line = "ssl crt /a crt /b crt-list /l ca-file /c ca-verify-file /v crl-file /r \
-                    verify optional ca-ignore-err all crt-ignore-err 10,20 alpn h2 mode 600";
+        let line = "ssl crt /a crt /b crt-list /l ca-file /c ca-verify-file /v ca-sign-file /s \
+                    crl-file /r verify optional ca-ignore-err all crt-ignore-err 10,20 alpn h2 mode 600";
         assert_eq!(
             bind(line).unwrap(),
             Bind {
@@ -662,6 +670,7 @@ frontend front_http_plain
                 verify: Verify::Optional,
                 ca_file: Some(file(2, "/c")),
                 ca_verify_file: Some(file(2, "/v")),
+                ca_sign_file: Some(file(2, "/s")),
                 crl_file: Some(file(2, "/r")),
                 ca_ignore_err: Some("all".to_owned()),
                 crt_ignore_err: Some("10,20".to_owned()),

@@ -2,7 +2,7 @@
 
 use super::environment::Environment;
 use super::options::Options;
-use crate::domain::haproxy_tls::{TlsVersions, Verify};
+use crate::domain::haproxy_tls::{FileReference, FileUse, TlsVersions, Verify};
 use crate::domain::words::{Lookup, Word};
 
 use super::reason::Reason;
@@ -13,7 +13,7 @@ pub(super) struct Global<'a> {
     pub(super) environment: Environment<'a>,
     /// `ca-base`: for `ca-file`, `ca-verify-file` and `crl-file`.
     pub(super) ca_base: Option<String>,
-    /// `crt-base`: for `crt`; not for `crt-list`.
+    /// `crt-base`: for `crt` and what a crt-list names; not for `crt-list`.
     pub(super) crt_base: Option<String>,
     /// `ssl-server-verify`.
     pub(super) server_verify: Verify,
@@ -21,6 +21,8 @@ pub(super) struct Global<'a> {
     pub(super) server_versions: TlsVersions,
     /// `ssl-default-bind-options`.
     pub(super) bind_versions: TlsVersions,
+    /// What is named for TLS outside of proxies.
+    pub(super) files: Vec<(FileUse, FileReference)>,
 }
 
 impl<'a> Global<'a> {
@@ -32,6 +34,7 @@ impl<'a> Global<'a> {
             server_verify: Verify::Required,
             server_versions: TlsVersions::default(),
             bind_versions: TlsVersions::default(),
+            files: Vec::new(),
         }
     }
 
@@ -40,6 +43,15 @@ impl<'a> Global<'a> {
         match keyword.value.as_str() {
             "ca-base" => base(&mut self.ca_base, keyword, options),
             "crt-base" => base(&mut self.crt_base, keyword, options),
+            "httpclient.ssl.ca-file" => {
+                let file = options.file(keyword, self.ca_base.as_deref());
+                self.files.extend(file.map(|file| (FileUse::CaFile, file)));
+            }
+            "issuers-chain-path" => {
+                let file = options.file(keyword, None);
+                self.files.extend(file.map(|file| (FileUse::CaFile, file)));
+            }
+            "stats" => self.read_files(options),
             "default-path" => default_path(keyword, options),
             "presetenv" | "resetenv" | "setenv" | "unsetenv" => self.variables(keyword, options),
             "ssl-default-bind-options" => {
@@ -54,6 +66,22 @@ impl<'a> Global<'a> {
                 self.server_verify = verify.unwrap_or(self.server_verify);
             }
             _ => {}
+        }
+    }
+
+    /// Reads no more of a line like those of proxies than the files that it names.
+    pub(super) fn read_files(&mut self, options: &mut Options<'_>) {
+        let (ca_base, crt_base) = (self.ca_base.as_deref(), self.crt_base.as_deref());
+        while let Some(keyword) = options.next() {
+            let (used, base) = match keyword.value.as_str() {
+                "ca-file" | "ca-sign-file" | "ca-verify-file" => (FileUse::CaFile, ca_base),
+                "crl-file" => (FileUse::CrlFile, ca_base),
+                "crt" | "default-crt" => (FileUse::Crt, crt_base),
+                "crt-list" => (FileUse::CrtList, None),
+                _ => continue,
+            };
+            let file = options.file(keyword, base);
+            self.files.extend(file.map(|file| (used, file)));
         }
     }
 

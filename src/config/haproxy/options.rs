@@ -141,7 +141,7 @@ fn named(word: &str, prefix: &str) -> Option<TlsVersion> {
 
 /// A relative path stands behind its base. HAProxy 2.6 makes no exception, not even for
 /// `@system-ca`.
-fn resolve(written: &str, base: Option<&str>) -> String {
+pub(super) fn resolve(written: &str, base: Option<&str>) -> String {
     match base {
         Some(base) if !written.starts_with('/') => format!("{base}/{written}"),
         _ => written.to_owned(),
