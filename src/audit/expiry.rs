@@ -2,6 +2,7 @@
 //! outlive, what a newer certificate has replaced, and whether the clock can be believed.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::path::Path;
 
 use time::Duration;
@@ -117,7 +118,7 @@ pub struct Placed<'a> {
 }
 
 /// Which expired certificates have been replaced: a valid one with the same names, in another file
-/// of the same directory or of one above it (`archive/`). What a configuration names is in use,
+/// of the same directory, or of one that has it in its `archive/` or the like. What a configuration names is in use,
 /// whatever stands beside it.
 #[must_use]
 pub fn superseded<'a>(all: impl Iterator<Item = Placed<'a>> + Clone) -> Vec<bool> {
@@ -150,13 +151,20 @@ pub fn superseded<'a>(all: impl Iterator<Item = Placed<'a>> + Clone) -> Vec<bool
     all.map(is_replaced).collect()
 }
 
-/// Whether `newer` is another file in the directory of `old`, or in one above it.
+/// Where old certificates are put away. Any other directory is in use for all that is known.
+const ARCHIVES: [&str; 8] = [
+    "archive", "archived", "backup", "backups", "bak", "expired", "old", "previous",
+];
+
+/// Whether `newer` is another file in the directory of `old`, or in the one that has its archive.
 fn stands_beside(newer: &Path, old: &Path) -> bool {
-    newer != old
-        && newer
-            .parent()
-            .zip(old.parent())
-            .is_some_and(|(newer, old)| old.starts_with(newer))
+    let is_archive = |name: &OsStr| ARCHIVES.iter().any(|it| name.eq_ignore_ascii_case(it));
+    let below = |newer: &Path, old: &Path| {
+        let first = old.strip_prefix(newer).ok()?.iter().next();
+        Some(first.is_none_or(is_archive))
+    };
+    let parents = newer.parent().zip(old.parent());
+    newer != old && parents.and_then(|(newer, old)| below(newer, old)) == Some(true)
 }
 
 /// Certificates from which on a clock can be doubted.
@@ -319,6 +327,9 @@ mod tests {
         };
         assert!(is_superseded("/a/new.pem", "/a/old.pem", false));
         assert!(is_superseded("/a/x.pem", "/a/archive/x.pem", false));
+        assert!(is_superseded("/a/x.pem", "/a/Old/2025/x.pem", false));
+        assert!(!is_superseded("/a/x.pem", "/a/live/x.pem", false));
+        assert!(!is_superseded("/a/x.pem", "/a/live/old/x.pem", false));
         assert!(!is_superseded("/a/new.pem", "/a/old.pem", true));
         assert!(!is_superseded("/a/staged/x.pem", "/a/x.pem", false));
         assert!(!is_superseded("/b/x.pem", "/a/x.pem", false));

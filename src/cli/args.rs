@@ -156,8 +156,10 @@ pub(super) enum Command {
     /// certificate of each name. An INPUT is a file (PEM with any number of blocks, or DER), a
     /// directory with everything below it, a glob, or `-` for standard input; with --haproxy and
     /// --server-conf it is every file that the configuration names. One line for each problem, worst
-    /// first; what cannot be read is a problem, and so is it when nothing is found. The exit status is 0, 1
-    /// (warning), 2 (critical) or 3 (unknown), the worst of critical, unknown, warning; 64 for wrong usage.
+    /// first; what cannot be read is a problem, and so is it when nothing is found. No problem is an
+    /// expired certificate that no configuration names, when it is beside a newer one of the same names,
+    /// or in an `archive` there. The exit status is 0, 1 (warning), 2 (critical) or 3 (unknown), the worst
+    /// of critical, unknown, warning; 64 for wrong usage.
     Expiry(Expiry),
     /// List the entries of the cluster and their newest certificates
     List,
