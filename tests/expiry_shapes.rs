@@ -546,6 +546,11 @@ fn p_every_shape_of_pem_is_accounted_for() {
             &[utf_16_error],
         ),
         (
+            "p28 behind",
+            [good.as_bytes(), &utf_16(&format!("\u{feff}{expired}"))].concat(),
+            &["1@1 good", utf_16_error],
+        ),
+        (
             "p28 text",
             utf_16(&format!("text\n{good}")),
             &[utf_16_error],

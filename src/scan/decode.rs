@@ -124,6 +124,10 @@ pub fn decode(bytes: &[u8]) -> Contents {
         contents
             .errors
             .extend(error.map(|it| damaged(&it, None, None)));
+    } else if pem::has_utf_16(bytes) {
+        // Put behind something that was read.
+        let error = damaged(&Error::PemUtf16, None, None);
+        contents.errors.push(error);
     }
     contents
 }

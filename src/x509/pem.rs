@@ -170,13 +170,19 @@ fn without_mark(bytes: &[u8]) -> &[u8] {
 /// the base64 of something that begins as a certificate or a CRL does.
 #[must_use]
 pub fn not_pem(bytes: &[u8]) -> Option<Error> {
-    /// In either byte order.
-    const BEGIN: &[u8] = b"-\0-\0-\0-\0-\0B\0E\0G\0I\0N";
-    if bytes.contains(&0) && bytes.windows(BEGIN.len()).any(|part| part == BEGIN) {
+    if has_utf_16(bytes) {
         return Some(Error::PemUtf16);
     }
     let is_dated = is_bare_base64(bytes) && begins_as_dated(without_mark(bytes).trim_ascii());
     is_dated.then_some(Error::PemWithoutBoundaries)
+}
+
+/// Whether a block of PEM in UTF-16 begins somewhere.
+#[must_use]
+pub fn has_utf_16(bytes: &[u8]) -> bool {
+    /// In either byte order.
+    const BEGIN: &[u8] = b"-\0-\0-\0-\0-\0B\0E\0G\0I\0N";
+    memchr::memmem::find(bytes, BEGIN).is_some()
 }
 
 /// Whether base64 begins as a certificate or a CRL does. Where a private key has its version they
