@@ -651,6 +651,21 @@ fn who_may_not_enter_the_host_folders_has_the_answer_of_the_inventory() {
 }
 
 #[test]
+fn what_was_not_opened_is_said() {
+    let sandbox = Sandbox::new();
+    sandbox.file("certs/a.pem", certificate("a", 300, 365));
+    sandbox.file("certs/keys.jks", b"\xfe\xed\xfe\xed\0\0\0\x02");
+    sandbox.args(["expiry", "certs"]).run();
+    let args = ["expiry", "certs", "--output", "json"];
+    let (status, text) = sandbox.args(args).run().answer();
+    assert_eq!(status, 0);
+    assert!(
+        text.contains("1 key stores or PKCS#7 files were not opened"),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_host_without_any_certificate_is_unknown() {
     let sandbox = Sandbox::with_demo();
     let told = || sandbox.args(["-C", "demo", "expiry"]).run();

@@ -117,6 +117,8 @@ struct Inventory {
     files: usize,
     skipped: usize,
     not_inspected: usize,
+    /// Those of them that may hold certificates.
+    stores: usize,
 }
 
 impl Inventory {
@@ -178,6 +180,8 @@ impl Inventory {
         self.files += 1;
         if let Some(others) = holdings.others {
             self.not_inspected += others.not_inspected.len();
+            let kinds = others.not_inspected.iter().map(|it| it.kind);
+            self.stores += kinds.filter(|kind| kind.may_hold_certificates()).count();
             let errors = others.errors.into_iter();
             self.errors
                 .extend(errors.map(|damaged| ReadError::of_damaged(&source, damaged)));
@@ -264,6 +268,7 @@ impl Inventory {
         let is_suspect = clock.is_some();
         self.findings.extend(clock);
         self.findings.extend(short_lived(self.items(), rules));
+        self.findings.extend(unopened(self.stores));
         self.findings
             .sort_by_key(|finding| std::cmp::Reverse(finding.severity));
         let status = if is_suspect {
@@ -407,5 +412,15 @@ fn short_lived<'a>(items: impl Iterator<Item = Located<'a>>, rules: &Rules) -> O
             item.source.path.display(),
             format!("between critical and expired there are {minutes} minutes: run it more often than that"),
         )
+    })
+}
+
+/// That there may be certificates which nobody looked at.
+fn unopened(stores: usize) -> Option<Finding> {
+    (stores > 0).then(|| {
+        let why = format!(
+            "{stores} key stores or PKCS#7 files were not opened: what runs out in them is not known"
+        );
+        Finding::note("not_inspected", "everything that was given", why)
     })
 }

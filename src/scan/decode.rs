@@ -87,6 +87,17 @@ pub enum Note {
     TrailingData,
 }
 
+impl NotInspectedKind {
+    /// Whether certificates can be in it.
+    #[must_use]
+    pub fn may_hold_certificates(self) -> bool {
+        match self {
+            Self::Jks | Self::Pkcs7 | Self::Pkcs12 => true,
+            Self::Csr | Self::Key | Self::Other => false,
+        }
+    }
+}
+
 impl Display for NotInspectedKind {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
