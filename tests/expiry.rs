@@ -555,6 +555,21 @@ fn metrics_go_to_standard_output_or_to_a_file() {
 }
 
 #[test]
+fn metrics_of_a_run_that_found_nothing_raise_an_alarm() {
+    let sandbox = Sandbox::new();
+    sandbox.file("empty/readme.txt", "nothing\n");
+    let args = ["expiry", "empty", "--output", "prometheus"];
+    let metrics = |args: &[&str]| sandbox.args(args.iter().copied()).run().answer();
+    let (status, text) = metrics(&args);
+    assert_eq!(status, 3);
+    let alarm = "\nx509_cert_error{reason=\"no_certificate_found\"} 1\n";
+    assert!(text.contains(alarm), "{text}");
+    let (status, text) = metrics(&[&args[..], &["--allow-empty"]].concat());
+    assert_eq!(status, 0);
+    assert!(!text.contains("x509_cert_error"), "{text}");
+}
+
+#[test]
 fn metrics_that_cannot_be_written_are_unknown_and_what_was_found_is_told() {
     let sandbox = Sandbox::new();
     sandbox.file("a.pem", certificate("a", 20, 365));

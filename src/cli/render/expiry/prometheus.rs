@@ -13,6 +13,7 @@ use std::path::Path;
 use crate::cli::render::text::push;
 use crate::commands::expiry::report::{ExpiryReport, Located};
 use crate::domain::expiry::{PathRole, State};
+use crate::domain::finding::Severity;
 use crate::domain::text::{Hex, PathText};
 use crate::x509::dated::Dated;
 
@@ -94,14 +95,20 @@ impl Exposition {
     fn errors(&mut self, report: &ExpiryReport) {
         // Two blocks of one file may be damaged in one way.
         let mut seen = HashSet::new();
-        let labels = report.errors.iter().map(|error| {
-            let mut labels = Labels::of_file(&error.path);
-            labels.add("reason", error.reason.code());
+        let with = |mut labels: Labels, reason| {
+            labels.add("reason", reason);
             labels.finish()
-        });
+        };
+        let errors = report.errors.iter();
+        let errors = errors.map(|error| with(Labels::of_file(&error.path), error.reason.code()));
+        // Without a certificate there is no series that an alert could come from.
+        let findings = report.findings.iter();
+        let unknown = findings.filter(|finding| finding.severity == Severity::Unknown);
+        let unknown = unknown.map(|finding| with(Labels(String::new()), finding.id));
+        let labels = errors.chain(unknown);
         self.family(
             "x509_cert_error",
-            "1 for each file that could not be read, or not whole.",
+            "1 for each file that could not be read, or not whole, and for a run that cannot say.",
             labels
                 .filter(|labels| seen.insert(labels.clone()))
                 .map(|labels| (labels, 1)),
@@ -314,7 +321,7 @@ x509_cert_expired{filename="b.pem",filepath="/etc/haproxy/b.pem",serial_number="
 # TYPE zpki_cert_renew_after_timestamp_seconds gauge
 zpki_cert_renew_after_timestamp_seconds{filename="a.pem",filepath="/etc/haproxy/a.pem",serial_number="4711",issuer_O="demo",issuer_CN="demo CA",subject_CN="a"} 1798027200
 zpki_cert_renew_after_timestamp_seconds{filename="b.pem",filepath="/etc/haproxy/b.pem",serial_number="4711",issuer_O="demo",issuer_CN="demo CA",subject_CN="b"} 1792839600
-# HELP x509_cert_error 1 for each file that could not be read, or not whole.
+# HELP x509_cert_error 1 for each file that could not be read, or not whole, and for a run that cannot say.
 # TYPE x509_cert_error gauge
 x509_cert_error{filename="x.pem",filepath="/d/x.pem",reason="bad_pem"} 1
 # HELP x509_read_errors What could not be read: files, directories, and blocks of files.
