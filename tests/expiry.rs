@@ -468,7 +468,13 @@ fn a_configuration_that_cannot_be_read_is_unknown() {
         .run()
         .answer();
     assert_eq!(status, 3);
-    assert!(text.contains("not_understood: line 2: "), "{text}");
+    let path = sandbox.path("haproxy.cfg");
+    let beginning = format!("UNKN {} not_understood: line 2: ", path.display());
+    assert!(text.starts_with(&beginning), "{text}");
+    let args = ["expiry", "a.pem", "--haproxy", "-"];
+    let (status, text) = sandbox.args(args).stdin("x\n").run().answer();
+    assert_eq!(status, 3);
+    assert!(text.starts_with("UNKN - not_understood: "), "{text}");
     sandbox
         .args(["expiry", "a.pem", "--server-conf", "none.conf"])
         .run()

@@ -1,7 +1,7 @@
 //! The files that configurations name, each with the line that names it.
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::config::haproxy::{read_configuration, read_crt_list};
 use crate::config::problem::Problem;
@@ -31,7 +31,7 @@ pub(super) fn haproxy(
         reading
             .problems
             .iter()
-            .map(|problem| not_understood(path, problem)),
+            .map(|problem| not_understood(shown(path, system), problem)),
     );
     for (used, file) in reading.value.files() {
         let reference = reference(path, file.line);
@@ -65,7 +65,7 @@ pub(super) fn server_conf(
         reading
             .problems
             .iter()
-            .map(|problem| not_understood(path, problem)),
+            .map(|problem| not_understood(shown(path, system), problem)),
     );
     let directory = system.locate(path.parent().unwrap_or_else(|| Path::new("")));
     let crypto = reading.value.crypto.unwrap_or_default();
@@ -109,15 +109,24 @@ fn configuration(
     } else {
         system.read_named(path)
     };
-    let source = Source::named(system.locate(path));
+    let source = Source::named(shown(path, system));
     read.map_err(|error| errors.push(ReadError::of_io(&source, &error)))
         .ok()
 }
 
+/// What a configuration is called in errors.
+fn shown(path: &Path, system: &System) -> PathBuf {
+    if path == Path::new(STDIN) {
+        path.to_owned()
+    } else {
+        system.locate(path)
+    }
+}
+
 /// A line that may name a file: which one is not known.
-fn not_understood<R: std::fmt::Display>(path: &Path, problem: &Problem<R>) -> ReadError {
+fn not_understood<R: std::fmt::Display>(path: PathBuf, problem: &Problem<R>) -> ReadError {
     ReadError {
-        path: path.to_owned(),
+        path,
         index: None,
         line: Some(problem.line),
         reason: ReadReason::NotUnderstood,
