@@ -218,6 +218,15 @@ fn usage_errors_never_look_like_a_finding() {
                because: this command has no output format `pem`\n  \
                hint: it has text, json, jsonl, nagios and prometheus\n",
         );
+    sandbox
+        .args(["expiry", "-", "--haproxy", "-"])
+        .run()
+        .status(64)
+        .stderr(
+            "zpki: error: cannot see what runs out\n  \
+               because: standard input is given twice: INPUT, --haproxy\n  \
+               hint: give one\n",
+        );
     for args in [
         &["expiry", "--frobnicate"][..],
         &["expiry", "--at", "tomorrow"],

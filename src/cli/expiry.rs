@@ -1,5 +1,7 @@
 //! `zpki expiry`: from arguments to a request, and its answer in the form that was asked for.
 
+use std::path::{Path, PathBuf};
+
 use clap::builder::styling::Style;
 
 use super::args::{Expiry, IntegrationName, OutputFormat};
@@ -12,7 +14,7 @@ use crate::commands::expiry::{self, Request};
 use crate::config::monitoring::Integration;
 use crate::domain::finding::Severity;
 use crate::domain::threshold::Thresholds;
-use crate::system::System;
+use crate::system::{STDIN, System};
 
 /// Runs it, writes the metrics if that is asked for, and renders the report.
 pub(super) fn run(
@@ -74,6 +76,7 @@ fn request(arguments: Expiry) -> Result<Request, Error> {
     if crit.is_wider_than(warn) {
         return Err(Error::Usage(Usage::Thresholds { warn, crit }));
     }
+    standard_input_once(&arguments)?;
     Ok(Request {
         inputs: arguments.inputs,
         haproxy: arguments.haproxy,
@@ -84,6 +87,25 @@ fn request(arguments: Expiry) -> Result<Request, Error> {
         grace: arguments.grace,
         allow_empty: arguments.allow_empty,
     })
+}
+
+/// Whoever reads standard input second has nothing, and nothing names no file that has expired.
+fn standard_input_once(arguments: &Expiry) -> Result<(), Error> {
+    let is_stdin = |path: &PathBuf| path == Path::new(STDIN);
+    let of_inputs = arguments.inputs.iter().any(is_stdin).then_some("INPUT");
+    let of = |paths: &[PathBuf], flag| vec![flag; paths.iter().filter(|it| is_stdin(it)).count()];
+    let sources: Vec<&str> = of_inputs
+        .into_iter()
+        .chain(of(&arguments.haproxy, "--haproxy"))
+        .chain(of(&arguments.server_conf, "--server-conf"))
+        .collect();
+    if sources.len() < 2 {
+        return Ok(());
+    }
+    Err(Error::Usage(Usage::Twice {
+        what: "standard input",
+        sources: sources.join(", "),
+    }))
 }
 
 /// What a failure says was tried.
