@@ -785,3 +785,11 @@ fn few_file_descriptors_are_enough() {
     assert!(text.contains(r#""certificates":200,"#), "{text}");
     assert!(text.contains(r#""unreadable":0,"#), "{text}");
 }
+
+#[test]
+fn the_kernels_own_files_are_not_read_even_when_they_are_named() {
+    let sandbox = Sandbox::new();
+    sandbox.args(["expiry", "/proc"]).run().status(3).stdout(
+        "UNKN everything that was given no_certificate_found: no certificate was found in 0 files\n",
+    );
+}

@@ -70,7 +70,7 @@ pub(super) struct Global {
     )]
     pub(super) output: OutputFormat,
 
-    /// Leave out what `init` and `expiry` say as text, notes and warnings included; other output stays
+    /// Leave out what `init` reports as text, notes and warnings included; other output stays
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(super) quiet: bool,
 

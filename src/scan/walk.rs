@@ -304,7 +304,7 @@ impl Listing {
 /// Directories that are listed at a time, which bounds the memory for their names.
 const MOST_AT_A_TIME: usize = 64;
 
-/// No device that there is: a link leads anywhere.
+/// No device that there is: a link, and what was named, leads anywhere.
 const ELSEWHERE: u64 = u64::MAX;
 
 /// How a directory was come by. Links are followed last.
@@ -335,7 +335,8 @@ impl Walker<'_> {
             Ok(found) if found.is_dir() => {
                 self.has_met_something = false;
                 let mut pending = Pending::default();
-                pending.add(path.to_owned(), Reached::Directly, Selection::All, None);
+                let expected = Some(ELSEWHERE);
+                pending.add(path.to_owned(), Reached::Directly, Selection::All, expected);
                 self.list_all(pending);
                 if !self.has_met_something {
                     self.fail(path, ReadReason::NotFound, "went away".to_owned());

@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_run_left_is_removed() {
+    fn what_a_killed_run_left_is_not_in_the_way() {
         for step in 0..6 {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("zpki.prom");
