@@ -26,7 +26,7 @@ use crate::domain::validity::rfc3339_of;
 use crate::system::STDIN;
 
 /// Files whose certificates are made into JSON before they are written.
-const WINDOW: usize = 1024;
+const WINDOW: usize = 4096;
 /// Those that a processor takes at a time.
 const SHARE: usize = 128;
 
