@@ -23,6 +23,7 @@ use crate::scan::walk::{Root, Source, walk};
 use crate::store::textfile;
 use crate::system::{STDIN, System};
 use crate::x509::dated::Dated;
+use configuration::Named;
 use report::{ExpiryReport, InspectedFile, Item, Located, Summary};
 
 mod configuration;
@@ -131,14 +132,18 @@ impl Inventory {
         let inputs = request.inputs.iter().filter(|path| !is_stdin(path));
         // Without `.` in the middle, so that a file has one name in every output.
         let located = |path: &Path| system.locate(path).components().collect();
-        let mut roots: Vec<Root> = inputs.map(|path| Root::new(located(path))).collect();
+        let mut named = Named::default();
+        named
+            .roots
+            .extend(inputs.map(|path| Root::new(located(path))));
         for path in &request.haproxy {
-            configuration::haproxy(path, system, &mut roots, &mut self.errors);
+            configuration::haproxy(path, system, &mut named);
         }
         for path in &request.server_confs {
-            configuration::server_conf(path, system, &mut roots, &mut self.errors);
+            configuration::server_conf(path, system, &mut named);
         }
-        let found = walk(&roots, &request.exclusions);
+        self.errors.extend(named.errors);
+        let found = walk(&named.roots, &request.exclusions);
         self.errors.extend(found.errors);
         self.skipped += found.skipped;
         let readings = read_each(

@@ -12,14 +12,17 @@ use crate::scan::read::ReadError;
 use crate::scan::walk::{Root, Source};
 use crate::system::{STDIN, System};
 
+/// What configurations name.
+#[derive(Default)]
+pub(super) struct Named {
+    pub(super) roots: Vec<Root>,
+    /// What of them could not be read or understood.
+    pub(super) errors: Vec<ReadError>,
+}
+
 /// What HAProxy's configuration at `path` names: certificates, trust bundles, CRLs, lists.
-pub(super) fn haproxy(
-    path: &Path,
-    system: &mut System,
-    roots: &mut Vec<Root>,
-    errors: &mut Vec<ReadError>,
-) {
-    let Some(bytes) = configuration(path, system, errors) else {
+pub(super) fn haproxy(path: &Path, system: &mut System, found: &mut Named) {
+    let Some(bytes) = configuration(path, system, found) else {
         return;
     };
     let variable = |name: &str| {
@@ -27,23 +30,23 @@ pub(super) fn haproxy(
         value.to_str().map(str::to_owned)
     };
     let reading = read_configuration(&bytes, &variable);
-    errors.extend(
-        reading
-            .problems
-            .iter()
-            .map(|problem| not_understood(shown(path, system), problem)),
-    );
+    let problems = reading.problems.iter();
+    found
+        .errors
+        .extend(problems.map(|problem| not_understood(shown(path, system), problem)));
     for (used, file) in reading.value.files() {
         let reference = reference(path, file.line);
         let named = Path::new(&file.path);
         match used {
             FileUse::CaFile if file.path == "@system-ca" => {}
             FileUse::CaFile | FileUse::CrlFile | FileUse::Crt => {
-                roots.push(Root::referenced(system.locate(named), reference));
+                found
+                    .roots
+                    .push(Root::referenced(system.locate(named), reference));
             }
             FileUse::CrtList => {
                 let crt_base = reading.value.crt_base.as_deref();
-                crt_list(named, crt_base, reference, system, roots, errors);
+                crt_list(named, crt_base, reference, system, found);
             }
         }
     }
@@ -51,28 +54,23 @@ pub(super) fn haproxy(
 
 /// What a server.conf at `path` names that has a date: keys have none, and may be nobody else's to
 /// read.
-pub(super) fn server_conf(
-    path: &Path,
-    system: &mut System,
-    roots: &mut Vec<Root>,
-    errors: &mut Vec<ReadError>,
-) {
-    let Some(bytes) = configuration(path, system, errors) else {
+pub(super) fn server_conf(path: &Path, system: &mut System, found: &mut Named) {
+    let Some(bytes) = configuration(path, system, found) else {
         return;
     };
     let reading = read_server_conf(&bytes);
-    errors.extend(
-        reading
-            .problems
-            .iter()
-            .map(|problem| not_understood(shown(path, system), problem)),
-    );
+    let problems = reading.problems.iter();
+    found
+        .errors
+        .extend(problems.map(|problem| not_understood(shown(path, system), problem)));
     let directory = system.locate(path.parent().unwrap_or_else(|| Path::new("")));
     let crypto = reading.value.crypto.unwrap_or_default();
     let named = [&crypto.cert_location, &crypto.ca_certs_location];
     for setting in named.into_iter().flatten() {
         let located = directory.join(&setting.value);
-        roots.push(Root::referenced(located, reference(path, setting.line)));
+        found
+            .roots
+            .push(Root::referenced(located, reference(path, setting.line)));
     }
 }
 
@@ -81,8 +79,7 @@ fn crt_list(
     crt_base: Option<&str>,
     referenced_by: String,
     system: &mut System,
-    roots: &mut Vec<Root>,
-    errors: &mut Vec<ReadError>,
+    found: &mut Named,
 ) {
     let source = Source {
         referenced_by: vec![referenced_by],
@@ -90,11 +87,13 @@ fn crt_list(
     };
     let bytes = match system.read_named(path) {
         Ok(bytes) => bytes,
-        Err(error) => return errors.push(ReadError::of_io(&source, &error)),
+        Err(error) => return found.errors.push(ReadError::of_io(&source, &error)),
     };
     for crt in read_crt_list(&bytes, crt_base) {
         let located = system.locate(Path::new(&crt.path));
-        roots.push(Root::referenced(located, reference(path, crt.line)));
+        found
+            .roots
+            .push(Root::referenced(located, reference(path, crt.line)));
     }
 }
 
@@ -102,7 +101,7 @@ fn crt_list(
 fn configuration(
     path: &Path,
     system: &mut System,
-    errors: &mut Vec<ReadError>,
+    found: &mut Named,
 ) -> Option<zeroize::Zeroizing<Vec<u8>>> {
     let read = if path == Path::new(STDIN) {
         system.read(path)
@@ -110,7 +109,7 @@ fn configuration(
         system.read_named(path)
     };
     let source = Source::named(shown(path, system));
-    read.map_err(|error| errors.push(ReadError::of_io(&source, &error)))
+    read.map_err(|error| found.errors.push(ReadError::of_io(&source, &error)))
         .ok()
 }
 
