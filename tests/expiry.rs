@@ -319,6 +319,12 @@ fn a_wrong_clock_is_one_line() {
     sandbox.args(["expiry", "."]).now(datetime!(2001-01-01 0:00 UTC)).run().status(3).stdout(
         "UNKN clock? clock_suspect: it says 2001-01-01 00:00:00 UTC, before this program was made\n",
     );
+    // Metrics that say nothing else of it would pass for good ones.
+    let metrics = ["expiry", ".", "--at", "2100-01-01", "--output=prometheus"];
+    let (status, text) = sandbox.args(metrics).run().answer();
+    assert_eq!(status, 3);
+    let alarm = "\nx509_cert_error{reason=\"clock_suspect\"} 1\n";
+    assert!(text.contains(alarm), "{text}");
     let outcome = sandbox.args(["expiry", "."]).now(None).run();
     outcome.status(3).stderr_with("the clock");
 }
