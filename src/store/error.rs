@@ -85,6 +85,15 @@ pub enum Error {
         /// What is something else: a directory, a symbolic link, a device.
         path: PathBuf,
     },
+    /// The new file would not be its owner's, who could no longer read it.
+    Owner {
+        /// The file.
+        path: PathBuf,
+        /// The numeric user whom it belongs to, or the directory that it is new in.
+        user: u32,
+        /// The numeric group.
+        group: u32,
+    },
     /// A path that cannot be one of a PKI directory's, or is given twice.
     Path {
         /// The path.
@@ -132,6 +141,7 @@ impl Error {
             Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 Kind::Permission
             }
+            Self::Owner { .. } => Kind::Permission,
             Self::Io { .. }
             | Self::Journal { .. }
             | Self::LocksUnsupported { .. }
@@ -174,6 +184,9 @@ impl Error {
                 "mount the whole PKI directory, not a file or folder inside it".into()
             }
             Self::NotAFile { .. } => "put a regular file there, or move it out of the way".into(),
+            Self::Owner { .. } => {
+                "run as root; or, if nobody else reads it, give it with `chown` to the user who runs zpki".into()
+            }
             Self::Path { .. } => {
                 "a path in a PKI directory is relative, without `..`, and UTF-8".into()
             }
@@ -256,6 +269,11 @@ impl Display for Error {
                 Shown(path)
             ),
             Self::NotAFile { path } => write!(f, "{} is not a regular file", Shown(path)),
+            Self::Owner { path, user, group } => write!(
+                f,
+                "{} has to belong to user {user} and group {group}, who could not read it otherwise",
+                Shown(path)
+            ),
             Self::Path { path, because } => write!(f, "the path {} {because}", Shown(path)),
             Self::Unfinished { .. } => write!(f, "the change is committed, but not finished"),
         }

@@ -7,6 +7,8 @@ pub(super) enum Step {
     Change,
     /// Makes one file or directory durable.
     Fsync,
+    /// Gives a file to another user or group.
+    Own,
     /// Makes a whole file system durable.
     Syncfs,
 }
@@ -65,6 +67,11 @@ mod plan {
         /// Every step that is a `step` fails with `kind`.
         pub(in crate::store) fn fail_every(step: Step, kind: io::ErrorKind) -> Self {
             Self::planned(Which::Every(step), kind)
+        }
+
+        /// This process is not allowed any step that is a `step`.
+        pub(in crate::store) fn forbid(step: Step) -> Self {
+            Self::fail_every(step, io::ErrorKind::PermissionDenied)
         }
 
         fn planned(which: Which, kind: io::ErrorKind) -> Self {

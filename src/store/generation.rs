@@ -59,6 +59,12 @@ pub(super) fn bump(root: &Root) -> Result<(), Error> {
 /// Writes a number beside its place: a reader is to see the old one or the new one, never a mixture.
 /// Nothing is synced: no reader outlives a power failure.
 fn write(root: &Root, path: &str, number: u64) -> Result<(), Error> {
-    root.write_stage(Path::new(path), MODE, format!("{number}\n").as_bytes())?;
+    let text = format!("{number}\n");
+    root.write_stage_of(
+        Path::new(path),
+        Path::new(GENERATION),
+        MODE,
+        text.as_bytes(),
+    )?;
     Ok(())
 }

@@ -19,7 +19,7 @@ use super::error::Error;
 use super::file::{self, Directory};
 use super::generation;
 use super::lock::Recovered;
-use super::root::Root;
+use super::root::{Root, parent};
 use super::transaction::{Change, Transaction};
 
 pub(super) const INTENT: &str = ".zpki/intent";
@@ -429,10 +429,6 @@ fn nearest<'a>(root: &Root, path: &'a Path) -> Result<&'a Path, Error> {
         directory = parent(directory);
     }
     Ok(directory)
-}
-
-fn parent(path: &Path) -> &Path {
-    path.parent().unwrap_or_else(|| Path::new(""))
 }
 
 fn expect_nothing(root: &Root, path: &Path) -> Result<(), Error> {

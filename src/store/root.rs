@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RenameFlags, Stat, StatxFlags};
+use rustix::fs::{self, AtFlags, FileType, Gid, Mode, OFlags, RenameFlags, Stat, StatxFlags, Uid};
 use zeroize::Zeroizing;
 
 use crate::domain::digest::Digest;
@@ -196,16 +196,32 @@ impl Root {
     /// Writes a file that must not exist, and that can be read again. It has its mode from the open, so that a key is at no time
     /// readable by others, and again after it, so that the umask takes nothing away.
     pub(super) fn write_new(&self, path: &Path, mode: u32, bytes: &[u8]) -> Result<File, Error> {
+        self.write_new_for(path, mode, None, bytes)
+    }
+
+    /// The same, for the file at `place`: its owner, if there is to be one other than this process,
+    /// has it before a secret is in it.
+    fn write_new_for(
+        &self,
+        path: &Path,
+        mode: u32,
+        heir: Option<Heir<'_>>,
+        bytes: &[u8],
+    ) -> Result<File, Error> {
         if bytes.len() > LONGEST {
             return Err(self.error("write", path, ErrorKind::FileTooLarge));
         }
-        let mode = Mode::from_raw_mode(mode);
+        let bits = mode;
+        let mode = Mode::from_raw_mode(bits);
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = self
             .attempt(|| fs::openat(&self.directory, path, flags, mode))
             .map_err(|error| self.error("create", path, error))?;
         let mut file = File::from(file);
+        if let Some(heir) = heir {
+            self.hand_over(&file, &heir, bits)?;
+        }
         let written = self
             .write_all(&mut file, bytes)
             .and_then(|()| self.attempt(|| set_mode_if_other(&file, mode)));
@@ -226,13 +242,97 @@ impl Root {
 
     /// Like [`Root::write_new`], for a name that is zpki's alone: what a killed run left there goes.
     pub(super) fn write_stage(&self, path: &Path, mode: u32, bytes: &[u8]) -> Result<File, Error> {
-        match self.write_new(path, mode, bytes) {
+        self.write_stage_with(path, || self.write_new(path, mode, bytes))
+    }
+
+    /// Like [`Root::write_stage`], for the file at `place`: the stage gets the owner and group of that
+    /// file, or those of its directory when there is no such file.
+    ///
+    /// Who is not root may be unable to give them. That is no harm to a file that everyone may read;
+    /// of any other, somebody would be locked out who reads it now or is about to, so it is refused:
+    /// [`Error::Owner`].
+    pub(super) fn write_stage_of(
+        &self,
+        path: &Path,
+        place: &Path,
+        mode: u32,
+        bytes: &[u8],
+    ) -> Result<File, Error> {
+        let owner = match self.stat(place, AtFlags::SYMLINK_NOFOLLOW)? {
+            None => self.stat(parent(place), AtFlags::empty())?,
+            found => found,
+        };
+        let heir = owner.map(|stat| Heir {
+            place,
+            owner: Owner::of(&stat),
+        });
+        self.write_stage_with(path, || self.write_new_for(path, mode, heir, bytes))
+    }
+
+    fn write_stage_with(
+        &self,
+        path: &Path,
+        write: impl Fn() -> Result<File, Error>,
+    ) -> Result<File, Error> {
+        match write() {
             Err(Error::Io { source, .. }) if source.kind() == ErrorKind::AlreadyExists => {
                 self.remove(path)?;
-                self.write_new(path, mode, bytes)
+                write()
             }
             written => written,
         }
+    }
+
+    /// Gives a file its owner and group, as far as this process may; one of them if not both.
+    fn hand_over(&self, file: &File, heir: &Heir<'_>, mode: u32) -> Result<(), Error> {
+        let Heir { place, owner } = heir;
+        let found = || fs::fstat(file).map(|stat| Owner::of(&stat));
+        let error = |source: io::Error| self.error("set the owner of", place, source);
+        if found().map_err(|errno| error(errno.into()))? == *owner {
+            return Ok(());
+        }
+        let Err(refused) = self.chown(file, Some(owner.user), owner.group) else {
+            return Ok(());
+        };
+        if !is_forbidden(&refused) {
+            return Err(error(refused));
+        }
+        let _ = self.chown(file, None, owner.group);
+        let found = found().map_err(|errno| error(errno.into()))?;
+        if owner.is_locked_out(found, mode) {
+            return Err(Error::Owner {
+                path: self.shown(place),
+                user: owner.user,
+                group: owner.group,
+            });
+        }
+        Ok(())
+    }
+
+    /// Gives a directory that this process has just made the owner and group of the one above it, if
+    /// it may.
+    pub(super) fn inherit_owner(&self, path: &Path) -> Result<(), Error> {
+        let error = |source: io::Error| self.error("set the owner of", path, source);
+        let Some(above) = self.stat(parent(path), AtFlags::empty())? else {
+            return Ok(());
+        };
+        let owner = Owner::of(&above);
+        let made = enter(&self.directory, path).map_err(|errno| error(errno.into()))?;
+        let stat = fs::fstat(&made).map_err(|errno| error(errno.into()))?;
+        if Owner::of(&stat) == owner {
+            return Ok(());
+        }
+        match self.chown(&made, Some(owner.user), owner.group) {
+            Err(refused) if !is_forbidden(&refused) => Err(error(refused)),
+            _ => Ok(()),
+        }
+    }
+
+    fn chown(&self, open: impl AsFd, user: Option<u32>, group: u32) -> io::Result<()> {
+        let user = user.map(Uid::from_raw);
+        self.attempt_as(Step::Own, || {
+            fs::fchown(open, user, Some(Gid::from_raw(group)))
+        })
     }
 
     /// Opens a file for locking; `None` when there is none.
@@ -419,6 +519,42 @@ impl Root {
     }
 }
 
+/// Who a file belongs to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Owner {
+    user: u32,
+    group: u32,
+}
+
+impl Owner {
+    fn of(stat: &Stat) -> Self {
+        Self {
+            user: stat.st_uid,
+            group: stat.st_gid,
+        }
+    }
+
+    /// Whether this user or group can not read a file of `mode` that belongs to `other` instead. Root
+    /// reads everything.
+    fn is_locked_out(self, other: Self, mode: u32) -> bool {
+        let user = self.user != 0 && self.user != other.user;
+        let group = mode & 0o040 != 0 && self.group != other.group;
+        mode & 0o004 == 0 && (user || group)
+    }
+}
+
+/// Whose file it shall be, and where it shall stand.
+#[derive(Clone, Copy)]
+struct Heir<'a> {
+    place: &'a Path,
+    owner: Owner,
+}
+
+/// The directory that `path` is in.
+pub(super) fn parent(path: &Path) -> &Path {
+    path.parent().unwrap_or_else(|| Path::new(""))
+}
+
 /// The empty path is the directory itself, which the system calls write as a dot.
 fn or_here(path: &Path) -> &Path {
     if path.as_os_str().is_empty() {
@@ -454,6 +590,11 @@ fn set_directory_mode_if_other(above: &OwnedFd, path: &Path, mode: Mode) -> rust
 
 fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotADirectory | ErrorKind::NotFound)
+}
+
+/// Whether this process may not do it: EPERM, and EINVAL for a user whom its namespace has not.
+fn is_forbidden(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::PermissionDenied || is_unknown(error)
 }
 
 /// Whether the kernel, or the file system, does not know what was asked: ENOSYS, EOPNOTSUPP, EINVAL.

@@ -2,12 +2,18 @@
 //!
 //! 1. The intent is written: what is to be made, and under which names until it is committed.
 //! 2. Missing directories are made, and each new file is written under a dot-name in its target's
-//!    own directory, with its final mode.
+//!    own directory, with its final mode, owner and group.
 //! 3. All of that is made durable.
 //! 4. The intent is renamed to the journal. This is the commit: a process killed before it has
 //!    changed nothing, one killed after it has changed everything, for readers look through the
 //!    journal, and the next writer carries it out.
 //! 5. The files are renamed into place, that is made durable, and the journal is removed.
+//!
+//! Root makes changes in what it has given to others: `load-balancer/` to the user HAProxy is started
+//! as, or the whole PKI directory to a user of its own. So a file keeps the owner and group of the
+//! one it replaces, and what is new has those of the directory it is in. Where the process may not
+//! give them, a file that everyone may read is written all the same; any other is refused before
+//! anything has changed, for its reader would be locked out.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -49,7 +55,8 @@ pub enum Change {
         /// What is in it now.
         before: Digest,
     },
-    /// Makes or replaces a file.
+    /// Makes or replaces a file. Owner and group are those of the file that is replaced, or else of
+    /// the directory.
     Put {
         /// What it shall be.
         file: File,
@@ -89,7 +96,8 @@ impl Writer {
     /// # Errors
     /// Nothing has changed then, except after [`Error::Unfinished`]: [`Error::Exists`],
     /// [`Error::DanglingLink`], [`Error::Changed`] and [`Error::NotAFile`] when a file is not what it
-    /// was taken for; [`Error::Mounted`]; [`Error::Path`]; [`Error::Interrupted`]; [`Error::Io`].
+    /// was taken for; [`Error::Mounted`]; [`Error::Owner`]; [`Error::Path`]; [`Error::Interrupted`];
+    /// [`Error::Io`].
     pub fn commit(self, transaction: &Transaction, progress: &dyn Progress) -> Result<(), Error> {
         let journal = Journal::of(&self.root, transaction)?;
         if journal.is_empty() {
@@ -113,7 +121,9 @@ fn prepare(
 ) -> Result<(), Error> {
     journal.write_intent(root)?;
     for directory in &journal.directories {
-        root.make_directory(&directory.path, directory.mode)?;
+        if root.make_directory(&directory.path, directory.mode)? {
+            root.inherit_owner(&directory.path)?;
+        }
     }
     let stages = journal.steps.iter().map(Step::stage);
     let files = transaction.changes.iter().map(Change::file);
@@ -124,7 +134,7 @@ fn prepare(
     progress.start("writing files", staged.len() + 1);
     for_each(&staged, |(stage, file)| {
         progress.advance()?;
-        root.write_stage(stage, file.mode, &file.bytes)?;
+        root.write_stage_of(stage, &file.path, file.mode, &file.bytes)?;
         Ok(())
     })?;
     generation::prepare(root)?;
@@ -194,7 +204,7 @@ impl Transaction {
 mod tests {
     use std::fs;
     use std::io::ErrorKind;
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 
     use tempfile::TempDir;
 
@@ -827,6 +837,119 @@ mod tests {
             fs::read_to_string(dir.path().join("new")).unwrap(),
             "theirs"
         );
+    }
+
+    /// Some user and group that nobody runs as.
+    const OTHER: (u32, u32) = (12_345, 54_321);
+
+    fn give(path: &Path) {
+        chown(path, Some(OTHER.0), Some(OTHER.1)).unwrap();
+    }
+
+    fn owner(path: &Path) -> (u32, u32) {
+        let found = fs::symlink_metadata(path).unwrap();
+        (found.uid(), found.gid())
+    }
+
+    #[test]
+    fn a_replaced_file_keeps_its_owner_and_a_new_one_has_its_directory_s() {
+        let dir = pki();
+        let ours = owner(dir.path());
+        for given in ["zpki.toml", "ca", ".zpki/generation"] {
+            give(&dir.path().join(given));
+        }
+        let mut transaction = second();
+        for path in ["ca/new", "ca/deep/new"] {
+            transaction.changes.push(Change::Put {
+                file: File::new(path, 0o600, "new"),
+                before: None,
+            });
+        }
+        commit(&Store::at(dir.path()), &transaction).unwrap();
+        for (path, expected) in [
+            ("zpki.toml", OTHER),
+            ("ca/new", OTHER),
+            ("ca/deep", OTHER),
+            ("ca/deep/new", OTHER),
+            (".zpki/generation", OTHER),
+            // Moved, and in directories of ours.
+            ("ca/previous/1/crl.pem", ours),
+            ("servers", ours),
+            ("servers/server1/key.pem", ours),
+        ] {
+            assert_eq!(owner(&dir.path().join(path)), expected, "{path}");
+        }
+        assert_eq!(visible(dir.path())["zpki.toml"], "0644 new settings");
+    }
+
+    /// A key of another user's, its group's too if it has 0640, replaced by a run to which the step
+    /// is forbidden that gives it its owner.
+    fn replaced_by_a_stranger(mode: u32, owner: (Option<u32>, Option<u32>)) -> Result<(), Error> {
+        let dir = pki();
+        let key = Transaction {
+            directories: vec![],
+            changes: vec![Change::Put {
+                file: File::new("key", mode, "old"),
+                before: None,
+            }],
+        };
+        commit(&Store::at(dir.path()), &key).unwrap();
+        chown(dir.path().join("key"), owner.0, owner.1).unwrap();
+        let before = listing(dir.path());
+        let renewal = Transaction {
+            directories: vec![],
+            changes: vec![Change::Put {
+                file: File::new("key", mode, "new"),
+                before: Some(sha256(b"old")),
+            }],
+        };
+        let faults = Faults::forbid(FaultyStep::Own);
+        let outcome = commit(&faulty(&dir, &faults), &renewal);
+        assert!(faults.struck());
+        let after = listing(dir.path());
+        match &outcome {
+            Ok(()) => assert_eq!(after["key"], format!("{mode:04o} new")),
+            Err(_) => assert_eq!(after, before),
+        }
+        outcome.map_err(|error| match error {
+            Error::Owner { path, user, group } => Error::Owner {
+                path: path.strip_prefix(dir.path()).unwrap().to_owned(),
+                user,
+                group,
+            },
+            error => error,
+        })
+    }
+
+    #[test]
+    fn a_file_that_its_owner_could_no_longer_read_is_not_written() {
+        let (user, group) = (Some(OTHER.0), Some(OTHER.1));
+        for (mode, owner) in [
+            (0o600, (user, None)),
+            (0o600, (user, group)),
+            (0o640, (user, None)),
+            (0o640, (None, group)),
+        ] {
+            let error = replaced_by_a_stranger(mode, owner).unwrap_err();
+            assert_eq!(
+                error.kind(),
+                Kind::Permission,
+                "{mode:o} {owner:?}: {error}"
+            );
+            assert!(!error.committed());
+        }
+        let error = replaced_by_a_stranger(0o600, (user, group)).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`key` has to belong to user 12345 and group 54321, who could not read it otherwise"
+        );
+        assert_eq!(
+            error.hint(),
+            "run as root; or, if nobody else reads it, give it with `chown` to the user who runs zpki"
+        );
+        // A group that may not read it loses nothing, and nobody does of what everyone may read.
+        replaced_by_a_stranger(0o600, (None, group)).unwrap();
+        replaced_by_a_stranger(0o644, (user, group)).unwrap();
     }
 
     #[test]
