@@ -38,7 +38,7 @@ pub(super) struct Journal {
     pub(super) steps: Vec<Step>,
 }
 
-/// One change. Each path of a transaction is in one step only, so their order means nothing.
+/// One change. Each path of a transaction is in one step only. Steps are done in their order.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(tag = "change", rename_all = "kebab-case")]
 pub(super) enum Step {
@@ -61,12 +61,18 @@ pub(super) enum Step {
         #[serde(deserialize_with = "digest")]
         after: Digest,
     },
+    SetMode {
+        path: PathBuf,
+        before: u32,
+        mode: u32,
+    },
 }
 
 /// What a step does to the disk.
 enum Action<'a> {
     Remove { path: &'a Path, before: Digest },
     Rename(Rename<'a>),
+    SetMode(SetMode<'a>),
 }
 
 /// A rename, which is what a move is, and a put once its stage is written.
@@ -76,6 +82,13 @@ struct Rename<'a> {
     /// What is replaced.
     before: Option<Digest>,
     after: Digest,
+}
+
+/// New permission bits.
+struct SetMode<'a> {
+    path: &'a Path,
+    before: u32,
+    mode: u32,
 }
 
 /// Finishes what a killed run has committed, or removes what it has not.
@@ -114,10 +127,13 @@ impl Journal {
             }
         }
         let step = |change: &Change| Step::of(change, generation);
+        let mut steps: Vec<_> = transaction.changes.iter().map(step).collect();
+        // A directory that is closed to this process must not be so before its files are in place.
+        steps.sort_by_key(|step| step.mode_of().is_some());
         Ok(Self {
             schema: SCHEMA,
             directories,
-            steps: transaction.changes.iter().map(step).collect(),
+            steps,
         })
     }
 
@@ -156,7 +172,7 @@ impl Journal {
     fn paths(&self) -> impl Iterator<Item = &Path> {
         let directories = self.directories.iter().map(|directory| &*directory.path);
         let steps = self.steps.iter().flat_map(|step| match step {
-            Step::Delete { path, .. } => [Some(path), None],
+            Step::Delete { path, .. } | Step::SetMode { path, .. } => [Some(path), None],
             Step::Move { from, to, .. } => [Some(from), Some(to)],
             Step::Put { path, stage, .. } => [Some(path), Some(stage)],
         });
@@ -179,6 +195,12 @@ impl Journal {
             Step::Put { path, before, .. } => match before {
                 Some(before) => expect(root, path, *before),
                 None => expect_nothing(root, path),
+            },
+            Step::SetMode { path, before, .. } => match root.mode(path)? {
+                Some(found) if found == *before => Ok(()),
+                _ => Err(Error::Changed {
+                    path: root.shown(path),
+                }),
             },
         })
     }
@@ -247,7 +269,8 @@ impl Journal {
 
     fn carry_out(&self, root: &Root, steps: &[&Step]) -> Result<(), Error> {
         steps.iter().try_for_each(|step| step.apply(root))?;
-        root.make_durable(&self.touched(), &[])
+        let modes: Vec<_> = self.steps.iter().filter_map(Step::mode_of).collect();
+        root.make_durable(&self.touched(), &modes)
     }
 
     /// The steps that a killed run has not done; or what stands in their way, before any is done.
@@ -291,6 +314,11 @@ impl Step {
                 before: *before,
                 after: sha256(&file.bytes),
             },
+            Change::SetMode { path, before, mode } => Self::SetMode {
+                path: path.clone(),
+                before: *before,
+                mode: *mode,
+            },
         }
     }
 
@@ -298,7 +326,15 @@ impl Step {
     pub(super) fn stage(&self) -> Option<&Path> {
         match self {
             Self::Put { stage, .. } => Some(stage),
-            Self::Delete { .. } | Self::Move { .. } => None,
+            Self::Delete { .. } | Self::Move { .. } | Self::SetMode { .. } => None,
+        }
+    }
+
+    /// What gets another mode and stays where it is.
+    fn mode_of(&self) -> Option<&Path> {
+        match self {
+            Self::SetMode { path, .. } => Some(path),
+            Self::Delete { .. } | Self::Move { .. } | Self::Put { .. } => None,
         }
     }
 
@@ -325,6 +361,11 @@ impl Step {
                 before: *before,
                 after: *after,
             }),
+            Self::SetMode { path, before, mode } => Action::SetMode(SetMode {
+                path,
+                before: *before,
+                mode: *mode,
+            }),
         }
     }
 
@@ -332,6 +373,7 @@ impl Step {
         match self.action() {
             Action::Remove { path, .. } => root.remove(path),
             Action::Rename(rename) => rename.apply(root),
+            Action::SetMode(SetMode { path, mode, .. }) => root.set_mode(path, mode),
         }
     }
 
@@ -344,6 +386,12 @@ impl Step {
                 None => Ok(false),
             },
             Action::Rename(rename) => rename.is_pending(root),
+            Action::SetMode(SetMode { path, before, mode }) => match root.mode(path)? {
+                Some(found) if found == mode => Ok(false),
+                Some(found) if found == before => Ok(true),
+                // What is gone, or has been set by hand since, is nothing to be put right.
+                _ => Err(conflict(root, path)),
+            },
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -173,10 +173,33 @@ impl Root {
         Ok(true)
     }
 
+    /// The permission bits of a regular file or directory that is not a link.
+    pub(super) fn mode(&self, path: &Path) -> Result<Option<u32>, Error> {
+        let Some(stat) = self.stat(path, AtFlags::SYMLINK_NOFOLLOW)? else {
+            return Ok(None);
+        };
+        if !has_a_mode(&stat) {
+            return Err(self.not_a_file(path));
+        }
+        Ok(Some(stat.st_mode & 0o7777))
+    }
+
+    /// Sets the permission bits of a regular file or directory that is not a link, whether or not
+    /// this process may read it.
     pub(super) fn set_mode(&self, path: &Path, mode: u32) -> Result<(), Error> {
-        let mode = Mode::from_raw_mode(mode);
-        self.attempt(|| fs::chmodat(&self.directory, path, mode, AtFlags::empty()))
-            .map_err(|error| self.error("set the mode of", path, error))
+        let error = |source: io::Error| self.error("set the mode of", path, source);
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let open = fs::openat(&self.directory, path, flags, Mode::empty())
+            .map_err(|errno| error(errno.into()))?;
+        let stat = fs::fstat(&open).map_err(|errno| error(errno.into()))?;
+        if !has_a_mode(&stat) {
+            return Err(self.not_a_file(path));
+        }
+        // What is opened like this has no fchmod; by this name it is reached without its path, at
+        // which something else may stand by now.
+        let name = format!("/proc/self/fd/{}", open.as_raw_fd());
+        self.attempt(|| fs::chmod(name, Mode::from_raw_mode(mode)))
+            .map_err(error)
     }
 
     /// Makes a directory as `mkdir` does, its mode left to the umask; `false` when there is one.
@@ -586,6 +609,14 @@ fn set_directory_mode_if_other(above: &OwnedFd, path: &Path, mode: Mode) -> rust
     } else {
         fs::chmodat(above, path, mode, AtFlags::empty())
     }
+}
+
+/// Whether it is a file or directory, and no link or device.
+fn has_a_mode(stat: &Stat) -> bool {
+    matches!(
+        FileType::from_raw_mode(stat.st_mode),
+        FileType::Directory | FileType::RegularFile
+    )
 }
 
 fn is_absent(error: &io::Error) -> bool {

@@ -36,6 +36,8 @@ pub struct Snapshot {
     hidden: HashSet<PathBuf>,
     /// Where a committed transaction that is not carried out has its files; `None`: gone.
     overlay: HashMap<PathBuf, Option<PathBuf>>,
+    /// The modes that such a transaction sets.
+    modes: HashMap<PathBuf, u32>,
 }
 
 /// What a file or directory is.
@@ -69,9 +71,11 @@ impl Store {
             let root = Root::open(&self.root, &self.faults)?;
             let before = Moment::of(&root)?;
             let journal = permitted(Journal::load(&root))?;
+            let (overlay, modes) = journal.map(overlay).unwrap_or_default();
             let snapshot = Snapshot {
                 hidden: before.staged_directories(),
-                overlay: journal.map(overlay).unwrap_or_default(),
+                overlay,
+                modes,
                 root,
             };
             let answer = read(&snapshot);
@@ -103,7 +107,11 @@ impl Snapshot {
         let stat = self.look(path, |path| self.root.stat(path, AtFlags::empty()))?;
         Ok(stat.map(|stat| Metadata {
             is_directory: FileType::from_raw_mode(stat.st_mode) == FileType::Directory,
-            mode: stat.st_mode & 0o7777,
+            mode: self
+                .modes
+                .get(path)
+                .copied()
+                .unwrap_or(stat.st_mode & 0o7777),
             owner: stat.st_uid,
         }))
     }
@@ -180,9 +188,10 @@ impl Moment {
     }
 }
 
-/// Where the files of a committed transaction are to be found.
-fn overlay(journal: Journal) -> HashMap<PathBuf, Option<PathBuf>> {
+/// Where the files of a committed transaction are to be found, and the modes that it sets.
+fn overlay(journal: Journal) -> (HashMap<PathBuf, Option<PathBuf>>, HashMap<PathBuf, u32>) {
     let mut overlay = HashMap::new();
+    let mut modes = HashMap::new();
     for step in journal.steps {
         match step {
             Step::Delete { path, .. } => {
@@ -195,9 +204,12 @@ fn overlay(journal: Journal) -> HashMap<PathBuf, Option<PathBuf>> {
             Step::Put { path, stage, .. } => {
                 overlay.insert(path, Some(stage));
             }
+            Step::SetMode { path, mode, .. } => {
+                modes.insert(path, mode);
+            }
         }
     }
-    overlay
+    (overlay, modes)
 }
 
 /// What `.zpki/` holds, or nothing for those who may not enter it.

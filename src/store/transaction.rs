@@ -63,16 +63,29 @@ pub enum Change {
         /// What is in it now; `None`: it must not exist.
         before: Option<Digest>,
     },
+    /// Gives a file or directory other permission bits, and leaves it as it is.
+    SetMode {
+        /// Relative to the PKI directory.
+        path: PathBuf,
+        /// Its permission bits now.
+        before: u32,
+        /// What they shall be.
+        mode: u32,
+    },
 }
 
 /// All changes of one command. They happen together or not at all, and each path occurs once in
 /// them: to keep the old file under another name while a new one takes its place, put both.
+///
+/// Whoever takes no snapshot, such as HAProxy, sees the files change in the order in which they are
+/// given: a key and its certificate belong one right after the other, for in between they do not fit.
+/// Modes are set when every file is in place.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Transaction {
     /// Those with a mode of their own, or empty; others that files need are made with mode 0755.
     /// Directories that exist stay as they are.
     pub directories: Vec<Directory>,
-    /// In any order.
+    /// In the order in which they are to be seen.
     pub changes: Vec<Change>,
 }
 
@@ -125,12 +138,9 @@ fn prepare(
             root.inherit_owner(&directory.path)?;
         }
     }
-    let stages = journal.steps.iter().map(Step::stage);
-    let files = transaction.changes.iter().map(Change::file);
-    let staged: Vec<_> = stages
-        .zip(files)
-        .filter_map(|(stage, file)| stage.zip(file))
-        .collect();
+    let stages = journal.steps.iter().filter_map(Step::stage);
+    let files = transaction.changes.iter().filter_map(Change::file);
+    let staged: Vec<_> = stages.zip(files).collect();
     progress.start("writing files", staged.len() + 1);
     for_each(&staged, |(stage, file)| {
         progress.advance()?;
@@ -159,14 +169,14 @@ impl Change {
     fn file(&self) -> Option<&File> {
         match self {
             Self::Put { file, .. } => Some(file),
-            Self::Delete { .. } | Self::Move { .. } => None,
+            Self::Delete { .. } | Self::Move { .. } | Self::SetMode { .. } => None,
         }
     }
 
     /// Where something appears that needs a directory.
     pub(super) fn new_path(&self) -> Option<&Path> {
         match self {
-            Self::Delete { .. } => None,
+            Self::Delete { .. } | Self::SetMode { .. } => None,
             Self::Move { to, .. } => Some(to),
             Self::Put { file, .. } => Some(&file.path),
         }
@@ -182,7 +192,7 @@ impl Transaction {
         let mut seen = HashSet::new();
         for change in &self.changes {
             let old = match change {
-                Change::Delete { path, .. } => Some(path.as_path()),
+                Change::Delete { path, .. } | Change::SetMode { path, .. } => Some(path.as_path()),
                 Change::Move { from, .. } => Some(from.as_path()),
                 Change::Put { .. } => None,
             };
@@ -230,11 +240,13 @@ mod tests {
             File::new("zpki.toml", 0o644, "old settings"),
             File::new("ca/crl.pem", 0o644, "old crl"),
             File::new("ca/log.jsonl", 0o640, "log"),
+            File::new("ca/loose.pem", 0o666, "loose"),
         ];
         vec![Tree::from(files)].into()
     }
 
-    /// A bit of everything: a file replaced, new ones in new directories, one moved, one deleted.
+    /// A bit of everything: a file replaced, new ones in new directories, one moved, one deleted, modes
+    /// of a file and of a directory set.
     fn second() -> Transaction {
         let put = |path: &str, mode, text: &str, before: Option<&str>| Change::Put {
             file: File::new(path, mode, text),
@@ -246,6 +258,8 @@ mod tests {
                 directory("clients", 0o755),
             ],
             changes: vec![
+                set_mode("ca", 0o755, 0o711),
+                set_mode("ca/loose.pem", 0o666, 0o600),
                 put("zpki.toml", 0o644, "new settings", Some("old settings")),
                 put("servers/server1/key.pem", 0o600, "key", None),
                 Change::Move {
@@ -261,6 +275,14 @@ mod tests {
         }
     }
 
+    fn set_mode(path: &str, before: u32, mode: u32) -> Change {
+        Change::SetMode {
+            path: path.into(),
+            before,
+            mode,
+        }
+    }
+
     fn directory(path: &str, mode: u32) -> Directory {
         Directory {
             path: path.into(),
@@ -273,13 +295,15 @@ mod tests {
             ("ca", "0755 directory"),
             ("ca/crl.pem", "0644 old crl"),
             ("ca/log.jsonl", "0640 log"),
+            ("ca/loose.pem", "0666 loose"),
             ("zpki.toml", "0644 old settings"),
         ])
     }
 
     fn after_second() -> Listing {
         listed(&[
-            ("ca", "0755 directory"),
+            ("ca", "0711 directory"),
+            ("ca/loose.pem", "0600 loose"),
             ("ca/previous", "0755 directory"),
             ("ca/previous/1", "0755 directory"),
             ("ca/previous/1/crl.pem", "0644 old crl"),
@@ -314,7 +338,7 @@ mod tests {
         }
     }
 
-    /// What a reader sees of the files that the transactions touch.
+    /// What a reader sees of the files that the transactions touch, with their modes.
     fn seen(store: &Store) -> Vec<Option<String>> {
         let paths = [
             "zpki.toml",
@@ -322,12 +346,17 @@ mod tests {
             "ca/crl.pem",
             "ca/previous/1/crl.pem",
             "ca/log.jsonl",
+            "ca/loose.pem",
         ];
         store
             .read(|snapshot| {
                 let text = |path: &str| {
                     let bytes = snapshot.bytes(Path::new(path))?;
-                    Ok(bytes.map(|bytes| String::from_utf8(bytes.to_vec()).unwrap()))
+                    let mode = snapshot.metadata(Path::new(path))?.map(|found| found.mode);
+                    Ok(bytes.map(|bytes| {
+                        let text = String::from_utf8(bytes.to_vec()).unwrap();
+                        format!("{:04o} {text}", mode.unwrap())
+                    }))
                 };
                 paths.into_iter().map(text).collect::<Result<_, Error>>()
             })
@@ -441,6 +470,18 @@ mod tests {
             (
                 to("proc/file", "old settings"),
                 "`PKI/zpki.toml` is a mount of its own, so that it cannot be renamed or replaced",
+            ),
+            (
+                set_mode("zpki.toml", 0o600, 0o644),
+                "`PKI/zpki.toml` was changed by somebody else",
+            ),
+            (
+                set_mode("missing", 0o600, 0o644),
+                "`PKI/missing` was changed by somebody else",
+            ),
+            (
+                set_mode("link", 0o777, 0o644),
+                "`PKI/link` is not a regular file",
             ),
             (
                 put("../out", None),
@@ -593,8 +634,9 @@ mod tests {
         // Two stages, the five directories that are made, and the root and `ca` that were there.
         let staged = 2 + 5 + 2;
         // Those directories in which something was put in place or was moved away from: all of them
-        // but `clients`, which stays empty.
-        let in_place = 4 + 2;
+        // but `clients`, which stays empty. And the file and the directory with another mode, of which
+        // the directory is among those already, but is synced by itself.
+        let in_place = 4 + 2 + 2;
         assert_eq!(faults.fsyncs(), always + staged + in_place);
     }
 
@@ -695,11 +737,12 @@ mod tests {
         assert_eq!(text, "old settings");
         let before = listing(dir.path());
         let expected = [
-            Some("new settings"),
-            Some("key"),
+            Some("0644 new settings"),
+            Some("0600 key"),
             None,
-            Some("old crl"),
+            Some("0644 old crl"),
             None,
+            Some("0600 loose"),
         ];
         let store = Store::at(dir.path());
         assert_eq!(seen(&store), expected.map(|text| text.map(str::to_owned)));
@@ -710,11 +753,17 @@ mod tests {
             let key = snapshot.metadata(Path::new("servers/server1/key.pem"))?;
             assert_eq!(key.unwrap().mode, 0o600);
             assert_eq!(snapshot.metadata(Path::new("ca/crl.pem"))?, None);
+            let mode = snapshot.metadata(Path::new("ca"))?.unwrap().mode;
+            assert_eq!(mode, 0o711);
             Ok::<_, Error>([ca, previous, server1])
         });
         assert_eq!(
             names.unwrap(),
-            [vec!["previous"], vec!["crl.pem"], vec!["key.pem"]]
+            [
+                vec!["loose.pem", "previous"],
+                vec!["crl.pem"],
+                vec!["key.pem"]
+            ]
         );
         assert_eq!(listing(dir.path()), before);
     }
@@ -741,6 +790,71 @@ mod tests {
         drop(store.lock(SOON, &Quiet).unwrap());
         fs::remove_file(aside).unwrap();
         assert_eq!(visible(dir.path()), after_second());
+    }
+
+    #[test]
+    fn recovery_stops_at_a_mode_that_somebody_has_set() {
+        let dir = left_in_the_middle();
+        let loose = dir.path().join("ca/loose.pem");
+        fs::set_permissions(&loose, fs::Permissions::from_mode(0o640)).unwrap();
+        let before = listing(dir.path());
+        let store = Store::at(dir.path());
+        let error = store.lock(SOON, &Quiet).unwrap_err();
+        assert!(
+            matches!(&error, Error::Conflict { path } if *path == loose),
+            "{error}"
+        );
+        assert_eq!(listing(dir.path()), before);
+
+        fs::set_permissions(&loose, fs::Permissions::from_mode(0o600)).unwrap();
+        drop(store.lock(SOON, &Quiet).unwrap());
+        assert_eq!(visible(dir.path()), after_second());
+    }
+
+    #[test]
+    fn files_change_in_the_order_in_which_they_are_given_and_modes_after_them() {
+        let names = ["z/key", "a/cert", "m", "b/chain"];
+        let put = |name: &str, text: &str, before: Option<&str>| Change::Put {
+            file: File::new(name, 0o644, text),
+            before: before.map(|text| sha256(text.as_bytes())),
+        };
+        let old = Transaction {
+            directories: vec![],
+            changes: names.map(|name| put(name, "old", None)).into(),
+        };
+        let mut new = names.map(|name| put(name, "new", Some("old"))).to_vec();
+        new.insert(1, set_mode("a", 0o755, 0o711));
+        let new = Transaction {
+            directories: vec![],
+            changes: new,
+        };
+        let mut states = Vec::new();
+        for step in 0.. {
+            let dir = tempfile::tempdir().unwrap();
+            commit(&Store::at(dir.path()), &old).unwrap();
+            let faults = Faults::crash_at(step);
+            let _ = commit(&faulty(&dir, &faults), &new);
+            let found = visible(dir.path());
+            let is_new = |name: &str| u8::from(found[name] == "0644 new");
+            let mode = u8::from(found["a"] == "0711 directory");
+            let [key, cert, m, chain] = names.map(is_new);
+            states.push([key, cert, m, chain, mode]);
+            if !faults.struck() {
+                break;
+            }
+        }
+        states.dedup();
+        assert_eq!(
+            states,
+            [
+                [0, 0, 0, 0, 0],
+                [1, 0, 0, 0, 0],
+                [1, 1, 0, 0, 0],
+                [1, 1, 1, 0, 0],
+                [1, 1, 1, 1, 0],
+                [1, 1, 1, 1, 1],
+            ]
+        );
     }
 
     #[test]
