@@ -858,6 +858,83 @@ mod tests {
     }
 
     #[test]
+    fn what_is_owed_is_noted_behind_the_door_of_zpki_s_own() {
+        let dir = pki();
+        let store = Store::at(dir.path());
+        let pending = Path::new(crate::store::layout::PENDING);
+        let note = |text: &str, before: Option<&str>| Transaction {
+            directories: vec![Directory {
+                path: pending.to_owned(),
+                mode: 0o700,
+            }],
+            changes: vec![Change::Put {
+                file: File {
+                    path: pending.join("server1"),
+                    mode: 0o600,
+                    bytes: text.into(),
+                },
+                before: before.map(|text| sha256(text.as_bytes())),
+            }],
+        };
+        commit(&store, &note("reload", None)).unwrap();
+        commit(&store, &note("restart", Some("reload"))).unwrap();
+        let all = listing(dir.path());
+        assert_eq!(all[".zpki"], "0700 directory");
+        assert_eq!(all[".zpki/pending"], "0700 directory");
+        assert_eq!(all[".zpki/pending/server1"], "0600 restart");
+        let seen = store.read(|snapshot| {
+            assert_eq!(
+                snapshot.list(Path::new(""))?,
+                ["ca", "zpki.toml"],
+                "what is zpki's own is not shown"
+            );
+            snapshot.list(pending)
+        });
+        assert_eq!(seen.unwrap(), ["server1"]);
+
+        let done = Transaction {
+            directories: vec![],
+            changes: vec![Change::Delete {
+                path: pending.join("server1"),
+                before: sha256(b"restart"),
+            }],
+        };
+        commit(&store, &done).unwrap();
+        let seen = store.read(|snapshot| snapshot.list(pending));
+        assert_eq!(seen.unwrap(), [""; 0]);
+        assert_eq!(visible(dir.path()), after_first());
+    }
+
+    #[test]
+    fn what_is_owed_is_seen_through_the_journal_of_a_killed_run() {
+        let pending = Path::new(crate::store::layout::PENDING);
+        let note = Transaction {
+            directories: vec![directory(".zpki/pending", 0o700)],
+            changes: vec![Change::Put {
+                file: File::new(".zpki/pending/server1", 0o600, "reload"),
+                before: None,
+            }],
+        };
+        let (mut owed, mut not_owed) = (0, 0);
+        for step in 0.. {
+            let dir = pki();
+            let faults = Faults::crash_at(step);
+            let _ = commit(&faulty(&dir, &faults), &note);
+            let store = Store::at(dir.path());
+            let list = || store.read(|snapshot| snapshot.list(pending)).unwrap();
+            let before = list();
+            drop(store.lock(SOON, &Quiet).unwrap());
+            assert_eq!(list(), before, "step {step}");
+            owed += usize::from(before == ["server1"]);
+            not_owed += usize::from(before.is_empty());
+            if !faults.struck() {
+                break;
+            }
+        }
+        assert!(owed > 5 && not_owed > 5, "{owed}, {not_owed}");
+    }
+
+    #[test]
     fn recovery_replaces_nothing_that_has_appeared_since() {
         let dir = left_in_the_middle();
         let key = dir.path().join("servers/server1/key.pem");
