@@ -22,6 +22,7 @@ pub mod pattern;
 pub mod plain_path;
 pub mod progress;
 pub mod remaining;
+pub mod revocation;
 pub mod role;
 pub mod serial_number;
 pub mod server_conf;

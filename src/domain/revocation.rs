@@ -1,0 +1,147 @@
+//! Revocations (RFC 5280 5.3): which certificate, since when, and why.
+
+use std::fmt::{self, Display, Formatter};
+use std::str::FromStr;
+
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use super::error::Invalid;
+use super::serial_number::SerialNumber;
+use super::text::serialize_as_text;
+
+/// Why a certificate was revoked (RFC 5280 5.3.1), in the order of the codes.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub enum RevocationReason {
+    /// No reason is given.
+    #[default]
+    Unspecified,
+    /// The private key is, or may be, in other hands.
+    KeyCompromise,
+    /// The private key of a CA is.
+    CaCompromise,
+    /// A name in the certificate is no longer right.
+    AffiliationChanged,
+    /// Another certificate has taken its place.
+    Superseded,
+    /// What it was made for is no more.
+    CessationOfOperation,
+    /// Revoked until further notice. Read, but not offered: zpki takes no revocation back.
+    CertificateHold,
+    /// No longer revoked, or expired: only for delta CRLs, and so read, but not offered.
+    RemoveFromCrl,
+    /// It allows what its holder may no longer do.
+    PrivilegeWithdrawn,
+    /// Attributes that were certified are known to be wrong. Read, but not offered: zpki issues no
+    /// attribute certificates.
+    AaCompromise,
+}
+
+serialize_as_text!(RevocationReason);
+
+impl RevocationReason {
+    /// The reasons that a certificate can be revoked for, in the order of the documentation.
+    pub const OFFERED: [Self; 7] = [
+        Self::Unspecified,
+        Self::KeyCompromise,
+        Self::CaCompromise,
+        Self::AffiliationChanged,
+        Self::Superseded,
+        Self::CessationOfOperation,
+        Self::PrivilegeWithdrawn,
+    ];
+
+    /// The words for them, in the same order.
+    pub const NAMES: &'static [&'static str] = &[
+        "unspecified",
+        "keyCompromise",
+        "cACompromise",
+        "affiliationChanged",
+        "superseded",
+        "cessationOfOperation",
+        "privilegeWithdrawn",
+    ];
+}
+
+impl FromStr for RevocationReason {
+    type Err = Invalid;
+
+    fn from_str(value: &str) -> Result<Self, Invalid> {
+        let index = Self::NAMES.iter().position(|name| *name == value);
+        index
+            .map(|index| Self::OFFERED[index])
+            .ok_or_else(|| Invalid::Choice {
+                what: "reason for revocation",
+                value: value.to_owned(),
+                choices: Self::NAMES,
+            })
+    }
+}
+
+/// RFC 5280's own words.
+impl Display for RevocationReason {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unspecified => "unspecified",
+            Self::KeyCompromise => "keyCompromise",
+            Self::CaCompromise => "cACompromise",
+            Self::AffiliationChanged => "affiliationChanged",
+            Self::Superseded => "superseded",
+            Self::CessationOfOperation => "cessationOfOperation",
+            Self::CertificateHold => "certificateHold",
+            Self::RemoveFromCrl => "removeFromCRL",
+            Self::PrivilegeWithdrawn => "privilegeWithdrawn",
+            Self::AaCompromise => "aACompromise",
+        })
+    }
+}
+
+/// One entry of a CRL.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Revocation {
+    /// Serial number of the certificate.
+    pub serial_number: SerialNumber,
+    /// revocationDate, in whole seconds.
+    #[serde(with = "time::serde::rfc3339")]
+    pub revoked_at: OffsetDateTime,
+    /// reasonCode; a CRL that gives none says `unspecified`.
+    pub reason: RevocationReason,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_read_back() {
+        let names: Vec<String> = RevocationReason::OFFERED
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(names, RevocationReason::NAMES);
+        for (name, reason) in names.iter().zip(RevocationReason::OFFERED) {
+            assert_eq!(name.parse(), Ok(reason));
+        }
+    }
+
+    #[test]
+    fn what_only_other_cas_write_is_not_offered() {
+        for reason in [
+            RevocationReason::AaCompromise,
+            RevocationReason::CertificateHold,
+            RevocationReason::RemoveFromCrl,
+        ] {
+            let word = reason.to_string();
+            let error = word.parse::<RevocationReason>().unwrap_err();
+            let message = format!("unknown reason for revocation `{word}`");
+            assert_eq!(error.to_string(), message);
+        }
+    }
+
+    #[test]
+    fn a_misspelt_reason_gets_a_suggestion() {
+        let error = "caCompromise".parse::<RevocationReason>().unwrap_err();
+        assert!(error.hint().starts_with("did you mean `cACompromise`?"));
+    }
+}
