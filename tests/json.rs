@@ -156,9 +156,17 @@ enum Object {
         next_update: Option<String>,
         crl_number: Option<String>,
         authority_key_identifier: Option<String>,
-        revoked: Vec<String>,
+        revoked: Vec<Revocation>,
         pem: Option<String>,
     },
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Revocation {
+    serial_number: String,
+    revoked_at: String,
+    reason: String,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -451,6 +459,35 @@ fn show_of_a_file_has_each_object_with_its_line() {
     assert_eq!(crl_number.as_deref(), Some("1795435200"));
     assert!(revoked.is_empty());
     assert_eq!(subject, "CN=a");
+}
+
+#[test]
+fn show_has_each_entry_of_a_crl() {
+    let sandbox = Sandbox::with_demo();
+    sandbox.file(
+        "index",
+        "R\t400101000000Z\t261123120001Z,keyCompromise\tFF01\tunknown\t/CN=a\n",
+    );
+    let ca = "[ca]\ndefault_ca=ca\ndatabase=index\ndefault_md=sha256\ndefault_crl_days=30\n";
+    sandbox.file("ca.cnf", ca);
+    let words = "ca -config ca.cnf -gencrl -keyfile demo/ca/ca.key.pem -cert demo/ca/ca.cert.pem -out crl.pem";
+    sandbox.tool("openssl", &words.split(' ').collect::<Vec<_>>());
+    let show: Show = json(&sandbox, &["show", "crl.pem"]);
+    let [Object::RevocationList { revoked, .. }] = &show.objects[..] else {
+        panic!("{:#?}", show.objects)
+    };
+    let [entry] = &revoked[..] else {
+        panic!("{revoked:#?}")
+    };
+    assert_eq!(entry.serial_number, "0000000000000000000000000000ff01");
+    assert_eq!(entry.revoked_at, "2026-11-23T12:00:01Z");
+    assert_eq!(entry.reason, "keyCompromise");
+    let output = sandbox.args(["show", "crl.pem"]).run().product();
+    let line = format!(
+        "  {:24}0000000000000000000000000000ff01  2026-11-23 12:00:01 UTC  keyCompromise\n",
+        ""
+    );
+    assert!(output.contains(&line), "{output}");
 }
 
 #[test]

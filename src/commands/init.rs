@@ -140,6 +140,7 @@ pub fn run(request: Request, system: &mut System) -> Result<InitReport, Error> {
     let updates = CrlTemplate {
         updates: plan.crl_updates,
         number: plan.crl_number,
+        revoked: Vec::new(),
     };
     let crl = crl::to_pem(&authority.revocation_list(&updates)?);
     let shared = Shared {

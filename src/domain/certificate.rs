@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 
 use super::digest::Digest;
 use super::host::Host;
+use super::revocation::Revocation;
 use super::serial_number::SerialNumber;
 use super::text::{Hex, serialize_as_text};
 use super::validity::Validity;
@@ -118,8 +119,8 @@ pub struct RevocationList {
     pub crl_number: Option<String>,
     /// The keyid of authorityKeyIdentifier.
     pub authority_key_identifier: Option<KeyIdentifier>,
-    /// The serial numbers on it.
-    pub revoked: Vec<SerialNumber>,
+    /// Its entries, in its order.
+    pub revoked: Vec<Revocation>,
 }
 
 /// A private key, described by its public half; never the key.

@@ -5,6 +5,7 @@ use std::fmt::{self, Display, Formatter};
 
 use crate::domain::error::Invalid;
 use crate::domain::key_algorithm::KeyAlgorithm;
+use crate::domain::serial_number::SerialNumber;
 use crate::domain::text::Quoted;
 
 /// An error of this layer. None of them holds a secret.
@@ -19,6 +20,13 @@ pub enum Error {
     CrlDamaged {
         /// What is wrong.
         because: &'static str,
+    },
+    /// A CRL that would not be the same after it was signed again.
+    CrlUnkept {
+        /// The entry; None for something that the CRL says of itself.
+        serial_number: Option<SerialNumber>,
+        /// What of it would be lost or changed.
+        what: String,
     },
     /// A date that is none.
     DateDamaged {
@@ -60,6 +68,11 @@ pub enum Error {
     NoRandomness,
     /// A certificate that may not sign others.
     NotACa {
+        /// Its subject.
+        subject: String,
+    },
+    /// A CA that may not sign CRLs.
+    NotACrlIssuer {
         /// Its subject.
         subject: String,
     },
@@ -171,6 +184,13 @@ impl Display for Error {
         match self {
             Self::CertificateDamaged { because } => write!(f, "not a certificate: {because}"),
             Self::CrlDamaged { because } => write!(f, "not a CRL: {because}"),
+            Self::CrlUnkept {
+                serial_number,
+                what,
+            } => match serial_number {
+                Some(serial) => write!(f, "the CRL's entry {serial} has {what}"),
+                None => write!(f, "the CRL has {what}"),
+            },
             Self::DateDamaged {
                 field,
                 octets,
@@ -184,6 +204,9 @@ impl Display for Error {
             Self::NoRandomness => f.write_str("the operating system gave no random octets"),
             Self::NotACa { subject } => {
                 write!(f, "the certificate of {} is no CA's", Quoted(subject))
+            }
+            Self::NotACrlIssuer { subject } => {
+                write!(f, "the CA {} may not sign CRLs", Quoted(subject))
             }
             Self::Signing { because } => write!(f, "cannot sign: {because}"),
             Self::KeyAlgorithm { algorithm } => {
@@ -306,6 +329,11 @@ impl Error {
             Self::CertificateDamaged { .. } | Self::CrlDamaged { .. } | Self::DateDamaged { .. } => {
                 "take the file anew from where it came from".into()
             }
+            Self::CrlUnkept { .. } => {
+                "zpki would lose it: of an entry it writes serial number, date and reason; \
+                 have the CRL signed without it where it was made"
+                    .into()
+            }
             Self::KeyMismatch { .. } => "give the key that was made with the certificate".into(),
             Self::NoRandomness | Self::Signing { .. } => {
                 "run the command again; if it stays so, please report it".into()
@@ -313,6 +341,7 @@ impl Error {
             Self::NotACa { .. } => {
                 "a CA's certificate has CA:TRUE, keyCertSign and a subjectKeyIdentifier".into()
             }
+            Self::NotACrlIssuer { .. } => "the keyUsage of a CA that signs CRLs has cRLSign".into(),
             Self::KeyAlgorithm { .. } => format!("zpki uses {}", KeyAlgorithm::NAMES.join(", ")),
             Self::NotAPrivateKey { label } if label.starts_with("OPENSSH") => {
                 "convert it with `ssh-keygen -p -m PKCS8 -f FILE`".into()

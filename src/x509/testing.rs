@@ -77,6 +77,13 @@ pub(crate) fn openssl_succeeds(arguments: &[&str], input: &[u8]) -> bool {
     run(arguments, input).status.success()
 }
 
+/// What `openssl` says on stderr when it fails, with `input` on its stdin.
+pub(crate) fn openssl_fails(arguments: &[&str], input: &[u8]) -> String {
+    let output = run(arguments, input);
+    assert!(!output.status.success(), "openssl {}", arguments.join(" "));
+    String::from_utf8(output.stderr).unwrap()
+}
+
 fn run(arguments: &[&str], input: &[u8]) -> Output {
     let mut child = Command::new("openssl")
         .args(arguments)

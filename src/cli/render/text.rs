@@ -14,6 +14,7 @@ use crate::domain::certificate::{
 };
 use crate::domain::cluster::Cluster;
 use crate::domain::finding::{Finding, Severity};
+use crate::domain::revocation::Revocation;
 use crate::domain::text::{Plain, joined};
 use crate::domain::validity::show as date;
 
@@ -341,13 +342,20 @@ fn public_key_fields(key: &PublicKey) -> Fields {
 
 fn list_fields(list: &RevocationList) -> Fields {
     let none = || "none".to_owned();
-    vec![
+    let mut fields = vec![
         ("issuer", list.issuer.clone()),
         ("thisUpdate", date(list.this_update)),
         ("nextUpdate", list.next_update.map_or_else(none, date)),
         ("cRLNumber", list.crl_number.clone().unwrap_or_else(none)),
         ("revoked", list.revoked.len().to_string()),
-    ]
+    ];
+    fields.extend(list.revoked.iter().map(|entry| ("", revocation(entry))));
+    fields
+}
+
+fn revocation(entry: &Revocation) -> String {
+    let revoked_at = date(entry.revoked_at);
+    format!("{}  {revoked_at}  {}", entry.serial_number, entry.reason)
 }
 
 fn names(names: &[AltName]) -> String {
