@@ -43,7 +43,7 @@ clean-tree:
 	test -z "$$(git status --porcelain)" || { git status --short; exit 1; }
 
 bench: tools
-	cargo bench --no-fail-fast --bench check --bench expiry --bench init
+	cargo bench --no-fail-fast --bench check --bench expiry --bench init --bench list
 
 # The committed pages are generated; tests/man.rs fails when they are stale.
 man: tools

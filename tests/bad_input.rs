@@ -968,17 +968,66 @@ fn a_file_that_show_cannot_read() {
 #[test]
 fn an_inventory_that_is_damaged_is_an_error_and_not_a_gap() {
     let sandbox = Sandbox::with_demo();
-    sandbox.file(
-        "demo/ca/issued/server1/00.pem",
-        "-----BEGIN CERTIFICATE-----\n",
-    );
+    let whole = sandbox.read("demo/servers/server1/zato-server-cert.pem");
+    let shell = |script: &str| sandbox.tool("sh", &["-c", script]);
+    let der = "openssl x509 -in demo/servers/server1/zato-server-cert.pem -outform DER";
+    let twice = shell(&format!("({der}; {der}) | base64"));
+    let length = shell(&format!("{der} | wc -c"));
+    let block = |base64: &str| {
+        format!("-----BEGIN CERTIFICATE-----\n{base64}\n-----END CERTIFICATE-----\n")
+    };
+    for (contents, line, because) in [
+        (
+            "-----BEGIN CERTIFICATE-----\n".to_owned(),
+            ":1",
+            "the PEM block `CERTIFICATE` has no END line",
+        ),
+        (
+            whole.replacen('M', "*", 1),
+            ":2",
+            "the PEM block `CERTIFICATE` is not base64",
+        ),
+        (
+            block("MAA="),
+            ":1",
+            "not a certificate: it is no X.509 certificate (RFC 5280 4.1)",
+        ),
+        (
+            block(twice.trim_end()),
+            ":1",
+            &format!("other octets follow the certificate ({})", length.trim()),
+        ),
+        (String::new(), "", "it has no PEM block"),
+    ] {
+        sandbox.file("demo/ca/issued/server1/00.pem", contents);
+        let stderr = format!(
+            "\
+zpki: error: cannot list the entries
+  at: [root]/demo/ca/issued/server1/00.pem{line}
+  because: {because}
+  hint: restore it from a backup
+"
+        );
+        refused(&sandbox, sandbox.args(["-C", "demo", "list"]), 65, &stderr);
+    }
+}
+
+#[test]
+fn of_several_damaged_files_it_is_always_the_first_that_is_named() {
+    let sandbox = Sandbox::with_demo();
+    for name in ["server2", "load-balancer", "stranger", "server1"] {
+        sandbox.file(format!("demo/ca/issued/{name}/00.pem"), "");
+        sandbox.file(format!("demo/ca/issued/{name}/01.pem"), "");
+    }
     let stderr = "\
 zpki: error: cannot list the entries
-  at: [root]/demo/ca/issued/server1/00.pem:1
-  because: the PEM block `CERTIFICATE` has no END line
+  at: [root]/demo/ca/issued/load-balancer/00.pem
+  because: it has no PEM block
   hint: restore it from a backup
 ";
-    refused(&sandbox, sandbox.args(["-C", "demo", "list"]), 65, stderr);
+    for _ in 0..8 {
+        refused(&sandbox, sandbox.args(["-C", "demo", "list"]), 65, stderr);
+    }
 }
 
 #[test]

@@ -1,0 +1,195 @@
+//! What `zpki list` costs after years: `make bench`.
+//!
+//! A thousand names and a hundred thousand certificates of theirs, each signed for itself and with
+//! dates of its own, on a memory file system. zpki runs as a process that finds the newest of each
+//! name and writes complete JSON.
+//!
+//! Its exit status is 1 when a requirement is not met, or when what was listed is not the newest.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "the doors of src/system.rs and src/store/ are the program's, not its bench's"
+)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use rayon::prelude::*;
+use rcgen::{
+    CertificateParams, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair, KeyUsagePurpose,
+    SerialNumber,
+};
+use ring::digest::{SHA256, digest};
+use serde_json::Value;
+use time::OffsetDateTime;
+
+/// With the CA and the load-balancer a thousand names.
+const SERVERS: usize = 998;
+const NAMES: usize = SERVERS + 2;
+const CERTIFICATES: usize = 100_000;
+const ROUNDS: usize = 9;
+
+const ZPKI: &str = env!("CARGO_BIN_EXE_zpki");
+const MEMORY: &str = "/dev/shm";
+
+fn main() -> ExitCode {
+    let scratch = tempfile::tempdir_in(MEMORY).unwrap();
+    let directory = scratch.path().join("cluster");
+    init(&directory);
+    let newest = issued(&directory);
+    add_older_ones(&directory, newest.keys());
+    println!(
+        "zpki list --output json, {CERTIFICATES} certificates of {NAMES} names in memory ({MEMORY}), \
+         {ROUNDS} rounds; median",
+    );
+    let taken = median((0..ROUNDS).map(|_| time(|| check(&directory, &newest))));
+    let memory = peak_memory(&directory);
+    let verdicts = [
+        row(
+            &format!("{:.0} ms", taken.as_secs_f64() * 1e3),
+            "below 1500",
+            taken < Duration::from_millis(1500),
+        ),
+        row(
+            &format!("memory: {memory:.1} MiB"),
+            "below 64",
+            memory < 64.0,
+        ),
+    ];
+    if verdicts.contains(&false) {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+/// Makes a cluster, with one certificate for each name.
+fn init(directory: &Path) {
+    let servers = (1..=SERVERS).flat_map(|number| {
+        let address = format!("10.0.{}.{}:17010", number / 250, number % 250 + 1);
+        ["--server".to_owned(), format!("server{number}={address}")]
+    });
+    let status = Command::new(ZPKI)
+        .args(["init", "--cluster", "bench", "--no-ca-passphrase", "-q"])
+        .args(servers)
+        .arg(directory)
+        .env_clear()
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success(), "{status}");
+}
+
+/// The one certificate of each name, by the name: its serial number.
+fn issued(directory: &Path) -> BTreeMap<String, String> {
+    let names = fs::read_dir(directory.join("ca/issued")).unwrap();
+    names
+        .map(|name| {
+            let name = name.unwrap();
+            let mut files = fs::read_dir(name.path()).unwrap();
+            let file = files.next().unwrap().unwrap().path();
+            assert!(files.next().is_none());
+            let serial = file.file_stem().unwrap().to_str().unwrap().to_owned();
+            (name.file_name().into_string().unwrap(), serial)
+        })
+        .collect()
+}
+
+/// Fills the inventory with certificates that are older, each by a different time.
+fn add_older_ones<'a>(directory: &Path, names: impl Iterator<Item = &'a String>) {
+    let names: Vec<&String> = names.collect();
+    assert_eq!(names.len(), NAMES);
+    let key = KeyPair::generate().unwrap();
+    let mut ca = CertificateParams::default();
+    ca.distinguished_name.push(DnType::CommonName, "bench CA");
+    let ca = Issuer::new(ca, KeyPair::generate().unwrap());
+    let now = OffsetDateTime::now_utc();
+    (NAMES..CERTIFICATES).into_par_iter().for_each(|number| {
+        let name = names[number % NAMES];
+        let serial = digest(&SHA256, &number.to_be_bytes());
+        let serial = &serial.as_ref()[..16];
+        let host = format!("{name}.bench.internal");
+        let mut params = CertificateParams::new([host]).unwrap();
+        params.serial_number = Some(SerialNumber::from(serial.to_vec()));
+        params.not_before = now - Duration::from_secs(86_400 + 7_919 * number as u64);
+        params.not_after = params.not_before + Duration::from_secs(365 * 86_400);
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.use_authority_key_identifier_extension = true;
+        params.distinguished_name.push(DnType::CommonName, name);
+        params
+            .distinguished_name
+            .push(DnType::OrganizationName, "bench");
+        let hexadecimal: String = serial.iter().map(|octet| format!("{octet:02x}")).collect();
+        let file = directory.join(format!("ca/issued/{name}/{hexadecimal}.pem"));
+        fs::write(file, params.signed_by(&key, &ca).unwrap().pem()).unwrap();
+    });
+}
+
+/// Lists, and holds that the newest of each name was listed.
+fn check(directory: &Path, newest: &BTreeMap<String, String>) {
+    let output = list(directory).output().unwrap();
+    assert!(output.status.success(), "{}", output.status);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let entries = report["entries"].as_array().unwrap();
+    assert_eq!(entries.len(), NAMES);
+    for entry in entries {
+        let name = entry["name"].as_str().unwrap();
+        let serial = entry["certificate"]["serialNumber"].as_str();
+        assert_eq!(serial, Some(newest[name].as_str()), "{name}");
+    }
+}
+
+fn list(directory: &Path) -> Command {
+    let mut command = Command::new(ZPKI);
+    command
+        .args(["list", "--output", "json", "-C"])
+        .arg(directory)
+        .env_clear()
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit());
+    command
+}
+
+/// The most memory that it has in use, in MiB, as the kernel counts it for the shell that waits.
+fn peak_memory(directory: &Path) -> f64 {
+    let script = "import resource, subprocess, sys\n\
+                  subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True)\n\
+                  print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)";
+    let list = list(directory);
+    let output = Command::new("python3")
+        .args(["-c", script])
+        .arg(list.get_program())
+        .args(list.get_args())
+        .stderr(Stdio::inherit())
+        .output()
+        .unwrap();
+    let kibibytes: f64 = String::from_utf8(output.stdout)
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap();
+    kibibytes / 1024.0
+}
+
+fn row(what: &str, requirement: &str, met: bool) -> bool {
+    let verdict = if met { "ok" } else { "MISSED" };
+    println!("{what:64}  {requirement:16}{verdict}");
+    met
+}
+
+fn time(work: impl FnOnce()) -> Duration {
+    let start = Instant::now();
+    work();
+    start.elapsed()
+}
+
+fn median(times: impl IntoIterator<Item = Duration>) -> Duration {
+    let mut times: Vec<Duration> = times.into_iter().collect();
+    times.sort();
+    times[times.len() / 2]
+}
