@@ -81,6 +81,11 @@ pub enum Error {
         /// Its label.
         label: String,
     },
+    /// A CA's certificate that another CA signed.
+    NotSelfSigned {
+        /// Its subject.
+        subject: String,
+    },
     /// An empty passphrase protects nothing.
     PassphraseEmpty,
     /// Decryption failed. CBC padding cannot tell a wrong passphrase from damage.
@@ -208,6 +213,11 @@ impl Display for Error {
             Self::NotACrlIssuer { subject } => {
                 write!(f, "the CA {} may not sign CRLs", Quoted(subject))
             }
+            Self::NotSelfSigned { subject } => write!(
+                f,
+                "the certificate of {} is not self-signed",
+                Quoted(subject)
+            ),
             Self::Signing { because } => write!(f, "cannot sign: {because}"),
             Self::KeyAlgorithm { algorithm } => {
                 write!(
@@ -342,6 +352,7 @@ impl Error {
                 "a CA's certificate has CA:TRUE, keyCertSign and a subjectKeyIdentifier".into()
             }
             Self::NotACrlIssuer { .. } => "the keyUsage of a CA that signs CRLs has cRLSign".into(),
+            Self::NotSelfSigned { .. } => "get its next certificate from the CA that issued it".into(),
             Self::KeyAlgorithm { .. } => format!("zpki uses {}", KeyAlgorithm::NAMES.join(", ")),
             Self::NotAPrivateKey { label } if label.starts_with("OPENSSH") => {
                 "convert it with `ssh-keygen -p -m PKCS8 -f FILE`".into()

@@ -4,8 +4,8 @@
 //! map, so that of two OU or DC the earlier is lost and the certificate names an issuer that does
 //! not exist (rcgen issues 81 and 300). So rcgen is given a key that only records what is to be
 //! signed; the issuer is replaced by the CA's own subject, octet for octet; and the result is
-//! signed with the real key. Every certificate and CRL takes this one way, but for the self-signed
-//! CA, which names itself.
+//! signed with the real key. Every certificate and CRL takes this one way, but for a new CA, which
+//! names itself.
 
 use std::cell::RefCell;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -47,6 +47,17 @@ pub struct CaTemplate {
     pub name_constraints: NameConstraints,
 }
 
+/// What a CA's next certificate is to say; its subject and its key stay.
+#[derive(Clone, Debug)]
+pub struct RenewalTemplate {
+    /// Serial number: not the one of any certificate before.
+    pub serial_number: SerialNumber,
+    /// notBefore and notAfter.
+    pub validity: Validity,
+    /// What it may vouch for.
+    pub name_constraints: NameConstraints,
+}
+
 /// What an end entity's certificate is to say besides its key.
 #[derive(Clone, Debug)]
 pub struct EndEntityTemplate {
@@ -76,14 +87,12 @@ impl Authority {
     /// # Errors
     /// When rcgen or ring refuse.
     pub fn self_signed(template: &CaTemplate, key: PrivateKey) -> Result<Self, Error> {
-        let mut params = params(
-            &template.subject,
+        let mut params = ca_params(
             &template.serial_number,
             &template.validity,
+            &template.name_constraints,
         )?;
-        params.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        params.name_constraints = constraints(&template.name_constraints)?;
+        params.distinguished_name = distinguished_name(&template.subject);
         let der = params
             .self_signed(&key)
             .map_err(Error::signing)?
@@ -131,6 +140,32 @@ impl Authority {
         &self.key
     }
 
+    /// Its next certificate, self-signed with the same key. Subject and subjectKeyIdentifier are its
+    /// own to the octet, so that whatever it signed before is valid under the new certificate too;
+    /// the rest is as in [`Self::self_signed`].
+    ///
+    /// # Errors
+    /// [`Error::NotSelfSigned`] for an intermediate CA, whose next certificate another CA signs;
+    /// when rcgen or ring refuse.
+    pub fn renewed(&self, template: &RenewalTemplate) -> Result<ParsedCertificate, Error> {
+        let own = &self.certificate;
+        if own.issuer_der != own.subject_der || own.is_signed_by(own) == Some(false) {
+            return Err(Error::NotSelfSigned {
+                subject: own.details.subject.clone(),
+            });
+        }
+        let mut params = ca_params(
+            &template.serial_number,
+            &template.validity,
+            &template.name_constraints,
+        )?;
+        params.key_identifier_method = self.key_identifier_method();
+        let der = self.sign_named(&[ISSUER_OF_CERTIFICATE, SUBJECT], |recorder| {
+            params.self_signed(&recorder).map(drop)
+        })?;
+        ParsedCertificate::from_der(&der)
+    }
+
     /// Signs an end entity's certificate for the public key of `subject_key`: CA:FALSE,
     /// digitalSignature (and keyEncipherment for RSA), authorityKeyIdentifier with the CA's own
     /// key identifier and nothing else, so that a CA renewed with its key stays transparent.
@@ -142,11 +177,8 @@ impl Authority {
         template: &EndEntityTemplate,
         subject_key: &PrivateKey,
     ) -> Result<ParsedCertificate, Error> {
-        let mut params = params(
-            &template.subject,
-            &template.serial_number,
-            &template.validity,
-        )?;
+        let mut params = params(&template.serial_number, &template.validity);
+        params.distinguished_name = distinguished_name(&template.subject);
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         if subject_key.algorithm().is_rsa() {
@@ -168,21 +200,35 @@ impl Authority {
         issuer_at: usize,
         encode: impl FnOnce(&rcgen::Issuer<'_, &Recorder<'_>>) -> Result<(), rcgen::Error>,
     ) -> Result<Vec<u8>, Error> {
+        let mut ca = CertificateParams::default();
+        ca.key_identifier_method = self.key_identifier_method();
+        ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        self.sign_named(&[issuer_at], |recorder| {
+            encode(&rcgen::Issuer::from_params(&ca, recorder))
+        })
+    }
+
+    /// Lets `encode` encode something, puts the CA's own subject in each of these places and signs
+    /// it.
+    fn sign_named(
+        &self,
+        named_at: &[usize],
+        encode: impl FnOnce(&Recorder<'_>) -> Result<(), rcgen::Error>,
+    ) -> Result<Vec<u8>, Error> {
         let recorder = Recorder {
             key: &self.key,
             to_be_signed: RefCell::default(),
         };
-        let mut ca = CertificateParams::default();
-        ca.key_identifier_method = self.key_identifier_method();
-        ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        encode(&rcgen::Issuer::from_params(&ca, &recorder)).map_err(Error::signing)?;
+        encode(&recorder).map_err(Error::signing)?;
         let recorded = recorder.to_be_signed.into_inner();
         let incomplete = || Error::Signing {
             because: "rcgen encoded no SEQUENCE".to_owned(),
         };
         let mut parts = der::elements(&recorded).ok_or_else(incomplete)?;
-        let algorithm = *parts.get(issuer_at - 1).ok_or_else(incomplete)?;
-        *parts.get_mut(issuer_at).ok_or_else(incomplete)? = &self.certificate.subject_der;
+        let algorithm = *parts.get(named_at[0] - 1).ok_or_else(incomplete)?;
+        for at in named_at {
+            *parts.get_mut(*at).ok_or_else(incomplete)? = &self.certificate.subject_der;
+        }
         let to_be_signed = der::wrapped(der::SEQUENCE, &parts);
         let signature = self.key.sign(&to_be_signed).map_err(Error::signing)?;
         let signature = der::wrapped(der::BIT_STRING, &[&[0], &signature]);
@@ -201,8 +247,11 @@ impl Authority {
 }
 
 /// Where the issuer stands in a TBSCertificate (RFC 5280 4.1: version, serialNumber, signature,
-/// issuer); the AlgorithmIdentifier stands before it.
+/// issuer, validity, subject); the AlgorithmIdentifier stands before it.
 const ISSUER_OF_CERTIFICATE: usize = 3;
+
+/// Where the subject stands: behind the issuer and the validity.
+const SUBJECT: usize = 5;
 
 /// A key that signs nothing and keeps what it was to sign.
 pub(super) struct Recorder<'a> {
@@ -227,25 +276,34 @@ impl SigningKey for &Recorder<'_> {
     }
 }
 
-/// Everything that rcgen would choose itself (1975 to 4096, a serial number derived from the key)
-/// is set here.
-fn params(
-    subject: &Subject,
-    serial_number: &SerialNumber,
-    validity: &Validity,
-) -> Result<CertificateParams, Error> {
+/// Everything that rcgen would choose itself (1975 to 4096, a serial number derived from the key, a
+/// subject) is set here or by the caller.
+fn params(serial_number: &SerialNumber, validity: &Validity) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
-    params
-        .distinguished_name
-        .push(DnType::OrganizationName, &*subject.organization);
-    params
-        .distinguished_name
-        .push(DnType::CommonName, &*subject.common_name);
     params.serial_number = Some(rcgen::SerialNumber::from_slice(serial_number.octets()));
     params.not_before = validity.not_before;
     params.not_after = validity.not_after;
+    params
+}
+
+fn ca_params(
+    serial_number: &SerialNumber,
+    validity: &Validity,
+    name_constraints: &NameConstraints,
+) -> Result<CertificateParams, Error> {
+    let mut params = params(serial_number, validity);
+    params.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params.name_constraints = constraints(name_constraints)?;
     Ok(params)
+}
+
+fn distinguished_name(subject: &Subject) -> DistinguishedName {
+    let mut name = DistinguishedName::new();
+    name.push(DnType::OrganizationName, &*subject.organization);
+    name.push(DnType::CommonName, &*subject.common_name);
+    name
 }
 
 fn purposes(usage: ExtendedKeyUsage) -> Vec<ExtendedKeyUsagePurpose> {
@@ -348,9 +406,14 @@ mod tests {
 
     /// Whether `openssl verify -x509_strict` takes the certificate.
     fn openssl_takes(authority: &Authority, certificate: &ParsedCertificate) -> bool {
+        openssl_takes_under(authority.certificate(), certificate)
+    }
+
+    fn openssl_takes_under(ca: &ParsedCertificate, certificate: &ParsedCertificate) -> bool {
         let directory = tempfile::tempdir().unwrap();
-        let ca = directory.path().join("ca.pem");
-        fs::write(&ca, authority.certificate().to_pem()).unwrap();
+        let path = directory.path().join("ca.pem");
+        fs::write(&path, ca.to_pem()).unwrap();
+        let ca = path;
         let ca = ca.to_str().unwrap();
         let arguments = [
             "verify",
@@ -544,6 +607,76 @@ mod tests {
                 "{constraints} {host}"
             );
         }
+    }
+
+    fn renewal(name_constraints: NameConstraints) -> RenewalTemplate {
+        RenewalTemplate {
+            serial_number: serial(9),
+            validity: Validity {
+                not_before: datetime!(2026-06-01 0:00 UTC),
+                not_after: datetime!(2046-01-01 0:00 UTC),
+            },
+            name_constraints,
+        }
+    }
+
+    #[test]
+    fn what_a_ca_signed_is_valid_under_its_next_certificate() {
+        let own = authority(NameConstraints::default());
+        for old in [
+            own,
+            foreign_authority("/O=Example/OU=one/OU=two/CN=Example CA"),
+            foreign_authority("/O=Example+OU=joined/emailAddress=ca@example.com"),
+        ] {
+            let leaf = issue(&old, &["a.internal"]);
+            let template = renewal(NameConstraints::default());
+            let new = old.renewed(&template).unwrap();
+            let subject = &old.certificate().details.subject;
+            assert!(openssl_takes_under(&new, &leaf), "{subject}");
+            assert_eq!(new.subject_der, old.certificate().subject_der);
+            assert_eq!(new.issuer_der, old.certificate().subject_der);
+            assert_eq!(new.public_key_der, old.certificate().public_key_der);
+            let (before, details) = (&old.certificate().details, &new.details);
+            assert_eq!(
+                details.subject_key_identifier,
+                before.subject_key_identifier
+            );
+            assert_eq!(details.serial_number, serial(9));
+            assert_eq!(details.validity, template.validity);
+            assert_eq!(
+                details.key_usage.as_deref(),
+                Some(&["keyCertSign", "cRLSign"][..])
+            );
+            assert_eq!(details.basic_constraints.unwrap().path_len, None);
+            assert!(details.is_ca());
+            assert_eq!(new.is_signed_by(&new), Some(true));
+        }
+    }
+
+    #[test]
+    fn a_cas_next_certificate_has_its_own_name_constraints() {
+        let old = authority(NameConstraints::default());
+        let [inside, outside] =
+            ["a.prod.internal", "a.test.internal"].map(|host| issue(&old, &[host]));
+        let constraints = NameConstraints {
+            permitted_domains: vec!["prod.internal".parse().unwrap()],
+            permitted_networks: vec![],
+        };
+        let new = old.renewed(&renewal(constraints)).unwrap();
+        assert!(openssl_takes_under(&new, &inside));
+        assert!(!openssl_takes_under(&new, &outside));
+    }
+
+    #[test]
+    fn an_intermediate_ca_does_not_renew_itself() {
+        let mut intermediate = authority(NameConstraints::default());
+        intermediate.certificate.issuer_der = foreign_authority("/CN=root").certificate.subject_der;
+        let template = renewal(NameConstraints::default());
+        let error = intermediate.renewed(&template).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the certificate of `O=test,CN=test CA` is not self-signed"
+        );
     }
 
     #[test]
