@@ -9,22 +9,11 @@ use crate::x509::extensions::KeyUsage;
 use crate::x509::path_certificate::PathCertificate;
 use crate::x509::path_crl::PathCrl;
 
-/// How long a CA must last yet so that it can issue a certificate of the longest lifetime and renew it
-/// once; None without entries.
-#[must_use]
-pub fn longest_term(cluster: &Cluster) -> Option<Duration> {
-    let terms = cluster.entries().iter().map(|entry| {
-        let lifetime = entry.lifetime.duration();
-        lifetime + entry.renew_within.of(lifetime)
-    });
-    terms.max()
-}
-
 /// When the CA can no longer issue a certificate of the longest lifetime and its renewal window: from
 /// then on new certificates are cut short.
 #[must_use]
 pub fn runway(cluster: &Cluster, ca: &PathCertificate, at: OffsetDateTime) -> Option<Finding> {
-    let longest = longest_term(cluster)?;
+    let longest = cluster.longest_term()?;
     let not_after = ca.validity.not_after;
     let runway = not_after.checked_sub(longest)?;
     (runway <= at && at < not_after).then(|| {

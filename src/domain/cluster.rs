@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::fmt::{self, Display, Formatter};
 
+use time::Duration;
+
 use super::host::{DnsName, Host};
 use super::key_algorithm::KeyAlgorithm;
 use super::name::{EntryName, as_labels};
@@ -187,6 +189,17 @@ impl Cluster {
         self.entries
             .iter()
             .find(|entry| entry.name.as_str() == name)
+    }
+
+    /// How long a CA must last yet so that it can issue a certificate of the longest lifetime and
+    /// renew it once; None without entries.
+    #[must_use]
+    pub fn longest_term(&self) -> Option<Duration> {
+        let terms = self.entries.iter().map(|entry| {
+            let lifetime = entry.lifetime.duration();
+            lifetime + entry.renew_within.of(lifetime)
+        });
+        terms.max()
     }
 
     /// The server lines for HAProxy, which finds its files where `files` says.

@@ -53,6 +53,10 @@ pub(super) enum Step {
         #[serde(deserialize_with = "digest")]
         before: Digest,
     },
+    MoveDirectory {
+        from: PathBuf,
+        to: PathBuf,
+    },
     Put {
         path: PathBuf,
         stage: PathBuf,
@@ -70,6 +74,7 @@ pub(super) enum Step {
 
 /// What a step does to the disk.
 enum Action<'a> {
+    MoveDirectory { from: &'a Path, to: &'a Path },
     Remove { path: &'a Path, before: Digest },
     Rename(Rename<'a>),
     SetMode(SetMode<'a>),
@@ -173,7 +178,9 @@ impl Journal {
         let directories = self.directories.iter().map(|directory| &*directory.path);
         let steps = self.steps.iter().flat_map(|step| match step {
             Step::Delete { path, .. } | Step::SetMode { path, .. } => [Some(path), None],
-            Step::Move { from, to, .. } => [Some(from), Some(to)],
+            Step::Move { from, to, .. } | Step::MoveDirectory { from, to } => {
+                [Some(from), Some(to)]
+            }
             Step::Put { path, stage, .. } => [Some(path), Some(stage)],
         });
         directories.chain(steps.flatten().map(PathBuf::as_path))
@@ -190,6 +197,16 @@ impl Journal {
             Step::Move { from, to, before } => {
                 expect(root, from, *before)?;
                 expect_nothing(root, to)?;
+                expect_one_mount(root, from, nearest(root, to)?)
+            }
+            Step::MoveDirectory { from, to } => {
+                if !is_directory(root, from)? {
+                    return Err(Error::Changed {
+                        path: root.shown(from),
+                    });
+                }
+                expect_nothing(root, to)?;
+                expect_one_mount(root, from, parent(from))?;
                 expect_one_mount(root, from, nearest(root, to)?)
             }
             Step::Put { path, before, .. } => match before {
@@ -308,6 +325,10 @@ impl Step {
                 to: to.clone(),
                 before: *before,
             },
+            Change::MoveDirectory { from, to } => Self::MoveDirectory {
+                from: from.clone(),
+                to: to.clone(),
+            },
             Change::Put { file, before } => Self::Put {
                 path: file.path.clone(),
                 stage: stage_of(&file.path, generation),
@@ -326,7 +347,10 @@ impl Step {
     pub(super) fn stage(&self) -> Option<&Path> {
         match self {
             Self::Put { stage, .. } => Some(stage),
-            Self::Delete { .. } | Self::Move { .. } | Self::SetMode { .. } => None,
+            Self::Delete { .. }
+            | Self::Move { .. }
+            | Self::MoveDirectory { .. }
+            | Self::SetMode { .. } => None,
         }
     }
 
@@ -334,7 +358,10 @@ impl Step {
     fn mode_of(&self) -> Option<&Path> {
         match self {
             Self::SetMode { path, .. } => Some(path),
-            Self::Delete { .. } | Self::Move { .. } | Self::Put { .. } => None,
+            Self::Delete { .. }
+            | Self::Move { .. }
+            | Self::MoveDirectory { .. }
+            | Self::Put { .. } => None,
         }
     }
 
@@ -350,6 +377,7 @@ impl Step {
                 before: None,
                 after: *before,
             }),
+            Self::MoveDirectory { from, to } => Action::MoveDirectory { from, to },
             Self::Put {
                 path,
                 stage,
@@ -371,6 +399,10 @@ impl Step {
 
     fn apply(&self, root: &Root) -> Result<(), Error> {
         match self.action() {
+            Action::MoveDirectory { from, to } => match root.rename_new(from, to)? {
+                true => Ok(()),
+                false => Err(conflict(root, to)),
+            },
             Action::Remove { path, .. } => root.remove(path),
             Action::Rename(rename) => rename.apply(root),
             Action::SetMode(SetMode { path, mode, .. }) => root.set_mode(path, mode),
@@ -380,6 +412,13 @@ impl Step {
     /// Whether this is still to be done, and nothing that somebody else wrote would be lost by it.
     fn is_pending(&self, root: &Root) -> Result<bool, Error> {
         match self.action() {
+            Action::MoveDirectory { from, to } => {
+                match (is_directory(root, from)?, is_directory(root, to)?) {
+                    (true, false) => Ok(true),
+                    (false, true) => Ok(false),
+                    _ => Err(conflict(root, to)),
+                }
+            }
             Action::Remove { path, before } => match root.digest(path)? {
                 Some(found) if found == before => Ok(true),
                 Some(_) => Err(conflict(root, path)),
@@ -436,6 +475,12 @@ impl Rename<'_> {
 fn stage_of(path: &Path, generation: u64) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!(".{name}.zpki-{generation}"))
+}
+
+/// Whether a directory is there; a link to one is none.
+fn is_directory(root: &Root, path: &Path) -> Result<bool, Error> {
+    let found = root.stat(path, AtFlags::SYMLINK_NOFOLLOW)?;
+    Ok(found.is_some_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory))
 }
 
 /// Whether a directory has to be made; an error when something else has its name.

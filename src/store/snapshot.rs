@@ -122,7 +122,14 @@ impl Snapshot {
     /// # Errors
     /// [`Error::Io`].
     pub fn list(&self, directory: &Path) -> Result<Vec<OsString>, Error> {
-        let mut names = self.root.list(directory)?;
+        let mut names = match self.moved(directory) {
+            Moved::No => self.root.list(directory)?,
+            Moved::Away => Vec::new(),
+            Moved::Here(first) => match self.root.list(&first)? {
+                names if names.is_empty() => self.root.list(directory)?,
+                names => names,
+            },
+        };
         names.retain(|name| !self.hidden.contains(&directory.join(name)));
         for (path, place) in &self.overlay {
             let Some(name) = path
@@ -151,15 +158,45 @@ impl Snapshot {
         if self.hidden.contains(path) {
             return Ok(None);
         }
-        match self.overlay.get(path) {
-            Some(Some(first)) => match ask(first)? {
+        match self.moved(path) {
+            Moved::Here(first) => match ask(&first)? {
                 None => ask(path),
                 found => Ok(found),
             },
-            Some(None) => Ok(None),
-            None => ask(path),
+            Moved::Away => Ok(None),
+            Moved::No => ask(path),
         }
     }
+
+    /// What a committed transaction that is not carried out does to `path`, by itself or with the
+    /// directory that it is in.
+    fn moved(&self, path: &Path) -> Moved {
+        if self.overlay.is_empty() {
+            return Moved::No;
+        }
+        for place in path.ancestors() {
+            match self.overlay.get(place) {
+                Some(None) => return Moved::Away,
+                Some(Some(first)) => {
+                    let rest = path.strip_prefix(place).unwrap_or(path);
+                    let first = first.iter().chain(rest).collect();
+                    return Moved::Here(first);
+                }
+                None => {}
+            }
+        }
+        Moved::No
+    }
+}
+
+/// Where a file or directory is to be looked for.
+enum Moved {
+    /// In its place.
+    No,
+    /// Nowhere: it is no more.
+    Away,
+    /// First in this place, then in its own.
+    Here(PathBuf),
 }
 
 /// What is different whenever a change has begun to show.
@@ -197,7 +234,7 @@ fn overlay(journal: Journal) -> (HashMap<PathBuf, Option<PathBuf>>, HashMap<Path
             Step::Delete { path, .. } => {
                 overlay.insert(path, None);
             }
-            Step::Move { from, to, .. } => {
+            Step::Move { from, to, .. } | Step::MoveDirectory { from, to } => {
                 overlay.insert(from.clone(), None);
                 overlay.insert(to, Some(from));
             }

@@ -55,6 +55,13 @@ pub enum Change {
         /// What is in it now.
         before: Digest,
     },
+    /// Renames a directory with everything in it; not from one file system to another.
+    MoveDirectory {
+        /// Where it is, relative to the PKI directory.
+        from: PathBuf,
+        /// Where it shall be; nothing may stand there.
+        to: PathBuf,
+    },
     /// Makes or replaces a file. Owner and group are those of the file that is replaced, or else of
     /// the directory.
     Put {
@@ -166,10 +173,23 @@ pub(super) fn for_each<'a, T: Sync>(
 }
 
 impl Change {
+    /// Where it is made; of what is moved, where that was.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Delete { path, .. } | Self::SetMode { path, .. } => path,
+            Self::Move { from, .. } | Self::MoveDirectory { from, .. } => from,
+            Self::Put { file, .. } => &file.path,
+        }
+    }
+
     fn file(&self) -> Option<&File> {
         match self {
             Self::Put { file, .. } => Some(file),
-            Self::Delete { .. } | Self::Move { .. } | Self::SetMode { .. } => None,
+            Self::Delete { .. }
+            | Self::Move { .. }
+            | Self::MoveDirectory { .. }
+            | Self::SetMode { .. } => None,
         }
     }
 
@@ -177,7 +197,7 @@ impl Change {
     pub(super) fn new_path(&self) -> Option<&Path> {
         match self {
             Self::Delete { .. } | Self::SetMode { .. } => None,
-            Self::Move { to, .. } => Some(to),
+            Self::Move { to, .. } | Self::MoveDirectory { to, .. } => Some(to),
             Self::Put { file, .. } => Some(&file.path),
         }
     }
@@ -193,7 +213,9 @@ impl Transaction {
         for change in &self.changes {
             let old = match change {
                 Change::Delete { path, .. } | Change::SetMode { path, .. } => Some(path.as_path()),
-                Change::Move { from, .. } => Some(from.as_path()),
+                Change::Move { from, .. } | Change::MoveDirectory { from, .. } => {
+                    Some(from.as_path())
+                }
                 Change::Put { .. } => None,
             };
             for path in old.into_iter().chain(change.new_path()) {
@@ -241,12 +263,13 @@ mod tests {
             File::new("ca/crl.pem", 0o644, "old crl"),
             File::new("ca/log.jsonl", 0o640, "log"),
             File::new("ca/loose.pem", 0o666, "loose"),
+            File::new("servers/server9/key.pem", 0o600, "key of 9"),
         ];
         vec![Tree::from(files)].into()
     }
 
-    /// A bit of everything: a file replaced, new ones in new directories, one moved, one deleted, modes
-    /// of a file and of a directory set.
+    /// A bit of everything: a file replaced, new ones in new directories, one moved, one deleted, a
+    /// directory moved with what is in it, modes of a file and of a directory set.
     fn second() -> Transaction {
         let put = |path: &str, mode, text: &str, before: Option<&str>| Change::Put {
             file: File::new(path, mode, text),
@@ -270,6 +293,10 @@ mod tests {
                 Change::Delete {
                     path: "ca/log.jsonl".into(),
                     before: sha256(b"log"),
+                },
+                Change::MoveDirectory {
+                    from: "servers/server9".into(),
+                    to: "retired/server9-01".into(),
                 },
             ],
         }
@@ -296,6 +323,9 @@ mod tests {
             ("ca/crl.pem", "0644 old crl"),
             ("ca/log.jsonl", "0640 log"),
             ("ca/loose.pem", "0666 loose"),
+            ("servers", "0755 directory"),
+            ("servers/server9", "0755 directory"),
+            ("servers/server9/key.pem", "0600 key of 9"),
             ("zpki.toml", "0644 old settings"),
         ])
     }
@@ -308,6 +338,9 @@ mod tests {
             ("ca/previous/1", "0755 directory"),
             ("ca/previous/1/crl.pem", "0644 old crl"),
             ("clients", "0755 directory"),
+            ("retired", "0755 directory"),
+            ("retired/server9-01", "0755 directory"),
+            ("retired/server9-01/key.pem", "0600 key of 9"),
             ("servers", "0755 directory"),
             ("servers/server1", "0700 directory"),
             ("servers/server1/key.pem", "0600 key"),
@@ -347,6 +380,8 @@ mod tests {
             "ca/previous/1/crl.pem",
             "ca/log.jsonl",
             "ca/loose.pem",
+            "servers/server9/key.pem",
+            "retired/server9-01/key.pem",
         ];
         store
             .read(|snapshot| {
@@ -631,12 +666,13 @@ mod tests {
         assert_eq!(visible(dir.path()), after_second());
         // The intent; `.zpki/` as the intent, the journal, and nothing stands in it.
         let always = 1 + 3;
-        // Two stages, the five directories that are made, and the root and `ca` that were there.
-        let staged = 2 + 5 + 2;
+        // Two stages, the five directories that are made, and the root, `ca` and `servers` that were
+        // there.
+        let staged = 2 + 5 + 3;
         // Those directories in which something was put in place or was moved away from: all of them
         // but `clients`, which stays empty. And the file and the directory with another mode, of which
         // the directory is among those already, but is synced by itself.
-        let in_place = 4 + 2 + 2;
+        let in_place = 4 + 3 + 2;
         assert_eq!(faults.fsyncs(), always + staged + in_place);
     }
 
@@ -743,9 +779,20 @@ mod tests {
             Some("0644 old crl"),
             None,
             Some("0600 loose"),
+            None,
+            Some("0600 key of 9"),
         ];
         let store = Store::at(dir.path());
         assert_eq!(seen(&store), expected.map(|text| text.map(str::to_owned)));
+        let list = |path| {
+            store
+                .read(|snapshot| snapshot.list(Path::new(path)))
+                .unwrap()
+        };
+        assert_eq!(list("servers"), ["server1"]);
+        assert_eq!(list("servers/server9"), [""; 0]);
+        assert_eq!(list("retired"), ["server9-01"]);
+        assert_eq!(list("retired/server9-01"), ["key.pem"]);
         let names = store.read(|snapshot| {
             let ca = snapshot.list(Path::new("ca"))?;
             let previous = snapshot.list(Path::new("ca/previous/1"))?;
@@ -885,7 +932,7 @@ mod tests {
         let seen = store.read(|snapshot| {
             assert_eq!(
                 snapshot.list(Path::new(""))?,
-                ["ca", "zpki.toml"],
+                ["ca", "servers", "zpki.toml"],
                 "what is zpki's own is not shown"
             );
             snapshot.list(pending)

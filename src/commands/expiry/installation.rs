@@ -5,7 +5,6 @@ use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::{Holdings, Inventory};
-use crate::audit::authority::longest_term;
 use crate::audit::expiry::Rules;
 use crate::commands::directory::View;
 use crate::commands::error::Error;
@@ -59,7 +58,7 @@ pub(super) fn read(view: &View<'_>) -> Result<Installation, Error> {
 impl Installation {
     /// How everything stands.
     pub(super) fn judge(mut self, rules: &Rules) -> Inventory {
-        let term = longest_term(&self.cluster).map(|term| term.whole_seconds());
+        let term = self.cluster.longest_term().map(|term| term.whole_seconds());
         let is_crl_in_use = self.cluster.settings().revocation.enabled;
         for item in self.inventory.items_mut() {
             let runway = match item.dated.role {
