@@ -44,6 +44,7 @@ const KEPT_IN: &[(&str, &[&str])] = &[
     ("dialoguer", &["system"]),
     ("signal_hook", &["system"]),
     ("minijinja", &["config", "store"]),
+    ("similar", &["config"]),
     ("toml", &["store"]),
 ];
 
