@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, IsTerminal, Read, Write};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -131,12 +132,26 @@ pub trait Prompt {
     /// [`NoAnswer`].
     fn new_passphrase(&mut self, question: &str) -> Result<Passphrase, NoAnswer>;
 
+    /// A passphrase that exists, hidden and typed once.
+    ///
+    /// # Errors
+    /// [`NoAnswer`].
+    fn passphrase(&mut self, question: &str) -> Result<Passphrase, NoAnswer>;
+
     /// Says something between two questions, in whole lines.
     ///
     /// # Errors
     /// [`NoAnswer`].
     fn say(&mut self, text: &str) -> Result<(), NoAnswer>;
 }
+
+/// The variable that may hold the passphrase of the CA's private key.
+pub const PASSPHRASE_VARIABLE: &str = "ZPKI_CA_PASSPHRASE";
+/// The variable that may name the file that holds it.
+pub const PASSPHRASE_FILE_VARIABLE: &str = "ZPKI_CA_PASSPHRASE_FILE";
+
+/// What no other program gets to see.
+const SECRETS: [&str; 2] = [PASSPHRASE_VARIABLE, PASSPHRASE_FILE_VARIABLE];
 
 /// The file that is standard input.
 pub const STDIN: &str = "-";
@@ -259,6 +274,32 @@ impl System {
         }
         names.sort_unstable();
         Ok(names)
+    }
+
+    /// Runs a command with the shell, its output on standard error, for standard output is the product's;
+    /// the answer is how it failed. It gets this program's environment without the passphrase of the
+    /// CA's key, and `variables`.
+    pub fn run(&self, command: &str, variables: &[(&str, Option<OsString>)]) -> Option<String> {
+        use std::process::{Command, Stdio};
+        let output = io::stderr().as_fd().try_clone_to_owned();
+        let inherited = self.environment.iter();
+        let inherited = inherited.filter(|(name, _)| SECRETS.iter().all(|secret| *name != secret));
+        let given = variables
+            .iter()
+            .filter_map(|(name, value)| Some((name, value.as_ref()?)));
+        let status = Command::new("/bin/sh")
+            .args(["-c", command])
+            .env_clear()
+            .envs(inherited)
+            .envs(given)
+            .stdin(Stdio::null())
+            .stdout(output.map_or_else(|_| Stdio::null(), Stdio::from))
+            .status();
+        match status {
+            Ok(status) if status.success() => None,
+            Ok(status) => Some(status.to_string()),
+            Err(error) => Some(error.to_string()),
+        }
     }
 
     /// Whether anything is there.

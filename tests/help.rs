@@ -3,13 +3,17 @@
 use crate::sandbox::{Sandbox, golden, same};
 
 /// Every command, as a person types it.
-pub(crate) const COMMANDS: [&[&str]; 10] = [
+pub(crate) const COMMANDS: &[&[&str]] = &[
     &[],
+    &["apply"],
     &["check"],
     &["completions"],
     &["expiry"],
     &["init"],
     &["list"],
+    &["plan"],
+    &["rekey"],
+    &["renew"],
     &["show"],
     &["snippet"],
     &["snippet", "haproxy"],
@@ -17,12 +21,20 @@ pub(crate) const COMMANDS: [&[&str]; 10] = [
 ];
 
 /// Commands whose `-h` is shorter than their `--help`.
-const WITH_A_SUMMARY: &[&[&str]] = &[&["check"], &["expiry"], &["init"]];
+const WITH_A_SUMMARY: &[&[&str]] = &[
+    &["apply"],
+    &["check"],
+    &["expiry"],
+    &["init"],
+    &["plan"],
+    &["rekey"],
+    &["renew"],
+];
 
 #[test]
 fn the_help_is_as_committed() {
-    for command in COMMANDS {
-        let name = [&["zpki"], command].concat().join("-");
+    for &command in COMMANDS {
+        let name = [&["zpki"][..], command].concat().join("-");
         let (short, long) = (help(command, "-h"), help(command, "--help"));
         golden(&format!("help/{name}.txt"), &long);
         if WITH_A_SUMMARY.contains(&command) {

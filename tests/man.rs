@@ -163,7 +163,10 @@ fn page(command: &clap::Command) -> String {
         definitions(
             &mut roff,
             "ENVIRONMENT",
-            &ENVIRONMENT.map(|(name, text)| (name.into(), text.into())),
+            &ENVIRONMENT
+                .iter()
+                .map(|&(name, text)| (name.into(), text.into()))
+                .collect::<Vec<_>>(),
         );
         definitions(&mut roff, "FILES", &files());
     }
@@ -226,8 +229,19 @@ fn statuses(table: &str) -> Vec<(String, String)> {
     entries
 }
 
-const ENVIRONMENT: [(&str, &str); 4] = [
-    ("ZPKI_DIR", "The PKI directory, where -C is not given."),
+const ENVIRONMENT: &[(&str, &str)] = &[
+    (
+        "ZPKI_DIR",
+        "The PKI directory, where -C is not given; a command of --exec finds it here.",
+    ),
+    (
+        "ZPKI_NAME",
+        "Set for a command of --exec: the entry whose files have changed.",
+    ),
+    (
+        "ZPKI_FOLDER",
+        "Set for a command of --exec: the host folder of that entry, absolute.",
+    ),
     (
         "ZPKI_CA_PASSPHRASE",
         "The passphrase of the CA's private key. It is better given in a file.",
@@ -348,7 +362,7 @@ fn files() -> Vec<(String, String)> {
 }
 
 /// What a page shows at work: commands, each behind what it is for.
-const EXAMPLES: [(&str, &[(&str, &str)]); 10] = [
+const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
     (
         "zpki",
         &[
@@ -360,6 +374,21 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 10] = [
             (
                 "The lines for HAProxy once more:",
                 "zpki -C prod-pki snippet haproxy",
+            ),
+        ],
+    ),
+    (
+        "zpki-apply",
+        &[
+            (
+                "From cron, with the passphrase from a file, and HAProxy told of what changed:",
+                r"zpki -C prod-pki --non-interactive apply \
+    --ca-passphrase-file /etc/zpki/passphrase \
+    --exec 'systemctl reload haproxy'",
+            ),
+            (
+                "One server, after its host names were changed in zpki.toml:",
+                "zpki -C prod-pki apply --only server1",
             ),
         ],
     ),
@@ -454,6 +483,39 @@ zpki -C /etc/zpki expiry \
                 "zpki -C prod-pki list -v",
             ),
             ("For a program:", "zpki -C prod-pki list --output json"),
+        ],
+    ),
+    (
+        "zpki-plan",
+        &[
+            (
+                "What there is to do, for a pipeline: the exit status is 10 when there is something:",
+                "zpki -C prod-pki plan --exit-code --output json",
+            ),
+            (
+                "What there will be to do at the end of next year:",
+                "zpki -C prod-pki plan --at 2027-12-31",
+            ),
+        ],
+    ),
+    (
+        "zpki-rekey",
+        &[(
+            "A new key for one server, although its certificate is not due:",
+            "zpki -C prod-pki rekey server1 --force",
+        )],
+    ),
+    (
+        "zpki-renew",
+        &[
+            (
+                "Whatever is due, and nothing else:",
+                "zpki -C prod-pki renew",
+            ),
+            (
+                "Every certificate, due or not:",
+                "zpki -C prod-pki renew --all --force",
+            ),
         ],
     ),
     (

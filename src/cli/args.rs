@@ -1,5 +1,7 @@
 //! The command line, in types of the domain: past this file no code sees a string that was typed.
 
+pub(super) mod apply;
+
 use std::fmt::{self, Display, Formatter};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -70,7 +72,7 @@ pub(super) struct Global {
     )]
     pub(super) output: OutputFormat,
 
-    /// Leave out what `init` reports as text, notes and warnings included; other output stays
+    /// Leave out what commands that write report as text, notes and warnings included; other output stays
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(super) quiet: bool,
 
@@ -140,6 +142,30 @@ pub(super) enum Command {
     /// host names, client certificates and lifetimes that no flag gives. Without a terminal nothing
     /// is ever asked, and an error names the flags that are missing.
     Init(Box<Init>),
+    /// Show what `apply` would do, and why
+    ///
+    /// Compares zpki.toml with the PKI directory: entries without a certificate, names that were added or
+    /// removed, certificates that are due, files that are missing or differ or have a wrong mode, lines
+    /// for HAProxy that are out of date, entries that were removed. Neither the CA's private key nor its
+    /// passphrase is needed. What was changed by hand in a host folder is shown as `diff -u` shows it.
+    Plan(apply::Plan),
+    /// Make the PKI directory what zpki.toml says
+    ///
+    /// Does what `plan` shows, all of it or nothing. Run twice, the second run changes nothing. The host
+    /// folder of an entry that zpki.toml no longer names goes to retired/, with its private key; its
+    /// certificate stays valid until it is revoked.
+    Apply(apply::Apply),
+    /// Make new certificates for the same keys, where they are due
+    ///
+    /// One file of the host folder changes. A certificate is due when less than `renew_within` of its
+    /// own lifetime is left, or when it is not what zpki.toml says. With --force, also when it is not due.
+    Renew(apply::Renew),
+    /// Make new keys, and certificates for them, where they are due
+    ///
+    /// The private key and its certificate are put in place one right after the other. With --force, also
+    /// when nothing is due: after a key has leaked, rekey, put the new files in place on the host, then
+    /// revoke the old certificate.
+    Rekey(apply::Renew),
     /// Say whether HAProxy and the servers will accept each other's certificates, and if not, why
     ///
     /// Without FILE everything in the PKI directory is checked: each server's certificate as HAProxy will

@@ -19,6 +19,8 @@ pub enum Status {
     Critical,
     /// Something could not be checked.
     Unknown,
+    /// Changes are pending, or were made, and the status was to say so.
+    Changes,
     /// Wrong usage.
     Usage,
     /// Input that cannot be understood.
@@ -48,6 +50,7 @@ impl Status {
             Self::Warning => 1,
             Self::Critical => 2,
             Self::Unknown => 3,
+            Self::Changes => 10,
             Self::Usage => 64,
             Self::Data => 65,
             Self::NoInput => 66,
@@ -64,7 +67,8 @@ impl Status {
     #[must_use]
     pub fn of(error: &Error, signal: u8) -> Self {
         match error {
-            Error::ClusterFile { .. } => Self::Config,
+            Error::ClusterFile { .. } | Error::NotPermitted { .. } => Self::Config,
+            Error::NeedsNewKey { .. } => Self::Exists,
             Error::HaproxyFile { .. } | Error::Unreadable { .. } => Self::Data,
             Error::HaproxyPath { .. } | Error::Misfits { .. } | Error::Usage(_) => Self::Usage,
             Error::Input { error, .. } if error.kind() == io::ErrorKind::PermissionDenied => {
@@ -72,11 +76,16 @@ impl Status {
             }
             Error::Input { .. }
             | Error::NeitherEntryNorFile { .. }
+            | Error::NoCa { .. }
+            | Error::NoCaKey { .. }
             | Error::NoCertificate { .. }
+            | Error::NoCrl { .. }
             | Error::NotAPkiDirectory { .. }
             | Error::UnknownEntry { .. } => Self::NoInput,
             Error::Declined | Error::Interrupted => Self::Signal(signal),
-            Error::ClockSuspect { .. }
+            Error::CaEndsTooSoon { .. }
+            | Error::ClockContradicted { .. }
+            | Error::ClockSuspect { .. }
             | Error::NoClock
             | Error::Output { .. }
             | Error::Terminal { .. }
@@ -93,7 +102,7 @@ impl Status {
     pub fn has_product(self) -> bool {
         matches!(
             self,
-            Self::Success | Self::Warning | Self::Critical | Self::Unknown
+            Self::Success | Self::Warning | Self::Critical | Self::Unknown | Self::Changes
         )
     }
 

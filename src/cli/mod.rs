@@ -2,6 +2,7 @@
 
 pub mod exit;
 
+mod apply;
 mod args;
 mod check;
 mod expiry;
@@ -20,6 +21,7 @@ use clap::{CommandFactory, Parser};
 use crate::commands::directory::PkiDirectory;
 use crate::commands::error::{Error, Usage};
 use crate::commands::{self, list, show, snippet};
+use crate::domain::finding::Severity;
 use crate::system::System;
 use args::{Arguments, Color, Command, Global, OutputFormat, SnippetOf};
 use exit::Status;
@@ -109,6 +111,31 @@ fn dispatch(arguments: Arguments, system: &mut System) -> Result<Rendered, Error
                 ..rendered
             })
         }
+        Command::Plan(arguments) => {
+            let directory = directory(&global, system)?;
+            let selection = apply::selection(arguments.only);
+            let at = arguments.at.map(|at| at.0).or(system.now);
+            let report = commands::plan::run(&selection, at, &directory)?;
+            Ok(Rendered {
+                has_changes: arguments.exit_code && !report.actions.is_empty(),
+                ..render::report(format, &report, render::apply::plan)
+            })
+        }
+        Command::Apply(arguments) => {
+            let exit_code = arguments.exit_code;
+            let request = apply::apply(arguments, &global, system)?;
+            carry_out(request, exit_code, format, &global, system)
+        }
+        Command::Renew(arguments) => {
+            let exit_code = arguments.exit_code;
+            let request = apply::renew(arguments, false, &global, system)?;
+            carry_out(request, exit_code, format, &global, system)
+        }
+        Command::Rekey(arguments) => {
+            let exit_code = arguments.exit_code;
+            let request = apply::renew(arguments, true, &global, system)?;
+            carry_out(request, exit_code, format, &global, system)
+        }
         Command::Check(arguments) => {
             let with_path = system.stdout_is_terminal;
             let (rendered, severity) = match check::subject(arguments)? {
@@ -185,6 +212,32 @@ fn dispatch(arguments: Arguments, system: &mut System) -> Result<Rendered, Error
     }
 }
 
+/// A task that writes, and its report.
+fn carry_out(
+    request: commands::apply::Request,
+    exit_code: bool,
+    format: OutputFormat,
+    global: &Global,
+    system: &mut System,
+) -> Result<Rendered, Error> {
+    let directory = directory(global, system)?;
+    let report = commands::apply::run(request, &directory, system)?;
+    let verbosity = render::text::Verbosity::of(global);
+    let failed = report.hooks.iter().any(|hook| hook.failure.is_some());
+    Ok(Rendered {
+        changed: report.changed,
+        has_changes: exit_code && report.changed,
+        severity: if failed {
+            Severity::Warning
+        } else {
+            Severity::Ok
+        },
+        ..render::report(format, &report, |report| {
+            render::apply::apply(report, verbosity)
+        })
+    })
+}
+
 /// The format, if the command has it.
 fn format(global: &Global, command: &Command) -> Result<OutputFormat, Error> {
     use OutputFormat::{Json, Jsonl, Nagios, Pem, Prometheus, Text};
@@ -237,7 +290,10 @@ fn absolute(path: PathBuf, system: &System) -> Result<PathBuf, Error> {
 fn finish(attempt: &Attempt, result: Result<Rendered, Error>, system: &mut System) -> Status {
     let (rendered, status) = match result {
         Ok(rendered) => {
-            let status = Status::of_severity(rendered.severity);
+            let status = match Status::of_severity(rendered.severity) {
+                Status::Success if rendered.has_changes => Status::Changes,
+                status => status,
+            };
             (rendered, status)
         }
         Err(error) => failed(attempt, &error, system),

@@ -7,11 +7,11 @@ use zeroize::Zeroizing;
 use super::args::CaPassphrase;
 use crate::commands::error::{Error, Usage};
 use crate::domain::finding::Finding;
-use crate::system::{STDIN, System};
+use crate::system::{
+    PASSPHRASE_FILE_VARIABLE as FILE_VARIABLE, PASSPHRASE_VARIABLE as VARIABLE, STDIN, System,
+};
 use crate::x509::passphrase::Passphrase;
 
-const VARIABLE: &str = "ZPKI_CA_PASSPHRASE";
-const FILE_VARIABLE: &str = "ZPKI_CA_PASSPHRASE_FILE";
 const FLAG: &str = "--ca-passphrase-file";
 /// The flag for none at all.
 const NONE_FLAG: &str = "--no-ca-passphrase";

@@ -18,7 +18,7 @@ use crate::domain::role::ClientCertificate;
 use crate::domain::server_line::ServerOptions;
 use crate::domain::settings::{Overrides, ServerSettings, Settings};
 use crate::domain::text::{Plain, joined};
-use crate::system::{NoAnswer, Prompt};
+use crate::system::Prompt;
 use crate::x509::passphrase::Passphrase;
 
 /// Asks for whatever the flags do not say, and puts it into `settings`.
@@ -334,14 +334,5 @@ fn parsed<T: std::str::FromStr<Err = Invalid>>(answer: String) -> Result<T, Erro
 fn unusable(invalid: Invalid) -> Error {
     Error::Terminal {
         error: std::io::Error::other(invalid),
-    }
-}
-
-impl From<NoAnswer> for Error {
-    fn from(no_answer: NoAnswer) -> Self {
-        match no_answer {
-            NoAnswer::Interrupted => Self::Interrupted,
-            NoAnswer::Io(error) => Self::Terminal { error },
-        }
     }
 }

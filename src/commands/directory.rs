@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rayon::prelude::*;
 use time::OffsetDateTime;
@@ -18,7 +19,8 @@ use crate::store::layout::{
     self, CLUSTER_FILE, CRL_FILE, HostFolder, ISSUED, KEY_CERT, TRUST_BUNDLE, issued_directory,
 };
 use crate::store::snapshot::Metadata;
-use crate::store::{self, Snapshot, Store, cluster_file};
+use crate::store::{self, Snapshot, Store, Writer, cluster_file};
+use crate::system::System;
 use crate::x509::certificate::ParsedCertificate;
 use crate::x509::{dated, pem};
 
@@ -43,6 +45,16 @@ impl PkiDirectory {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Becomes its writer; nobody else writes until the answer is dropped.
+    ///
+    /// # Errors
+    /// When another run holds it for longer than `timeout`, or there is no directory.
+    pub fn lock(&self, timeout: Duration, system: &System) -> Result<Writer, Error> {
+        // Only a PKI directory gets a lock file.
+        self.read(|view| view.cluster().map(drop))?;
+        Ok(self.store.lock(timeout, &*system.progress)?)
     }
 
     /// Reads one state of it, whatever a writer does meanwhile.

@@ -9,21 +9,35 @@ use time::OffsetDateTime;
 use crate::config::unreadable::Unreadable;
 use crate::domain::cluster::{Key, KeyPath, Misfit};
 use crate::domain::error::{Invalid, nearest};
+use crate::domain::host::Host;
 use crate::domain::name::EntryName;
+use crate::domain::name_constraints::NameConstraints;
 use crate::domain::progress::Interrupted;
 use crate::domain::settings::Settings;
-use crate::domain::text::{Plain, Quoted};
+use crate::domain::text::{Plain, Quoted, joined};
 use crate::domain::threshold::Threshold;
 use crate::domain::validity::{NoValidity, show};
+use crate::plan;
 use crate::store;
 use crate::store::cluster_file::Problem;
 use crate::store::layout::CLUSTER_FILE;
+use crate::system::NoAnswer;
 use crate::verify::issued::Refusal;
 use crate::x509;
 
 /// Why a command failed.
 #[derive(Debug)]
 pub enum Error {
+    /// The CA ends before a tenth of the wanted lifetime is over.
+    CaEndsTooSoon {
+        /// Its notAfter.
+        not_after: OffsetDateTime,
+    },
+    /// The clock contradicts what was issued before.
+    ClockContradicted {
+        /// How.
+        why: String,
+    },
     /// The clock is before the program's release, or shows a date that no certificate can have.
     ClockSuspect {
         /// What it says; None outside 1970 to 9999.
@@ -70,12 +84,29 @@ pub enum Error {
         /// What does not fit.
         misfits: Vec<Misfit>,
     },
+    /// A certificate cannot be renewed for the key that there is.
+    NeedsNewKey {
+        /// The entry.
+        name: EntryName,
+        /// Why it takes a new key.
+        reasons: Vec<plan::reason::Reason>,
+    },
     /// Neither an entry nor a file.
     NeitherEntryNorFile {
         /// The name.
         name: EntryName,
         /// The PKI directory that was looked in.
         directory: PathBuf,
+    },
+    /// There is a zpki.toml, and no CA.
+    NoCa {
+        /// The PKI directory.
+        directory: PathBuf,
+    },
+    /// The CA's private key is needed, and is not there.
+    NoCaKey {
+        /// Where it was looked for.
+        path: PathBuf,
     },
     /// An entry of zpki.toml that has no certificate.
     NoCertificate {
@@ -84,10 +115,24 @@ pub enum Error {
     },
     /// The clock shows a date outside 1970 to 9999.
     NoClock,
+    /// There is no record of revocations.
+    NoCrl {
+        /// Where it should be.
+        path: PathBuf,
+    },
     /// There is no zpki.toml.
     NotAPkiDirectory {
         /// The directory.
         path: PathBuf,
+    },
+    /// A name in use is outside the name constraints that the CA is to get.
+    NotPermitted {
+        /// Whose it is.
+        name: EntryName,
+        /// The host.
+        host: Host,
+        /// The constraints.
+        name_constraints: NameConstraints,
     },
     /// Standard output cannot be written.
     Output {
@@ -255,9 +300,10 @@ impl Error {
 
     fn place(&self) -> Option<String> {
         match self {
-            Self::Input { path, .. } | Self::NotAPkiDirectory { path } => {
-                Some(path.display().to_string())
-            }
+            Self::Input { path, .. }
+            | Self::NoCaKey { path }
+            | Self::NoCrl { path }
+            | Self::NotAPkiDirectory { path } => Some(path.display().to_string()),
             Self::Unreadable { path, line, .. } => Some(at_line(path, *line, None)),
             Self::Output { .. } => Some("standard output".to_owned()),
             _ => None,
@@ -266,21 +312,38 @@ impl Error {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
+            Self::CaEndsTooSoon { .. } => {
+                "renew the CA first: zpki ca renew; or give a shorter lifetime".to_owned()
+            }
             Self::ClockSuspect { now: None, .. } | Self::NoClock => {
                 "set the clock to a date from 1970 to 9999".to_owned()
             }
-            Self::ClockSuspect { .. } => "set the clock, or give --force if it is right".to_owned(),
+            Self::ClockContradicted { .. } | Self::ClockSuspect { .. } => "set the clock, or give --force if it is right".to_owned(),
             Self::HaproxyPath { .. } => {
                 "choose another directory, or say where HAProxy sees its files: --ca-file and --crt"
                     .to_owned()
             }
             Self::Input { error, .. } => input_hint(error.kind())?.to_owned(),
+            Self::NeedsNewKey { name, .. } => format!("give it a new key: zpki rekey {name}"),
             Self::NeitherEntryNorFile { .. } => "`zpki list` shows the entries".to_owned(),
             Self::NoCertificate { .. } => {
                 "this release makes certificates with `zpki init` only: give --config and a new directory".to_owned()
             }
+            Self::NoCa { directory } => format!(
+                "restore it from a backup; or make a new CA and every certificate anew, in another directory: zpki init DIR --config {}",
+                Plain(&directory.join(CLUSTER_FILE).display().to_string())
+            ),
+            Self::NoCaKey { .. } => {
+                "say where it is: --ca-key FILE, or key_file in [ca] of zpki.toml".to_owned()
+            }
+            Self::NoCrl { .. } => {
+                "restore it from a backup, or from load-balancer/crl.pem: nothing else knows what was revoked".to_owned()
+            }
             Self::NotAPkiDirectory { .. } => {
                 "name a PKI directory with -C or ZPKI_DIR, or make one with `zpki init`".to_owned()
+            }
+            Self::NotPermitted { .. } => {
+                "permit it in [ca] of zpki.toml, or revoke the certificate that has it".to_owned()
             }
             Self::Output { changed: true, .. } => {
                 "what was asked for is done, and `zpki list` shows it".to_owned()
@@ -383,6 +446,12 @@ fn flag(settings: &Settings, haproxy_file: Option<&Path>, path: &KeyPath) -> Str
 impl Display for Error {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
+            Self::CaEndsTooSoon { not_after } => write!(
+                f,
+                "the CA ends on {}, too soon for a certificate of this lifetime",
+                show(*not_after)
+            ),
+            Self::ClockContradicted { why } => write!(f, "the clock cannot be believed: {why}"),
             Self::ClockSuspect {
                 now: Some(now),
                 released,
@@ -404,6 +473,11 @@ impl Display for Error {
             }
             Self::Interrupted => f.write_str("interrupted; nothing was left behind"),
             Self::Misfits { misfits, .. } => write!(f, "{} problems", misfits.len()),
+            Self::NeedsNewKey { name, reasons } => write!(
+                f,
+                "the key of `{name}` cannot be kept: {}",
+                joined(reasons, "; ")
+            ),
             Self::NeitherEntryNorFile { name, directory } => write!(
                 f,
                 "`{name}` is neither an entry of {} nor a file",
@@ -412,9 +486,24 @@ impl Display for Error {
             Self::NotAPkiDirectory { .. } => {
                 f.write_str("this is no PKI directory: it has no zpki.toml")
             }
+            Self::NotPermitted {
+                name,
+                host,
+                name_constraints,
+            } => write!(
+                f,
+                "`{host}` of `{name}` is outside the name constraints ({name_constraints})"
+            ),
             Self::Store(error) => error.fmt(f),
             Self::UnknownEntry { name, .. } => write!(f, "there is no server {}", Quoted(name)),
+            Self::NoCa { directory } => write!(
+                f,
+                "there is no CA in {}",
+                Plain(&directory.display().to_string())
+            ),
+            Self::NoCaKey { .. } => f.write_str("the CA's private key is not there"),
             Self::NoCertificate { name } => write!(f, "`{name}` has no certificate"),
+            Self::NoCrl { .. } => f.write_str("the record of revocations is missing"),
             Self::Unreadable { because, .. } => f.write_str(because),
             Self::Unverified { name, .. } => {
                 write!(f, "the certificate for `{name}` would be refused")
@@ -511,9 +600,20 @@ impl From<x509::error::Error> for Error {
     }
 }
 
+impl From<NoAnswer> for Error {
+    fn from(no_answer: NoAnswer) -> Self {
+        match no_answer {
+            NoAnswer::Interrupted => Self::Interrupted,
+            NoAnswer::Io(error) => Self::Terminal { error },
+        }
+    }
+}
+
 impl From<NoValidity> for Error {
-    /// `init` makes the CA in the same run, so only the clock can be at fault.
-    fn from(_: NoValidity) -> Self {
-        Self::NoClock
+    fn from(no_validity: NoValidity) -> Self {
+        match no_validity {
+            NoValidity::IssuerEndsTooSoon { not_after } => Self::CaEndsTooSoon { not_after },
+            NoValidity::OutOfRange => Self::NoClock,
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! What goes into each host folder: exactly the files that one host needs.
 
 use crate::config::snippet;
+use crate::domain::cluster::Entry;
 use crate::domain::crypto::Crypto;
 use crate::domain::name::EntryName;
 use crate::domain::role::{ClientCertificate, Role};
@@ -12,23 +13,26 @@ use crate::store::layout::{
     SERVER_PRIVATE_KEY, SERVER_PUBLIC_KEY, SERVER_SETTINGS, TRUST_BUNDLE,
 };
 use crate::verify::issued::VerifiedPath;
+use crate::x509::certificate::ParsedCertificate;
 use crate::x509::private_key::PrivateKey;
 
-/// A verified certificate with its private key, for a named entry.
-#[derive(Debug)]
+/// A certificate with its private key, for a named entry.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Identity<'a> {
-    pub(super) name: &'a EntryName,
-    pub(super) role: Role,
-    pub(super) key: PrivateKey,
-    pub(super) path: VerifiedPath,
+    name: &'a EntryName,
+    role: Role,
+    key: &'a PrivateKey,
+    certificate: &'a ParsedCertificate,
+    /// What is sent behind the certificate, PEM.
+    chain: &'a str,
 }
 
 /// What every host folder of the cluster shares.
 #[derive(Debug)]
 pub(super) struct Shared<'a> {
-    /// The trust bundle, PEM.
-    pub(super) trust_bundle: Bytes,
-    /// The CRL, PEM, when the cluster uses revocation.
+    /// The trust bundle, PEM; None when it is not known yet.
+    pub(super) trust_bundle: Option<Bytes>,
+    /// The CRL, PEM, when the cluster uses revocation and it is known.
     pub(super) crl: Option<Bytes>,
     /// The server lines for HAProxy.
     pub(super) server_lines: &'a [ServerLine],
@@ -36,61 +40,105 @@ pub(super) struct Shared<'a> {
     pub(super) server_settings: Bytes,
 }
 
-impl Identity<'_> {
+impl<'a> Identity<'a> {
+    /// One that was just made.
+    pub(super) fn issued(
+        entry: &'a Entry,
+        key: &'a PrivateKey,
+        path: &'a VerifiedPath,
+        chain: &'a str,
+    ) -> Self {
+        Self::in_place(entry, key, path.certificate(), chain)
+    }
+
+    /// One that was found in its place, or in the inventory, and is right.
+    pub(super) fn in_place(
+        entry: &'a Entry,
+        key: &'a PrivateKey,
+        certificate: &'a ParsedCertificate,
+        chain: &'a str,
+    ) -> Self {
+        Self {
+            name: &entry.name,
+            role: entry.role,
+            key,
+            certificate,
+            chain,
+        }
+    }
+
     /// The host folder, and the certificate's own file in the inventory.
     pub(super) fn tree(&self, shared: &Shared<'_>) -> Tree {
-        let certificate = self.path.certificate().to_pem().into();
-        let mut files = self.host_folder(shared, &certificate);
-        let serial_number = &self.path.certificate().details.serial_number;
-        let inventory = layout::issued(self.name, serial_number);
-        files.push(File::new(inventory, PUBLIC, certificate));
+        let mut files = self.files();
+        files.extend(shared.files(self.name, self.role));
+        files.push(self.inventory());
         Tree {
-            directories: vec![Directory {
-                path: HostFolder::of(self.name, self.role).directory(),
-                mode: CLOSED_DIRECTORY,
-            }],
+            directories: vec![directory(self.name, self.role)],
             files,
         }
     }
 
-    fn host_folder(&self, shared: &Shared<'_>, certificate: &Bytes) -> Vec<File> {
+    /// The files that hold the private key or the certificate, the key first.
+    pub(super) fn files(&self) -> Vec<File> {
         let key = self.key.to_pem();
+        let certificate = self.certificate.to_pem() + self.chain;
         let directory = HostFolder::of(self.name, self.role).directory();
         let file = |name: &str, mode, bytes: Bytes| File::new(directory.join(name), mode, bytes);
-        let public = |name: &str, bytes: &Bytes| file(name, PUBLIC, bytes.clone());
         match self.role {
             Role::Server => vec![
                 file(SERVER_PRIVATE_KEY, SECRET, key.as_str().into()),
+                file(SERVER_CERTIFICATE, PUBLIC, certificate.into()),
                 file(SERVER_PUBLIC_KEY, PUBLIC, self.key.public_key_pem().into()),
-                public(SERVER_CERTIFICATE, certificate),
-                public(SERVER_CA_CERTIFICATES, &shared.trust_bundle),
-                public(SERVER_SETTINGS, &shared.server_settings),
             ],
             Role::Client => vec![
                 file(CLIENT_PRIVATE_KEY, SECRET, key.as_str().into()),
-                public(CLIENT_CERTIFICATE, certificate),
-                public(TRUST_BUNDLE, &shared.trust_bundle),
+                file(CLIENT_CERTIFICATE, PUBLIC, certificate.into()),
             ],
             Role::Ca | Role::LoadBalancer => {
                 // With room for both from the start: growing would leave a copy of the key behind.
                 let mut key_cert = Vec::with_capacity(key.len() + certificate.len());
                 key_cert.extend_from_slice(key.as_bytes());
-                key_cert.extend_from_slice(certificate);
-                let crl = shared.crl.iter().map(|crl| public(CRL_FILE, crl));
-                [
-                    file(KEY_CERT, SECRET, key_cert.into()),
-                    public(TRUST_BUNDLE, &shared.trust_bundle),
-                    // Only here: many lines are rendered while others issue.
-                    file(
-                        HAPROXY_LINES,
-                        PUBLIC,
-                        snippet::haproxy(shared.server_lines).into(),
-                    ),
-                ]
-                .into_iter()
-                .chain(crl)
-                .collect()
+                key_cert.extend_from_slice(certificate.as_bytes());
+                vec![file(KEY_CERT, SECRET, key_cert.into())]
             }
+        }
+    }
+
+    /// The certificate in the inventory, without what is above it.
+    pub(super) fn inventory(&self) -> File {
+        let path = layout::issued(self.name, &self.certificate.details.serial_number);
+        File::new(path, PUBLIC, self.certificate.to_pem())
+    }
+}
+
+/// The directory of a host folder.
+pub(super) fn directory(name: &EntryName, role: Role) -> Directory {
+    Directory {
+        path: HostFolder::of(name, role).directory(),
+        mode: CLOSED_DIRECTORY,
+    }
+}
+
+impl Shared<'_> {
+    /// What a host folder has besides its key and certificate.
+    pub(super) fn files(&self, name: &EntryName, role: Role) -> Vec<File> {
+        let directory = HostFolder::of(name, role).directory();
+        let public =
+            |name: &str, bytes: &Bytes| File::new(directory.join(name), PUBLIC, bytes.clone());
+        let bundle = |name| self.trust_bundle.iter().map(move |it| public(name, it));
+        match role {
+            Role::Server => bundle(SERVER_CA_CERTIFICATES)
+                .chain([public(SERVER_SETTINGS, &self.server_settings)])
+                .collect(),
+            Role::Client => bundle(TRUST_BUNDLE).collect(),
+            // The lines are rendered only here: there are many, and others issue meanwhile.
+            Role::Ca | Role::LoadBalancer => bundle(TRUST_BUNDLE)
+                .chain([public(
+                    HAPROXY_LINES,
+                    &snippet::haproxy(self.server_lines).into(),
+                )])
+                .chain(self.crl.iter().map(|crl| public(CRL_FILE, crl)))
+                .collect(),
         }
     }
 }

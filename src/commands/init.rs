@@ -144,7 +144,7 @@ pub fn run(request: Request, system: &mut System) -> Result<InitReport, Error> {
     };
     let crl = crl::to_pem(&authority.revocation_list(&updates)?);
     let shared = Shared {
-        trust_bundle: authority.certificate().to_pem().into(),
+        trust_bundle: Some(authority.certificate().to_pem().into()),
         crl: cluster
             .settings()
             .revocation
@@ -157,10 +157,9 @@ pub fn run(request: Request, system: &mut System) -> Result<InitReport, Error> {
     let issuer = Issuer {
         authority: &authority,
         cluster: &cluster,
-        shared: &shared,
         now,
     };
-    let issued = issuer.issue_all(&plan.issuances, system)?;
+    let issued = issuer.issue_all(&plan.issuances, &shared, system)?;
     let (mut certificates, mut trees): (Vec<Made>, Vec<Tree>) = issued.into_iter().unzip();
     certificates.insert(0, certificate_authority::made(&authority, &cluster));
 
@@ -214,7 +213,7 @@ fn is_its_own(cluster_file: Option<&Path>, directory: &Path, system: &System) ->
 }
 
 /// The instant of the run, if the clock can be believed.
-fn trusted_clock(system: &System, force: bool) -> Result<OffsetDateTime, Error> {
+pub(super) fn trusted_clock(system: &System, force: bool) -> Result<OffsetDateTime, Error> {
     match system.now {
         Some(now) if now >= RELEASED || force => Ok(now),
         now => Err(Error::ClockSuspect {

@@ -19,6 +19,7 @@ use crate::store::layout::HostFolder;
 use crate::system::{Entropy, System};
 use crate::verify::issued::{Expected, VerifiedPath, verify_issued};
 use crate::x509::issue::{Authority, EndEntityTemplate, Subject};
+use crate::x509::private_key::PrivateKey;
 
 /// One certificate that was made.
 #[derive(Clone, Debug, Serialize)]
@@ -41,77 +42,77 @@ pub struct Made {
     pub file: String,
 }
 
-/// Who issues, for whom, and when.
+/// Who issues, and when.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Issuer<'a> {
     pub(super) authority: &'a Authority,
     pub(super) cluster: &'a Cluster,
-    /// What the host folders share.
-    pub(super) shared: &'a Shared<'a>,
     pub(super) now: OffsetDateTime,
 }
 
 /// What a processor takes from the others at a time: rayon's own, larger portions let all but one
 /// wait at the end, where that one is held up by something else.
-const AT_ONCE: usize = 4;
+pub(super) const AT_ONCE: usize = 4;
 
 impl Issuer<'_> {
     /// A key, a verified certificate and the files of both for each issuance, on all processors.
     pub(super) fn issue_all(
         &self,
         issuances: &[Issuance<'_>],
+        shared: &Shared<'_>,
         system: &System,
     ) -> Result<Vec<(Made, Tree)>, Error> {
         let (entropy, progress) = (&*system.entropy, &*system.progress);
         progress.start("making keys and certificates", issuances.len());
-        let issue = |issuance| {
+        let issue = |Issuance { entry, validity }: &Issuance<'_>| {
             progress.advance()?;
-            self.issue(issuance, entropy)
+            let key = entropy.private_key(entry.key_algorithm)?;
+            let path = self.certify(entry, *validity, &key, entropy)?;
+            let identity = Identity::issued(entry, &key, &path, "");
+            Ok((made(entry, &path), identity.tree(shared)))
         };
         let issuances = issuances.par_iter().with_max_len(AT_ONCE);
         issuances.map(issue).collect()
     }
 
-    fn issue(&self, issuance: &Issuance<'_>, entropy: &dyn Entropy) -> Result<(Made, Tree), Error> {
+    /// A certificate of `entry` for `key`, verified.
+    pub(super) fn certify(
+        &self,
+        entry: &Entry,
+        validity: Validity,
+        key: &PrivateKey,
+        entropy: &dyn Entropy,
+    ) -> Result<VerifiedPath, Error> {
         let settings = self.cluster.settings();
-        let entry = issuance.entry;
-        let key = entropy.private_key(entry.key_algorithm)?;
         let template = EndEntityTemplate {
             subject: Subject {
                 organization: settings.name.to_string(),
                 common_name: entry.name.to_string(),
             },
             serial_number: entropy.serial_number()?,
-            validity: issuance.validity,
+            validity,
             hosts: entry.hosts.clone(),
             extended_key_usage: entry.extended_key_usage,
         };
-        let certificate = self.authority.issue(&template, &key)?;
+        let certificate = self.authority.issue(&template, key)?;
         let expected = Expected {
             now: self.now,
-            key: &key,
+            key,
             hosts: &entry.hosts,
             extended_key_usage: entry.extended_key_usage,
             name_constraints: &settings.ca.name_constraints,
         };
-        let path = verify_issued(certificate, self.authority.certificate(), &expected).map_err(
-            |refusals| Error::Unverified {
+        verify_issued(certificate, self.authority.certificate(), &expected).map_err(|refusals| {
+            Error::Unverified {
                 name: entry.name.clone(),
                 refusals,
-            },
-        )?;
-        let made = made(entry, &path);
-        let identity = Identity {
-            name: &entry.name,
-            role: entry.role,
-            key,
-            path,
-        };
-        Ok((made, identity.tree(self.shared)))
+            }
+        })
     }
 }
 
-fn made(entry: &Entry, path: &VerifiedPath) -> Made {
+/// What is told of a certificate.
+pub(super) fn made(entry: &Entry, path: &VerifiedPath) -> Made {
     let details = &path.certificate().details;
     let file = HostFolder::of(&entry.name, entry.role).certificate();
     Made {

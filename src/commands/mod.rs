@@ -3,17 +3,23 @@
 //! [`System`](crate::system::System) and returns plain data that the text and the JSON are drawn
 //! from. The other files are what they work with.
 
+pub mod apply;
+pub mod ca_key;
 pub mod check;
 pub mod directory;
 pub mod error;
 pub mod expiry;
+pub mod hooks;
 pub mod init;
 pub mod issuance;
 pub mod list;
 pub mod next_steps;
+pub mod plan;
+pub mod reconcile;
 pub mod show;
 pub mod snippet;
 
 mod certificate_authority;
 mod host_folder;
 mod log;
+mod state;

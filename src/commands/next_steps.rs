@@ -1,14 +1,14 @@
-//! What there is to do when `init` is done.
+//! What there is to do when zpki is done.
 
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::domain::cluster::{Cluster, HaproxyFiles};
+use crate::domain::cluster::{Cluster, Entry, HaproxyFiles};
 use crate::domain::name::EntryName;
 use crate::domain::role::Role;
 use crate::domain::settings::AbsolutePath;
-use crate::domain::text::ShellWord;
+use crate::domain::text::{ShellWord, joined};
 use crate::store::layout::{
     CA_KEY, CRL_FILE, HAPROXY_LINES, HostFolder, KEY_CERT, SERVER_SETTINGS, TRUST_BUNDLE,
 };
@@ -77,6 +77,48 @@ pub(super) fn of(
     steps.push(step(what, []));
     steps
 }
+
+/// What is to be done on the hosts of `changed`, whose host folders have changed.
+pub(super) fn after(changed: &[&Entry], directory: &Path) -> Vec<NextStep> {
+    let folder = |entry: &Entry| {
+        let path = directory.join(HostFolder::of(&entry.name, entry.role).directory());
+        ShellWord(&path.display().to_string()).to_string()
+    };
+    let (load_balancer, hosts): (Vec<&Entry>, Vec<&Entry>) = changed
+        .iter()
+        .partition(|entry| entry.role == Role::LoadBalancer);
+    let mut steps = Vec::new();
+    if let Some(first) = hosts.first() {
+        let names: Vec<&EntryName> = hosts.iter().map(|entry| &entry.name).take(NAMED).collect();
+        let more = match hosts.len() - names.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        steps.push(step(
+            format!(
+                "copy the PEM files of {}{more} to where they are used; a server reads them at its next connection",
+                joined(&names, ", ")
+            ),
+            [format!(
+                "{COPY} {}/*.pem HOST:/opt/zato/server/config/repo/",
+                folder(first)
+            )],
+        ));
+    }
+    if let Some(load_balancer) = load_balancer.first() {
+        let folder = folder(load_balancer);
+        steps.push(step(
+            format!(
+                "copy the files of {folder} to where HAProxy reads them, unless it reads them there, and reload it"
+            ),
+            [],
+        ));
+    }
+    steps
+}
+
+/// So many hosts are named one by one.
+const NAMED: usize = 5;
 
 /// Keeps modes, sets the owner.
 const COPY: &str = "rsync -pog --chown=zato:zato";

@@ -31,6 +31,8 @@ pub const CA_CERTIFICATE: &str = "ca/ca.cert.pem";
 pub const CA_KEY: &str = "ca/ca.key.pem";
 /// The trust bundle.
 pub const CA_FILE: &str = "ca/ca-file.pem";
+/// Under an intermediate CA: the CAs above it, up to their root.
+pub const CHAIN: &str = "ca/chain.pem";
 /// The record of revocations.
 pub const CRL: &str = "ca/crl.pem";
 /// The inventory: every certificate ever issued.
@@ -41,6 +43,8 @@ pub const LOG_FILE: &str = "ca/log.jsonl";
 pub const SERVERS: &str = "servers";
 /// Host folders of clients.
 pub const CLIENTS: &str = "clients";
+/// Host folders of what zpki.toml names no more.
+pub const RETIRED: &str = "retired";
 
 /// The hooks that are owed, within `.zpki`.
 pub const PENDING: &str = ".zpki/pending";
@@ -76,6 +80,17 @@ pub fn is_issued(file: &OsStr) -> bool {
 #[must_use]
 pub fn issued_directory(name: &EntryName) -> PathBuf {
     Path::new(ISSUED).join(name.as_str())
+}
+
+/// Where a host folder goes that zpki.toml names no more: beside those of the same name that went
+/// before, told apart by the serial number of the certificate in it.
+#[must_use]
+pub fn retired(name: &EntryName, serial_number: Option<&SerialNumber>) -> PathBuf {
+    let folder = match serial_number {
+        Some(serial_number) => format!("{name}-{serial_number}"),
+        None => name.to_string(),
+    };
+    Path::new(RETIRED).join(folder)
 }
 
 /// A host folder: the files that one host needs, and no others. Names are those that the consumer
@@ -124,6 +139,15 @@ impl<'a> HostFolder<'a> {
                 (TRUST_BUNDLE, PUBLIC),
                 (HAPROXY_LINES, PUBLIC),
             ],
+        }
+    }
+
+    /// The file that it has besides when the cluster uses revocation.
+    #[must_use]
+    pub fn revocation_file(&self) -> Option<&'static str> {
+        match self.role {
+            Role::Ca | Role::LoadBalancer => Some(CRL_FILE),
+            Role::Client | Role::Server => None,
         }
     }
 

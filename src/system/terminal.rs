@@ -124,6 +124,21 @@ impl Prompt for Dialogue {
         }
     }
 
+    fn passphrase(&mut self, question: &str) -> Result<Passphrase, NoAnswer> {
+        let mut rows = 0;
+        loop {
+            let typed = self.hidden(question, &mut rows)?;
+            self.clear(rows)?;
+            match Passphrase::new(typed) {
+                Ok(passphrase) => {
+                    self.report(question, "[hidden]")?;
+                    return Ok(passphrase);
+                }
+                Err(_) => rows = self.refuse("it is empty")?,
+            }
+        }
+    }
+
     fn say(&mut self, text: &str) -> Result<(), NoAnswer> {
         self.write(&(wrapped(text, self.columns()).join("\n") + "\n"))
     }

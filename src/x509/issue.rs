@@ -166,6 +166,14 @@ impl Authority {
         ParsedCertificate::from_der(&der)
     }
 
+    /// Itself, under the next certificate that [`Self::renewed`] makes.
+    ///
+    /// # Errors
+    /// Those of [`Self::renewed`].
+    pub fn renew(self, template: &RenewalTemplate) -> Result<Self, Error> {
+        Self::new(self.renewed(template)?, self.key)
+    }
+
     /// Signs an end entity's certificate for the public key of `subject_key`: CA:FALSE,
     /// digitalSignature (and keyEncipherment for RSA), authorityKeyIdentifier with the CA's own
     /// key identifier and nothing else, so that a CA renewed with its key stays transparent.

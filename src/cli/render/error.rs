@@ -21,6 +21,10 @@ use crate::domain::text::{Plain, Quoted};
 /// What a command tries to do, in the user's words.
 pub(in crate::cli) fn attempt(command: &Command) -> String {
     match command {
+        Command::Apply(_) => "apply zpki.toml".to_owned(),
+        Command::Plan(_) => "plan".to_owned(),
+        Command::Rekey(_) => "make new keys".to_owned(),
+        Command::Renew(_) => "renew the certificates".to_owned(),
         Command::Check(check) => super::super::check::attempt(check),
         Command::Completions { .. } => "print the completions".to_owned(),
         Command::Expiry(expiry) => super::super::expiry::attempt(expiry),

@@ -1,5 +1,6 @@
 //! Reports as text and JSON: the same structs, so that the text never knows more than the JSON.
 
+pub(super) mod apply;
 pub(super) mod check;
 pub(super) mod error;
 pub(super) mod expiry;
@@ -24,6 +25,8 @@ pub(super) struct Rendered {
     pub(super) stderr: String,
     /// Whether the command has changed something.
     pub(super) changed: bool,
+    /// Whether the exit status is to say that changes are pending or were made.
+    pub(super) has_changes: bool,
     /// The worst that there is to say.
     pub(super) severity: Severity,
 }

@@ -7,6 +7,7 @@ use super::super::args::Global;
 use super::Rendered;
 use crate::commands::init::InitReport;
 use crate::commands::list::{ListReport, Listed};
+use crate::commands::next_steps::NextStep;
 use crate::commands::show::{Object, ShowReport, Shown};
 use crate::commands::snippet::SnippetReport;
 use crate::domain::certificate::{
@@ -65,22 +66,28 @@ pub(in crate::cli) fn init(report: &InitReport, verbosity: Verbosity) -> Rendere
         "not encrypted"
     };
     let mut stdout = format!(
-        "made the PKI of `{}` in {} (the CA's private key is {key})\n\n{}\nnext:\n",
+        "made the PKI of `{}` in {} (the CA's private key is {key})\n\n{}\n",
         report.cluster,
         Plain(&report.directory),
         table.draw()
     );
-    for (number, step) in report.next_steps.iter().enumerate() {
-        let what = Plain(&step.what);
-        push(&mut stdout, format_args!("  {}. {what}\n", number + 1));
-        for command in &step.commands {
-            push(&mut stdout, format_args!("       {}\n", Plain(command)));
-        }
-    }
+    next_steps(&report.next_steps, &mut stdout);
     Rendered {
         stdout,
         stderr: findings(&report.findings),
         ..Rendered::default()
+    }
+}
+
+/// What to do next, in this order.
+pub(super) fn next_steps(steps: &[NextStep], text: &mut String) {
+    text.push_str("next:\n");
+    for (number, step) in steps.iter().enumerate() {
+        let what = Plain(&step.what);
+        push(text, format_args!("  {}. {what}\n", number + 1));
+        for command in &step.commands {
+            push(text, format_args!("       {}\n", Plain(command)));
+        }
     }
 }
 
@@ -369,7 +376,7 @@ fn names(names: &[AltName]) -> String {
 /// Findings of one kind that are shown; a cluster of a thousand servers has as many.
 const SHOWN_OF_A_KIND: usize = 3;
 
-fn findings(findings: &[Finding]) -> String {
+pub(super) fn findings(findings: &[Finding]) -> String {
     let mut text = String::new();
     for kind in findings.chunk_by(|one, other| one.id == other.id) {
         for finding in kind.iter().take(SHOWN_OF_A_KIND) {

@@ -1,0 +1,71 @@
+//! From the arguments of `plan`, `apply`, `renew` and `rekey` to their requests.
+
+use super::args::Global;
+use super::args::apply::{Apply, CaKey, Renew};
+use super::passphrase;
+use crate::commands::apply::{Request, Writing};
+use crate::commands::ca_key::CaKeyAccess;
+use crate::commands::error::Error;
+use crate::commands::reconcile::{Selection, Task};
+use crate::system::System;
+
+/// The entries that are named, or all.
+pub(super) fn selection(names: Vec<String>) -> Selection {
+    if names.is_empty() {
+        Selection::All
+    } else {
+        Selection::Only(names.into_iter().collect())
+    }
+}
+
+pub(super) fn apply(
+    arguments: Apply,
+    global: &Global,
+    system: &mut System,
+) -> Result<Request, Error> {
+    Ok(Request {
+        task: Task::Apply,
+        selection: selection(arguments.only),
+        writing: writing(&arguments.ca_key, arguments.force, global, system)?,
+        exec: arguments.hook.exec,
+    })
+}
+
+/// `renew`, or `rekey` where keys are to be new.
+pub(super) fn renew(
+    arguments: Renew,
+    new_keys: bool,
+    global: &Global,
+    system: &mut System,
+) -> Result<Request, Error> {
+    let force = arguments.force;
+    Ok(Request {
+        task: match new_keys {
+            true => Task::Rekey { force },
+            false => Task::Renew { force },
+        },
+        selection: selection(arguments.names),
+        writing: writing(&arguments.ca_key, force, global, system)?,
+        exec: arguments.hook.exec,
+    })
+}
+
+/// What goes for every run that signs and writes.
+pub(super) fn writing(
+    flags: &CaKey,
+    force: bool,
+    global: &Global,
+    system: &mut System,
+) -> Result<Writing, Error> {
+    let findings = passphrase::finding(&flags.passphrase, system);
+    Ok(Writing {
+        ca_key: CaKeyAccess {
+            file: flags.ca_key.clone(),
+            passphrase: passphrase::given(&flags.passphrase, false, None, system)?,
+            may_ask: !global.non_interactive,
+        },
+        force,
+        lock_timeout: global.lock_timeout.duration().unsigned_abs(),
+        findings: findings.into_iter().collect(),
+    })
+}

@@ -1,0 +1,97 @@
+//! `zpki plan`, `apply`, `renew` and `rekey`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::CaPassphrase;
+use crate::domain::validity::Instant;
+
+/// `zpki plan`.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct Plan {
+    /// Look at these entries alone, and at nothing of the CA (repeatable)
+    #[arg(long, value_name = "NAME", num_args = 1..)]
+    pub(in crate::cli) only: Vec<String>,
+
+    /// Exit with 10 when there is something to do
+    #[arg(long)]
+    pub(in crate::cli) exit_code: bool,
+
+    /// The instant to judge for, RFC 3339 or a date [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub(in crate::cli) at: Option<Instant>,
+}
+
+/// `zpki apply`.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct Apply {
+    /// Look at these entries alone, and at nothing of the CA (repeatable)
+    #[arg(long, value_name = "NAME", num_args = 1..)]
+    pub(in crate::cli) only: Vec<String>,
+
+    /// Exit with 10 when something was changed
+    #[arg(long)]
+    pub(in crate::cli) exit_code: bool,
+
+    /// What to run afterwards.
+    #[command(flatten)]
+    pub(in crate::cli) hook: Hook,
+
+    /// The CA's private key.
+    #[command(flatten)]
+    pub(in crate::cli) ca_key: CaKey,
+
+    /// Believe a clock that contradicts what was issued before
+    #[arg(long)]
+    pub(in crate::cli) force: bool,
+}
+
+/// `zpki renew` and `zpki rekey`.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct Renew {
+    /// The entries [default: all of them]
+    #[arg(value_name = "NAME", conflicts_with = "all")]
+    pub(in crate::cli) names: Vec<String>,
+
+    /// All entries
+    #[arg(long)]
+    pub(in crate::cli) all: bool,
+
+    /// Also those that are not due; and believe a clock that contradicts what was issued before
+    #[arg(long)]
+    pub(in crate::cli) force: bool,
+
+    /// Exit with 10 when something was changed
+    #[arg(long)]
+    pub(in crate::cli) exit_code: bool,
+
+    /// What to run afterwards.
+    #[command(flatten)]
+    pub(in crate::cli) hook: Hook,
+
+    /// The CA's private key.
+    #[command(flatten)]
+    pub(in crate::cli) ca_key: CaKey,
+}
+
+/// What follows a change.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct Hook {
+    /// Run this with the shell for each entry whose files have changed, with ZPKI_NAME and ZPKI_FOLDER in
+    /// its environment; until it has succeeded, every later run tries it again
+    #[arg(long, value_name = "COMMAND")]
+    pub(in crate::cli) exec: Option<String>,
+}
+
+/// Where the CA's private key is, and what opens it.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct CaKey {
+    /// The file of the CA's private key [default: key_file in [ca] of zpki.toml, else ca/ca.key.pem]
+    #[arg(long, value_name = "FILE", help_heading = super::PASSPHRASE)]
+    pub(in crate::cli) ca_key: Option<PathBuf>,
+
+    /// What opens it.
+    #[command(flatten)]
+    pub(in crate::cli) passphrase: CaPassphrase,
+}

@@ -1,0 +1,129 @@
+//! `zpki apply`, and what does a part of it: `renew`, `rekey`, `ca renew`, `crl`.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use super::ca_key::CaKeyAccess;
+use super::directory::PkiDirectory;
+use super::error::Error;
+use super::hooks::{self, HookReport};
+use super::init::trusted_clock;
+use super::issuance::Made;
+use super::next_steps::{self, NextStep};
+use super::reconcile::{Action, Besides, Done, Reconciliation, Selection, Task};
+use super::state::State;
+use crate::domain::finding::Finding;
+use crate::domain::name::ClusterName;
+use crate::system::System;
+
+/// What is to be done.
+#[derive(Debug)]
+pub struct Request {
+    /// What of all that could be.
+    pub task: Task,
+    /// Of which entries.
+    pub selection: Selection,
+    /// What goes for every run that writes.
+    pub writing: Writing,
+    /// A command to run for each entry whose host folder has changed.
+    pub exec: Option<String>,
+}
+
+/// What goes for every run that signs and writes.
+#[derive(Debug, Default)]
+pub struct Writing {
+    /// How the CA's key is come by, should anything be signed.
+    pub ca_key: CaKeyAccess,
+    /// Whether to believe a clock that seems wrong.
+    pub force: bool,
+    /// How long to wait for another run.
+    pub lock_timeout: Duration,
+    /// What there was to say while the request was read.
+    pub findings: Vec<Finding>,
+}
+
+/// What was done.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ApplyReport {
+    /// Version of this report's form.
+    pub schema: u32,
+    /// The instant of the run.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// Whether anything was written.
+    pub changed: bool,
+    /// The PKI directory.
+    pub directory: String,
+    /// The cluster's name.
+    pub cluster: ClusterName,
+    /// What was done, and why.
+    pub actions: Vec<Action>,
+    /// The certificates that were made.
+    pub certificates: Vec<Made>,
+    /// The commands that were run.
+    pub hooks: Vec<HookReport>,
+    /// What to know besides.
+    pub findings: Vec<Finding>,
+    /// What to do next, in this order.
+    pub next_steps: Vec<NextStep>,
+}
+
+/// Does what `plan` shows, or a part of it, in one transaction; then runs the commands that are owed.
+///
+/// # Errors
+/// Any; nothing has changed then, unless the error says so.
+pub fn run(
+    mut request: Request,
+    directory: &PkiDirectory,
+    system: &mut System,
+) -> Result<ApplyReport, Error> {
+    let Writing {
+        force,
+        lock_timeout,
+        ..
+    } = request.writing;
+    let now = trusted_clock(system, force)?;
+    let writer = directory.lock(lock_timeout, system)?;
+    let reconciliation = directory.read(|view| {
+        let state = State::read(view)?;
+        let (task, selection) = (request.task.clone(), request.selection.clone());
+        Reconciliation::of(state, view, task, selection, now)
+    })?;
+    let actions = reconciliation.actions();
+    let mut findings = std::mem::take(&mut request.writing.findings);
+    findings.extend(reconciliation.findings());
+    let cluster = reconciliation.cluster();
+    let done = if actions.is_empty() {
+        drop(writer);
+        Done::default()
+    } else {
+        reconciliation.check_clock(force)?;
+        let access = &mut request.writing.ca_key;
+        let authority = match reconciliation.signs() {
+            true => Some(access.open(reconciliation.ca(), cluster, directory, system)?),
+            false => None,
+        };
+        let besides = Besides {
+            hook: request.exec,
+            ..Besides::default()
+        };
+        reconciliation.carry_out(authority, besides, writer, system)?
+    };
+    let hooks = hooks::run(cluster, directory, lock_timeout, system)?;
+    findings.extend(hooks::findings(&hooks));
+    Ok(ApplyReport {
+        schema: 1,
+        at: now,
+        changed: !actions.is_empty(),
+        directory: directory.path().display().to_string(),
+        cluster: cluster.settings().name.clone(),
+        actions,
+        next_steps: next_steps::after(&done.changed, directory.path()),
+        certificates: done.made,
+        hooks,
+        findings,
+    })
+}

@@ -1,0 +1,631 @@
+//! What a PKI directory needs so that it is what zpki.toml says: shown by `plan`, done by `apply`.
+//!
+//! Two steps, so that `plan` needs no key: first each key and certificate is judged; then what every
+//! file should be is worked out and compared with what it is. Of what is still to be signed nobody
+//! knows the bytes, so those files are left out of the comparison until it is.
+
+mod carry_out;
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use super::directory::{View, haproxy_files};
+use super::error::Error;
+use super::host_folder::{self, Identity, Shared, server_settings};
+use super::init::RELEASED;
+use super::state::{Key, State, first_certificate, issued};
+use crate::audit;
+use crate::config::diff;
+use crate::domain::cluster::{Cluster, Entry};
+use crate::domain::finding::Finding;
+use crate::domain::name::EntryName;
+use crate::domain::revocation::Revocation;
+use crate::domain::role::Role;
+use crate::domain::serial_number::SerialNumber;
+use crate::domain::server_line::ServerLine;
+use crate::domain::validity::{Lifetime, Validity};
+use crate::plan::authority;
+use crate::plan::entry::{Need, Rules, decide};
+use crate::plan::reason::Reason;
+use crate::store::file::{Bytes, Directory, File};
+use crate::store::layout::{CA_FILE, CRL, HostFolder, PUBLIC, SECRET};
+use crate::store::transaction::Change;
+use crate::x509::certificate::ParsedCertificate;
+use crate::x509::digest::sha256;
+
+pub(super) use carry_out::{Besides, Done};
+
+/// One thing that is to be done, or was.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Action {
+    /// What.
+    pub action: Verb,
+    /// The entry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<EntryName>,
+    /// The file or directory, relative to the PKI directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Why; more than one reason may hold.
+    pub reasons: Vec<Reason>,
+    /// What of a text that is no secret would change, as `diff -u` shows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub diff: Option<String>,
+}
+
+/// What is done.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verb {
+    /// A first key and certificate.
+    Issue,
+    /// A new key and certificate.
+    Rekey,
+    /// A new certificate for the same key.
+    Renew,
+    /// A new certificate for the CA's key.
+    RenewCa,
+    /// A certificate of the inventory is put in its place.
+    Restore,
+    /// A host folder is put away.
+    Retire,
+    /// A mode is put right.
+    SetMode,
+    /// A fresh CRL.
+    SignCrl,
+    /// A file is written.
+    Write,
+}
+
+/// What is to be done of all that could be.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Task {
+    /// Whatever makes the directory what zpki.toml says.
+    Apply,
+    /// A CRL, with these entries besides those that it has, valid for so long or as long as zpki.toml
+    /// says.
+    Crl {
+        /// What is revoked now.
+        revoked: Vec<Revocation>,
+        /// From thisUpdate to nextUpdate.
+        lifetime: Option<Lifetime>,
+    },
+    /// New keys, and certificates for them.
+    Rekey {
+        /// Also where none is due.
+        force: bool,
+    },
+    /// New certificates for the keys that there are.
+    Renew {
+        /// Also where none is due.
+        force: bool,
+    },
+    /// A new certificate for the CA's key.
+    RenewCa,
+}
+
+/// Which entries are looked at.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Selection {
+    /// All of them, what is to be retired, and the CA.
+    All,
+    /// These entries, or host folders to be retired, alone.
+    Only(BTreeSet<String>),
+}
+
+impl Selection {
+    fn has(&self, name: &EntryName) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(names) => names.contains(name.as_str()),
+        }
+    }
+
+    /// That each name is one that there is something of.
+    fn check(&self, state: &State) -> Result<(), Error> {
+        let Self::Only(names) = self else {
+            return Ok(());
+        };
+        let entries = state.cluster.entries().iter().map(|entry| &entry.name);
+        let known: Vec<EntryName> = entries.chain(&state.strangers).cloned().collect();
+        let unknown = names
+            .iter()
+            .find(|name| known.iter().all(|known| known.as_str() != name.as_str()));
+        match unknown {
+            Some(name) => Err(Error::UnknownEntry {
+                name: name.clone(),
+                known,
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What a PKI directory needs.
+#[derive(Debug)]
+pub(super) struct Reconciliation {
+    state: State,
+    now: OffsetDateTime,
+    task: Task,
+    selection: Selection,
+    /// The server lines, as they should be.
+    lines: Vec<ServerLine>,
+    /// The CA's next validity, if it is to be renewed.
+    ca: Option<(Validity, Reason)>,
+    /// Why a fresh CRL is to be signed, if it is.
+    crl: Option<Reason>,
+    /// What each entry needs, in the order of the cluster; nothing for those not selected.
+    needs: Vec<Need>,
+    retired: Vec<Retirement>,
+    /// What differs, of what does not wait for a signature.
+    differences: Vec<Difference>,
+}
+
+/// A host folder that is put away.
+#[derive(Debug)]
+struct Retirement {
+    name: EntryName,
+    role: Role,
+    /// That of the certificate in it.
+    serial_number: Option<SerialNumber>,
+}
+
+/// A file that is not what it should be.
+#[derive(Debug)]
+struct Difference {
+    reason: Reason,
+    change: Change,
+    diff: Option<String>,
+}
+
+impl Reconciliation {
+    /// Compares `state`, which was read from `view`, with what `task` makes of it.
+    pub(super) fn of(
+        state: State,
+        view: &View<'_>,
+        task: Task,
+        selection: Selection,
+        now: OffsetDateTime,
+    ) -> Result<Self, Error> {
+        selection.check(&state)?;
+        let everything = task == Task::Apply && selection == Selection::All;
+        let certificate = &state.ca.certificate;
+        let ca = match task {
+            Task::Apply if everything => authority::ca(&state.cluster, certificate, now)?,
+            Task::RenewCa => {
+                let lifetime = state.cluster.settings().ca.lifetime;
+                Some((Validity::starting(now, lifetime, None)?, Reason::Forced))
+            }
+            _ => None,
+        };
+        if ca.is_some() {
+            check_live_names(&state, view, now)?;
+        }
+        let crl = match task {
+            Task::Apply if everything => authority::crl(&state.crl, certificate, now),
+            Task::Crl { .. } => Some(Reason::Forced),
+            _ => None,
+        };
+        let validity = |(validity, _): &(Validity, Reason)| *validity;
+        let ca_validity = ca.as_ref().map_or(certificate.details.validity, validity);
+        let needs = needs(&state, view, &task, &selection, ca_validity, now)?;
+        let files = haproxy_files(view.path(), &state.cluster.settings().load_balancer)
+            .map_err(|invalid| Error::HaproxyPath { invalid })?;
+        let lines = state.cluster.server_lines(&files);
+        let strangers = state.strangers.iter();
+        let strangers = strangers.filter(|name| task == Task::Apply && selection.has(name));
+        let retired = strangers.map(|name| Retirement::read(name, Role::Server, view));
+        let retired = retired.collect::<Result<_, _>>()?;
+        let mut reconciliation = Self {
+            retired,
+            state,
+            now,
+            task,
+            selection,
+            lines,
+            ca,
+            crl,
+            needs,
+            differences: Vec::new(),
+        };
+        let known = Known {
+            trust_bundle: match reconciliation.ca {
+                Some(_) => None,
+                None => Some(trust_bundle(&reconciliation.state.ca.roots)),
+            },
+            crl: match reconciliation.crl {
+                Some(_) => None,
+                None => reconciliation.crl_in_place(),
+            },
+            identity: |index| reconciliation.identity_in_place(index),
+        };
+        reconciliation.differences = reconciliation.compare(&known);
+        Ok(reconciliation)
+    }
+
+    /// The cluster, as zpki.toml describes it.
+    pub(super) fn cluster(&self) -> &Cluster {
+        &self.state.cluster
+    }
+
+    /// The CA's certificate, as it is.
+    pub(super) fn ca(&self) -> &ParsedCertificate {
+        &self.state.ca.certificate
+    }
+
+    /// Refuses to act by a clock that contradicts what was issued before: it would make certificates
+    /// that nobody takes when it is put right, or renew everything at once.
+    pub(super) fn check_clock(&self, force: bool) -> Result<(), Error> {
+        let validity = |certificate: &ParsedCertificate| certificate.details.validity;
+        let held = self.state.held.iter();
+        let live: Vec<_> = held
+            .filter_map(|held| held.certificate.as_ref().map(validity))
+            .collect();
+        let mut issued = live.clone();
+        issued.push(validity(self.ca()));
+        match audit::authority::clock(self.now, RELEASED, &issued, &live) {
+            Some(finding) if !force => Err(Error::ClockContradicted { why: finding.why }),
+            _ => Ok(()),
+        }
+    }
+
+    /// What is worth knowing, and is not for `apply` to change.
+    pub(super) fn findings(&self) -> Vec<Finding> {
+        let retired = self.retired.iter().map(|retirement| {
+            Finding::note(
+                "retired-not-revoked",
+                &retirement.name,
+                "its certificate stays valid until it expires or is revoked: zpki revoke NAME",
+            )
+        });
+        retired.collect()
+    }
+
+    /// Whether the CA's private key is needed.
+    pub(super) fn signs(&self) -> bool {
+        self.ca.is_some() || self.crl.is_some() || self.needs.iter().any(Need::signs)
+    }
+
+    /// Everything that is to be done, the CA first.
+    pub(super) fn actions(&self) -> Vec<Action> {
+        let mut actions = Vec::new();
+        let ca = |action, path: &str, reason: &Reason| Action {
+            action,
+            name: Some(EntryName::ca()),
+            path: Some(path.to_owned()),
+            reasons: vec![reason.clone()],
+            diff: None,
+        };
+        if let Some((_, reason)) = &self.ca {
+            actions.push(ca(
+                Verb::RenewCa,
+                crate::store::layout::CA_CERTIFICATE,
+                reason,
+            ));
+        }
+        if let Some(reason) = &self.crl {
+            actions.push(ca(Verb::SignCrl, CRL, reason));
+        }
+        let entries = self.state.cluster.entries().iter().zip(&self.needs);
+        actions.extend(entries.filter_map(|(entry, need)| action(entry, need)));
+        actions.extend(self.retired.iter().map(Retirement::action));
+        actions.extend(self.differences.iter().map(Difference::action));
+        actions
+    }
+
+    /// The identity of an entry that needs no signature.
+    fn identity_in_place(&self, index: usize) -> Option<Identity<'_>> {
+        let entry = &self.state.cluster.entries()[index];
+        let held = &self.state.held[index];
+        let Key::Usable(key) = &held.key else {
+            return None;
+        };
+        let certificate = match &self.needs[index] {
+            Need::Nothing => held.certificate.as_ref()?,
+            Need::Restore(certificate, _) => certificate,
+            Need::Issue | Need::Rekey(_) | Need::Renew(_) => return None,
+        };
+        let chain = &self.state.ca.chain_pem;
+        Some(Identity::in_place(entry, key, certificate, chain))
+    }
+
+    fn crl_in_place(&self) -> Option<Bytes> {
+        let found = self.state.found(Path::new(CRL))?;
+        Some(found.bytes.to_vec().into())
+    }
+
+    /// What differs from what it should be, as far as that is known.
+    fn compare<'b, I>(&self, known: &Known<I>) -> Vec<Difference>
+    where
+        I: Fn(usize) -> Option<Identity<'b>> + Sync,
+    {
+        let settings = self.state.cluster.settings();
+        let revocation = settings.revocation.enabled;
+        let shared = Shared {
+            trust_bundle: known.trust_bundle.clone(),
+            crl: known.crl.clone().filter(|_| revocation),
+            server_lines: &self.lines,
+            server_settings: server_settings(settings.load_balancer.client_certificate).into(),
+        };
+        let count = self.needs.len();
+        let indices = (0..count).into_par_iter();
+        let mut differences: Vec<_> = indices
+            .flat_map_iter(|index| self.differences_of(index, known, &shared))
+            .collect();
+        if self.selection == Selection::All {
+            let files = self.authority_files(known).into_iter();
+            differences.extend(files.filter_map(|file| self.difference(file)));
+        }
+        differences
+    }
+
+    /// What differs in one host folder, of that which the task is about.
+    fn differences_of<'b, I>(
+        &self,
+        index: usize,
+        known: &Known<I>,
+        shared: &Shared<'_>,
+    ) -> Vec<Difference>
+    where
+        I: Fn(usize) -> Option<Identity<'b>>,
+    {
+        let entry = &self.state.cluster.entries()[index];
+        let need = &self.needs[index];
+        if !self.selection.has(&entry.name) {
+            return Vec::new();
+        }
+        let (with_identity, with_shared) = match self.task {
+            Task::Apply => (true, true),
+            Task::Crl { .. } | Task::RenewCa => (false, true),
+            Task::Rekey { .. } | Task::Renew { .. } => {
+                (*need != Need::Nothing, *need == Need::Issue)
+            }
+        };
+        let mut files = Vec::new();
+        if with_identity {
+            files.extend((known.identity)(index).iter().flat_map(Identity::files));
+        }
+        if with_shared {
+            files.extend(shared.files(&entry.name, entry.role));
+        }
+        files.retain(|file| self.is_about(file, entry));
+        let mut differences = Vec::new();
+        if self.task == Task::Apply {
+            differences.extend(self.modes(entry, &files));
+        }
+        differences.extend(files.into_iter().filter_map(|file| self.difference(file)));
+        differences
+    }
+
+    /// The modes that are wrong in a host folder: its own, and those of files that are not in `compared`.
+    fn modes(&self, entry: &Entry, compared: &[File]) -> Vec<Difference> {
+        let Directory { path, mode } = host_folder::directory(&entry.name, entry.role);
+        let files = HostFolder::of(&entry.name, entry.role).files().iter();
+        let files = files.map(|(name, mode)| (path.join(name), *mode));
+        let files = files.filter(|(path, _)| compared.iter().all(|file| file.path != *path));
+        let expected = std::iter::once((path.clone(), mode)).chain(files);
+        let differences = expected.filter_map(|(path, mode)| {
+            let found = self.state.found(&path)?.mode;
+            Difference::of_mode(path, found, mode)
+        });
+        differences.collect()
+    }
+
+    /// Whether the task is about a file of a host folder: renewing the CA changes trust bundles, and a
+    /// CRL itself alone.
+    fn is_about(&self, file: &File, entry: &Entry) -> bool {
+        let folder = HostFolder::of(&entry.name, entry.role);
+        match self.task {
+            Task::Apply | Task::Rekey { .. } | Task::Renew { .. } => true,
+            Task::Crl { .. } => file.path.file_name() == folder.revocation_file().map(OsStr::new),
+            Task::RenewCa => file.path == folder.trust_bundle(),
+        }
+    }
+
+    /// What the CA's directory has, besides what its own actions write.
+    fn authority_files<I>(&self, known: &Known<I>) -> Vec<File> {
+        let public = |path: &str, bytes: &Option<Bytes>| {
+            bytes.clone().map(|bytes| File::new(path, PUBLIC, bytes))
+        };
+        let (bundle, crl) = match self.task {
+            Task::Apply => (true, true),
+            Task::Crl { .. } => (false, true),
+            Task::RenewCa => (true, false),
+            Task::Rekey { .. } | Task::Renew { .. } => (false, false),
+        };
+        let bundle = public(CA_FILE, &known.trust_bundle).filter(|_| bundle);
+        let crl = public(CRL, &known.crl).filter(|_| crl);
+        bundle.into_iter().chain(crl).collect()
+    }
+
+    fn difference(&self, file: File) -> Option<Difference> {
+        let Some(found) = self.state.found(&file.path) else {
+            return Some(Difference {
+                reason: Reason::FileMissing,
+                diff: None,
+                change: Change::Put { file, before: None },
+            });
+        };
+        if *found.bytes == *file.bytes {
+            return Difference::of_mode(file.path, found.mode, file.mode);
+        }
+        let is_text = file.mode != SECRET;
+        Some(Difference {
+            reason: Reason::Differs,
+            diff: is_text.then(|| diff::unified(&found.bytes, &file.bytes)),
+            change: Change::Put {
+                before: Some(sha256(&found.bytes)),
+                file,
+            },
+        })
+    }
+}
+
+/// What is known of the bytes that files should have.
+struct Known<I> {
+    trust_bundle: Option<Bytes>,
+    crl: Option<Bytes>,
+    /// The key and certificate of an entry, by its place in the cluster.
+    identity: I,
+}
+
+fn trust_bundle(roots: &[ParsedCertificate]) -> Bytes {
+    let roots: String = roots.iter().map(ParsedCertificate::to_pem).collect();
+    roots.into()
+}
+
+/// That the CA's name constraints, as zpki.toml has them, allow every name in use: what was issued
+/// to others than the entries too.
+fn check_live_names(state: &State, view: &View<'_>, now: OffsetDateTime) -> Result<(), Error> {
+    let name_constraints = &state.cluster.settings().ca.name_constraints;
+    for name in view
+        .issued_names()?
+        .iter()
+        .filter(|_| !name_constraints.is_empty())
+    {
+        let live = issued(name, view)?.into_iter().filter(|certificate| {
+            let details = &certificate.details;
+            let is_revoked = state.revoked(&details.serial_number).is_some();
+            now < details.validity.not_after && !is_revoked && !details.is_ca()
+        });
+        let hosts = live.flat_map(|certificate| certificate.details.hosts());
+        if let Some(host) = hosts
+            .into_iter()
+            .find(|host| !name_constraints.permit(host))
+        {
+            return Err(Error::NotPermitted {
+                name: name.clone(),
+                host,
+                name_constraints: name_constraints.clone(),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn needs(
+    state: &State,
+    view: &View<'_>,
+    task: &Task,
+    selection: &Selection,
+    ca_validity: Validity,
+    now: OffsetDateTime,
+) -> Result<Vec<Need>, Error> {
+    let rules = Rules {
+        now,
+        ca: &state.ca.certificate,
+        ca_validity,
+        cluster: &state.cluster.settings().name,
+        revoked: |serial: &SerialNumber| state.revoked(serial),
+    };
+    let entries: Vec<_> = state.entries().collect();
+    let needs = entries.par_iter().map(|(entry, held)| {
+        if !selection.has(&entry.name) {
+            return Ok(Need::Nothing);
+        }
+        let need = decide(&held.of(entry), &rules, || issued(&entry.name, view))?;
+        need_for(task, need, entry, selection)
+    });
+    needs.collect()
+}
+
+/// What of an entry's need `task` sees to.
+fn need_for(task: &Task, need: Need, entry: &Entry, selection: &Selection) -> Result<Need, Error> {
+    Ok(match (task, need) {
+        (Task::Apply, need) => need,
+        (Task::Crl { .. } | Task::RenewCa, _) => Need::Nothing,
+        (Task::Renew { force: true }, Need::Nothing | Need::Restore(..)) => {
+            Need::Renew(vec![Reason::Forced])
+        }
+        (Task::Rekey { force: true }, Need::Nothing) => Need::Rekey(vec![Reason::Forced]),
+        (Task::Rekey { .. }, Need::Renew(reasons) | Need::Restore(_, reasons)) => {
+            Need::Rekey(reasons)
+        }
+        (Task::Renew { .. }, Need::Issue | Need::Rekey(_)) if *selection == Selection::All => {
+            Need::Nothing
+        }
+        (Task::Renew { .. }, Need::Rekey(reasons)) => {
+            return Err(Error::NeedsNewKey {
+                name: entry.name.clone(),
+                reasons,
+            });
+        }
+        (Task::Rekey { .. } | Task::Renew { .. }, need) => need,
+    })
+}
+
+fn action(entry: &Entry, need: &Need) -> Option<Action> {
+    let (action, reasons) = match need {
+        Need::Nothing => return None,
+        Need::Issue => (Verb::Issue, vec![Reason::NewEntry]),
+        Need::Rekey(reasons) => (Verb::Rekey, reasons.clone()),
+        Need::Renew(reasons) => (Verb::Renew, reasons.clone()),
+        Need::Restore(_, reasons) => (Verb::Restore, reasons.clone()),
+    };
+    let folder = HostFolder::of(&entry.name, entry.role).directory();
+    Some(Action {
+        action,
+        name: Some(entry.name.clone()),
+        path: Some(folder.display().to_string()),
+        reasons,
+        diff: None,
+    })
+}
+
+impl Retirement {
+    fn read(name: &EntryName, role: Role, view: &View<'_>) -> Result<Self, Error> {
+        let certificate = view.bytes(&HostFolder::of(name, role).certificate())?;
+        let certificate = certificate.and_then(|bytes| first_certificate(&bytes));
+        Ok(Self {
+            name: name.clone(),
+            role,
+            serial_number: certificate.map(|it| it.details.serial_number),
+        })
+    }
+
+    fn action(&self) -> Action {
+        let folder = HostFolder::of(&self.name, self.role).directory();
+        Action {
+            action: Verb::Retire,
+            name: Some(self.name.clone()),
+            path: Some(folder.display().to_string()),
+            reasons: vec![Reason::Removed],
+            diff: None,
+        }
+    }
+}
+
+impl Difference {
+    fn of_mode(path: PathBuf, found: u32, wanted: u32) -> Option<Self> {
+        (found != wanted).then(|| Self {
+            reason: Reason::Mode { found, wanted },
+            diff: None,
+            change: Change::SetMode {
+                path,
+                before: found,
+                mode: wanted,
+            },
+        })
+    }
+
+    fn action(&self) -> Action {
+        let verb = match self.reason {
+            Reason::Mode { .. } => Verb::SetMode,
+            _ => Verb::Write,
+        };
+        let path = self.change.path();
+        Action {
+            action: verb,
+            name: None,
+            path: Some(path.display().to_string()),
+            reasons: vec![self.reason.clone()],
+            diff: self.diff.clone(),
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! What there is in a PKI directory: all that `plan` and `apply` decide on, of one state of it.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use zeroize::Zeroizing;
+
+use super::directory::View;
+use super::error::Error;
+use super::hooks::{self, Owed};
+use crate::domain::certificate::RevocationList;
+use crate::domain::cluster::{Cluster, Entry};
+use crate::domain::name::EntryName;
+use crate::domain::revocation::RevocationReason;
+use crate::domain::role::Role;
+use crate::domain::serial_number::SerialNumber;
+use crate::plan::authority::is_self_signed;
+use crate::plan::entry::{Held, HeldKey, Revoked};
+use crate::store;
+use crate::store::layout::{
+    self, CA_CERTIFICATE, CA_FILE, CHAIN, CRL, HostFolder, LOG_FILE, SERVERS,
+};
+use crate::x509::certificate::ParsedCertificate;
+use crate::x509::crl;
+use crate::x509::pem::{self, Block};
+use crate::x509::private_key::PrivateKey;
+
+/// One state of a PKI directory.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) cluster: Cluster,
+    pub(super) ca: Ca,
+    /// The record of revocations, as it stands in `ca/crl.pem`.
+    pub(super) crl: RevocationList,
+    /// What the CRL says, by serial number.
+    revoked: HashMap<SerialNumber, Revoked>,
+    /// For each entry of the cluster, in its order.
+    pub(super) held: Vec<HeldEntry>,
+    /// Commands that are owed.
+    pub(super) hooks: Vec<Owed>,
+    /// Host folders of servers that zpki.toml does not name.
+    pub(super) strangers: Vec<EntryName>,
+    /// Every file and directory that was looked at and is there.
+    found: HashMap<PathBuf, Found>,
+}
+
+/// The CA's certificate, and those above it.
+#[derive(Debug)]
+pub(super) struct Ca {
+    pub(super) certificate: ParsedCertificate,
+    /// For an intermediate CA: what a host sends behind its own certificate, from the issuing CA
+    /// upwards; PEM.
+    pub(super) chain_pem: String,
+    /// What peers trust: the CA itself, or the root above it.
+    pub(super) roots: Vec<ParsedCertificate>,
+}
+
+/// The private key and the certificate in a host folder.
+#[derive(Debug)]
+pub(super) struct HeldEntry {
+    pub(super) key: Key,
+    pub(super) certificate: Option<ParsedCertificate>,
+}
+
+/// A private key, or what is in its place.
+#[derive(Debug)]
+pub(super) enum Key {
+    Missing,
+    Unusable(String),
+    Usable(Box<PrivateKey>),
+}
+
+/// A file or directory as it is.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) mode: u32,
+    /// Nothing for a directory.
+    pub(super) bytes: Zeroizing<Vec<u8>>,
+}
+
+impl State {
+    /// Reads all of it.
+    pub(super) fn read(view: &View<'_>) -> Result<Self, Error> {
+        Self::of(view.cluster()?, view)
+    }
+
+    /// Reads what there is for `cluster`, which zpki.toml may not describe yet.
+    pub(super) fn of(cluster: Cluster, view: &View<'_>) -> Result<Self, Error> {
+        let ca = Ca::read(view)?;
+        let crl = read_crl(view)?;
+        let read = cluster
+            .entries()
+            .par_iter()
+            .map(|entry| HeldEntry::read(entry, view));
+        let read: Vec<_> = read.collect::<Result<_, Error>>()?;
+        let mut found = HashMap::new();
+        let mut held = Vec::with_capacity(read.len());
+        for (entry, files) in read {
+            held.push(entry);
+            found.extend(files);
+        }
+        for path in [CA_CERTIFICATE, CA_FILE, CRL, LOG_FILE] {
+            let path = Path::new(path);
+            found.extend(Found::read(path, view)?.map(|it| (path.to_owned(), it)));
+        }
+        let revoked = crl.revoked.iter().map(|revocation| {
+            let revoked = match revocation.reason {
+                RevocationReason::KeyCompromise => Revoked::Compromised,
+                _ => Revoked::Otherwise,
+            };
+            (revocation.serial_number.clone(), revoked)
+        });
+        Ok(Self {
+            revoked: revoked.collect(),
+            hooks: hooks::owed(view)?,
+            strangers: strangers(&cluster, view)?,
+            cluster,
+            ca,
+            crl,
+            held,
+            found,
+        })
+    }
+
+    /// What the CRL says of a serial number.
+    pub(super) fn revoked(&self, serial_number: &SerialNumber) -> Option<Revoked> {
+        self.revoked.get(serial_number).copied()
+    }
+
+    /// A file or directory that was looked at.
+    pub(super) fn found(&self, path: &Path) -> Option<&Found> {
+        self.found.get(path)
+    }
+
+    /// Each entry, with what there is of it.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&Entry, &HeldEntry)> {
+        self.cluster.entries().iter().zip(&self.held)
+    }
+}
+
+impl Ca {
+    fn read(view: &View<'_>) -> Result<Self, Error> {
+        let path = Path::new(CA_CERTIFICATE);
+        let missing = || Error::NoCa {
+            directory: view.path().to_owned(),
+        };
+        let bytes = view.bytes(path)?.ok_or_else(missing)?;
+        let certificate = certificates(&bytes, &view.path().join(path))?
+            .into_iter()
+            .next()
+            .ok_or_else(missing)?;
+        if is_self_signed(&certificate) {
+            return Ok(Self {
+                roots: vec![certificate.clone()],
+                chain_pem: String::new(),
+                certificate,
+            });
+        }
+        let path = Path::new(CHAIN);
+        let above = match view.bytes(path)? {
+            Some(bytes) => certificates(&bytes, &view.path().join(path))?,
+            None => Vec::new(),
+        };
+        let (roots, intermediates): (Vec<_>, Vec<_>) = above.into_iter().partition(is_self_signed);
+        let chain = std::iter::once(&certificate).chain(&intermediates);
+        Ok(Self {
+            chain_pem: chain.map(ParsedCertificate::to_pem).collect(),
+            certificate,
+            roots,
+        })
+    }
+}
+
+/// The record of revocations. Without it nobody knows any more what was revoked, so that one is not
+/// made anew in silence.
+fn read_crl(view: &View<'_>) -> Result<RevocationList, Error> {
+    let path = Path::new(CRL);
+    let shown = view.path().join(path);
+    let bytes = view.bytes(path)?.ok_or_else(|| Error::NoCrl {
+        path: shown.clone(),
+    })?;
+    let block = only_block(&bytes, &shown)?;
+    crl::read(&block.contents).map_err(|error| unreadable(&shown, Some(block.line), &error))
+}
+
+fn only_block(bytes: &[u8], path: &Path) -> Result<Block, Error> {
+    let first = pem::scan(bytes).into_iter().next();
+    match first {
+        Some(Ok(block)) => Ok(block),
+        Some(Err(error)) => Err(unreadable(path, error.line(), &error)),
+        None => Err(Error::Unreadable {
+            path: path.to_owned(),
+            line: None,
+            because: "it has no PEM block".to_owned(),
+            hint: RESTORE.to_owned(),
+        }),
+    }
+}
+
+fn certificates(bytes: &[u8], path: &Path) -> Result<Vec<ParsedCertificate>, Error> {
+    let blocks = pem::scan(bytes).into_iter().map(|block| {
+        let block = block.map_err(|error| unreadable(path, error.line(), &error))?;
+        ParsedCertificate::from_der(&block.contents)
+            .map_err(|error| unreadable(path, Some(block.line), &error))
+    });
+    blocks.collect()
+}
+
+const RESTORE: &str = "restore it from a backup";
+
+fn unreadable(path: &Path, line: Option<usize>, error: &crate::x509::error::Error) -> Error {
+    Error::Unreadable {
+        path: path.to_owned(),
+        line,
+        because: error.to_string(),
+        hint: RESTORE.to_owned(),
+    }
+}
+
+fn strangers(cluster: &Cluster, view: &View<'_>) -> Result<Vec<EntryName>, store::Error> {
+    let is_known = |name: &EntryName| {
+        let entry = cluster.entry(name.as_str());
+        entry.is_some_and(|entry| entry.role == Role::Server)
+    };
+    let names = view.list(Path::new(SERVERS))?;
+    let names = names.iter().filter_map(|name| name.to_str()?.parse().ok());
+    Ok(names.filter(|name| !is_known(name)).collect())
+}
+
+type Files = Vec<(PathBuf, Found)>;
+
+impl HeldEntry {
+    fn read(entry: &Entry, view: &View<'_>) -> Result<(Self, Files), Error> {
+        let folder = HostFolder::of(&entry.name, entry.role);
+        let directory = folder.directory();
+        let mut files = Vec::new();
+        if let Some(metadata) = view.metadata(&directory)? {
+            files.push((directory.clone(), Found::directory(metadata.mode)));
+            let names = folder.files().iter().map(|(name, _)| *name);
+            for name in names.chain(folder.revocation_file()) {
+                let path = directory.join(name);
+                files.extend(Found::read(&path, view)?.map(|found| (path, found)));
+            }
+        }
+        let bytes = |path: &Path| {
+            let mut files = files.iter();
+            let found = files.find(|(found, _)| found == path);
+            found.map(|(_, found)| found.bytes.as_slice())
+        };
+        let held = Self {
+            key: Key::read(bytes(&folder.private_key())),
+            certificate: bytes(&folder.certificate()).and_then(first_certificate),
+        };
+        Ok((held, files))
+    }
+
+    /// As `plan` sees it.
+    pub(super) fn of<'a>(&'a self, entry: &'a Entry) -> Held<'a> {
+        Held {
+            entry,
+            key: match &self.key {
+                Key::Missing => HeldKey::Missing,
+                Key::Unusable(why) => HeldKey::Unusable(why),
+                Key::Usable(key) => HeldKey::Usable {
+                    algorithm: key.algorithm(),
+                    public_key_der: key.public_key_der(),
+                },
+            },
+            certificate: self.certificate.as_ref(),
+        }
+    }
+}
+
+impl Key {
+    fn read(bytes: Option<&[u8]>) -> Self {
+        let Some(bytes) = bytes else {
+            return Self::Missing;
+        };
+        let blocks = pem::scan(bytes).into_iter().flatten();
+        let mut keys = blocks.filter(|block| block.label.ends_with("PRIVATE KEY"));
+        match keys.next().map(|block| PrivateKey::from_pem(&block, None)) {
+            Some(Ok(key)) => Self::Usable(Box::new(key)),
+            Some(Err(error)) => Self::Unusable(error.to_string()),
+            None => Self::Unusable("there is none in the file".to_owned()),
+        }
+    }
+}
+
+/// The first certificate of a file, which a host sends as its own; one that cannot be read is none.
+pub(super) fn first_certificate(bytes: &[u8]) -> Option<ParsedCertificate> {
+    let mut blocks = pem::scan(bytes).into_iter().flatten();
+    let block = blocks.find(|block| block.label == "CERTIFICATE")?;
+    ParsedCertificate::from_der(&block.contents).ok()
+}
+
+impl Found {
+    fn read(path: &Path, view: &View<'_>) -> Result<Option<Self>, store::Error> {
+        let (Some(metadata), Some(bytes)) = (view.metadata(path)?, view.bytes(path)?) else {
+            return Ok(None);
+        };
+        let mode = metadata.mode;
+        Ok(Some(Self { mode, bytes }))
+    }
+
+    fn directory(mode: u32) -> Self {
+        Self {
+            mode,
+            bytes: Zeroizing::default(),
+        }
+    }
+}
+
+/// What the inventory has of a name, in no order.
+pub(super) fn issued(name: &EntryName, view: &View<'_>) -> Result<Vec<ParsedCertificate>, Error> {
+    let directory = layout::issued_directory(name);
+    let mut found = Vec::new();
+    for file in view.list(&directory)? {
+        let path = directory.join(&file);
+        if let Some(bytes) = view.bytes(&path)?.filter(|_| layout::is_issued(&file)) {
+            found.extend(certificates(&bytes, &view.path().join(&path))?);
+        }
+    }
+    Ok(found)
+}
