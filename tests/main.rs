@@ -5,6 +5,7 @@
     reason = "the doors of src/system.rs and src/store/ are the program's, not its tests'"
 )]
 
+mod apply;
 mod bad_input;
 mod check;
 mod check_cluster;

@@ -5,7 +5,7 @@
 //! error. In both, the sandbox's own path reads `[root]` and every serial number `[serial]`.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::fmt::{self, Debug, Formatter};
 use std::fs;
@@ -304,6 +304,15 @@ impl<'a> Outcome<'a> {
         self
     }
 
+    /// For the rest of what is on standard output, when only a part of it counts here.
+    #[track_caller]
+    pub(crate) fn stdout_with(mut self, part: &str) -> Self {
+        let stdout = self.stdout.take().expect("it is stated once");
+        let stdout = self.sandbox.normalised(&stdout);
+        assert!(stdout.contains(part), "no {part:?} in stdout:\n{stdout}");
+        self
+    }
+
     /// Its exit status and standard output, as a check has them.
     #[track_caller]
     pub(crate) fn answer(mut self) -> (i32, String) {
@@ -393,6 +402,29 @@ impl Tree {
                 self.visit(root, &path);
             }
         }
+    }
+
+    /// What of the PKI directory `directory` is not as it was: `+ path`, `- path`, `~ path`, in the order
+    /// of the paths; zpki's own state is left out.
+    pub(crate) fn changes_since(&self, before: &Self, directory: &str) -> Vec<String> {
+        let paths: BTreeSet<_> = before.0.keys().chain(self.0.keys()).collect();
+        let mut changes = Vec::new();
+        for path in paths {
+            let Ok(shown) = path.strip_prefix(directory) else {
+                continue;
+            };
+            let sign = match (before.0.get(path), self.0.get(path)) {
+                (None, _) => '+',
+                (_, None) => '-',
+                (was, is) if was != is => '~',
+                _ => continue,
+            };
+            if !shown.starts_with(".zpki") {
+                let shown = without_serials(&shown.display().to_string());
+                changes.push(format!("{sign} {shown}"));
+            }
+        }
+        changes
     }
 
     /// The paths below `directory`, each behind its mode; `/` ends a directory's name.

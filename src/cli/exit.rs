@@ -91,7 +91,9 @@ impl Status {
             | Error::Terminal { .. }
             | Error::Unverified { .. } => Self::Io,
             Error::Store(error) => Self::of_store(error.kind(), signal),
-            Error::X509(x509::error::Error::PassphraseWrong) => Self::Permission,
+            Error::CaKeyPassphrase { .. } | Error::X509(x509::error::Error::PassphraseWrong) => {
+                Self::Permission
+            }
             Error::X509(_) => Self::Io,
         }
     }

@@ -7,7 +7,7 @@ use super::directory::PkiDirectory;
 use super::error::{Error, Usage};
 use crate::domain::cluster::Cluster;
 use crate::store::layout::CA_KEY;
-use crate::system::{NoAnswer, System};
+use crate::system::System;
 use crate::x509;
 use crate::x509::certificate::ParsedCertificate;
 use crate::x509::issue::Authority;
@@ -71,7 +71,7 @@ impl CaKeyAccess {
             key => key,
         };
         let key = key.map_err(|error| match error {
-            x509::error::Error::PassphraseWrong => Error::X509(error),
+            x509::error::Error::PassphraseWrong => Error::CaKeyPassphrase { path: path.clone() },
             other => unreadable(Some(block.line), &other),
         })?;
         Ok(Authority::new(certificate.clone(), key)?)
@@ -87,13 +87,10 @@ impl CaKeyAccess {
 
     fn ask(&mut self, path: &Path, system: &mut System) -> Result<(), Error> {
         let Some(prompt) = system.prompt.as_deref_mut().filter(|_| self.may_ask) else {
-            return Err(Error::Usage(Usage::Missing {
-                flags: vec!["--ca-passphrase-file FILE"],
-            }));
+            return Err(Error::Usage(Usage::NoPassphrase));
         };
         let question = format!("Passphrase of {}", path.display());
-        let passphrase = prompt.passphrase(&question);
-        self.passphrase = Some(passphrase.map_err(|no_answer: NoAnswer| Error::from(no_answer))?);
+        self.passphrase = Some(prompt.passphrase(&question)?);
         Ok(())
     }
 }

@@ -28,6 +28,11 @@ use crate::x509;
 /// Why a command failed.
 #[derive(Debug)]
 pub enum Error {
+    /// The passphrase does not open the CA's private key.
+    CaKeyPassphrase {
+        /// The key's file.
+        path: PathBuf,
+    },
     /// The CA ends before a tenth of the wanted lifetime is over.
     CaEndsTooSoon {
         /// Its notAfter.
@@ -194,6 +199,8 @@ pub enum Usage {
         /// The flags, each with what it is for.
         flags: Vec<&'static str>,
     },
+    /// The CA's key is encrypted, its passphrase was not given, and nobody can be asked.
+    NoPassphrase,
     /// An output format that the command does not have.
     OutputFormat {
         /// The format.
@@ -300,7 +307,8 @@ impl Error {
 
     fn place(&self) -> Option<String> {
         match self {
-            Self::Input { path, .. }
+            Self::CaKeyPassphrase { path }
+            | Self::Input { path, .. }
             | Self::NoCaKey { path }
             | Self::NoCrl { path }
             | Self::NotAPkiDirectory { path } => Some(path.display().to_string()),
@@ -312,6 +320,9 @@ impl Error {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
+            Self::CaKeyPassphrase { .. } => {
+                x509::error::Error::PassphraseWrong.hint()
+            }
             Self::CaEndsTooSoon { .. } => {
                 "renew the CA first: zpki ca renew; or give a shorter lifetime".to_owned()
             }
@@ -446,6 +457,7 @@ fn flag(settings: &Settings, haproxy_file: Option<&Path>, path: &KeyPath) -> Str
 impl Display for Error {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
+            Self::CaKeyPassphrase { .. } => x509::error::Error::PassphraseWrong.fmt(f),
             Self::CaEndsTooSoon { not_after } => write!(
                 f,
                 "the CA ends on {}, too soon for a certificate of this lifetime",
@@ -541,6 +553,9 @@ impl Display for Usage {
             Self::HostOfClient => {
                 f.write_str("--host does not go with --as server-client: servers check no name")
             }
+            Self::NoPassphrase => f.write_str(
+                "the CA's private key is encrypted, and nobody can be asked for its passphrase",
+            ),
             Self::PurposeWithoutStrict => f.write_str(
                 "--purpose goes with --as strict only: the other policies have their purposes",
             ),
@@ -569,6 +584,7 @@ impl Usage {
                 "see `zpki init --help`, or run it on a terminal to be asked".to_owned()
             }
             Self::HostOfClient => "leave out --host".into(),
+            Self::NoPassphrase => "give it: --ca-passphrase-file FILE, or ZPKI_CA_PASSPHRASE".into(),
             Self::PurposeWithoutStrict => "leave out --purpose, or give --as strict".into(),
             Self::OutputFormat { formats, .. } => format!("it has {formats}"),
             Self::PassphraseNotUtf8 { .. } => "choose a passphrase of UTF-8 text".to_owned(),

@@ -387,9 +387,10 @@ impl Reconciliation {
                 (*need != Need::Nothing, *need == Need::Issue)
             }
         };
+        let identity = (known.identity)(index);
         let mut files = Vec::new();
         if with_identity {
-            files.extend((known.identity)(index).iter().flat_map(Identity::files));
+            files.extend(identity.iter().flat_map(Identity::files));
         }
         if with_shared {
             files.extend(shared.files(&entry.name, entry.role));
@@ -400,6 +401,10 @@ impl Reconciliation {
             differences.extend(self.modes(entry, &files));
         }
         differences.extend(files.into_iter().filter_map(|file| self.difference(file)));
+        if *need == Need::Issue && identity.is_none() {
+            // That a new entry has none of its files goes without saying.
+            differences.retain(|difference| difference.reason != Reason::FileMissing);
+        }
         differences
     }
 

@@ -1,0 +1,848 @@
+//! `plan`, `apply`, `renew` and `rekey`: what is to be done, done once, and nothing else.
+
+use serde::Deserialize;
+use time::{Duration, OffsetDateTime};
+
+use crate::sandbox::{DEMO, NOW, Sandbox};
+
+/// What `plan` prints for `demo`, whose exit status is 0.
+fn plan(sandbox: &Sandbox) -> String {
+    plan_at(sandbox, NOW)
+}
+
+fn plan_at(sandbox: &Sandbox, now: OffsetDateTime) -> String {
+    sandbox
+        .args(["-C", "demo", "plan"])
+        .now(now)
+        .run()
+        .product()
+}
+
+fn apply_at(sandbox: &Sandbox, now: OffsetDateTime) -> String {
+    sandbox
+        .args(["-C", "demo", "apply"])
+        .now(now)
+        .run()
+        .product()
+}
+
+/// The lines of a plan, each with one space between its columns; without its heading and its diffs.
+fn actions(plan: &str) -> Vec<String> {
+    let lines = plan.lines().skip(1).take_while(|line| !line.is_empty());
+    lines
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect()
+}
+
+/// Replaces `old` in demo's zpki.toml, which must have it.
+fn edit(sandbox: &Sandbox, old: &str, new: &str) {
+    let text = sandbox.read("demo/zpki.toml");
+    assert!(text.contains(old), "{text}");
+    sandbox.file("demo/zpki.toml", text.replace(old, new));
+}
+
+/// What `apply` changed, when `change` was made before; that a second run changes nothing, byte for
+/// byte, is held too.
+fn applied(sandbox: &Sandbox, now: OffsetDateTime) -> Vec<String> {
+    let before = sandbox.tree();
+    apply_at(sandbox, now);
+    let after = sandbox.tree();
+    sandbox
+        .args(["-C", "demo", "apply"])
+        .now(now)
+        .run()
+        .stdout("unchanged\n");
+    assert_eq!(format!("{:?}", sandbox.tree()), format!("{after:?}"));
+    assert_eq!(plan_at(sandbox, now), "nothing to do\n");
+    after.changes_since(&before, "demo")
+}
+
+#[test]
+fn nothing_is_to_be_done_after_init_whatever_the_settings() {
+    for more in [
+        &[][..],
+        &[
+            "--key-algorithm",
+            "ed25519",
+            "--ca-key-algorithm",
+            "ecdsa-p384",
+        ],
+        &[
+            "--permitted-domain",
+            "demo.internal",
+            "--permitted-network",
+            "127.0.0.0/8",
+        ],
+        &[
+            "--lifetime",
+            "7d",
+            "--ca-lifetime",
+            "30d",
+            "--no-verifyhost",
+        ],
+    ] {
+        let sandbox = Sandbox::new();
+        sandbox.args(DEMO.iter().chain(more)).run().product();
+        let before = sandbox.tree();
+        assert_eq!(plan(&sandbox), "nothing to do\n", "{more:?}");
+        assert_eq!(format!("{:?}", sandbox.tree()), format!("{before:?}"));
+        sandbox
+            .args(["-C", "demo", "apply", "--exit-code"])
+            .run()
+            .stdout("unchanged\n");
+        assert_eq!(format!("{:?}", sandbox.tree()), format!("{before:?}"));
+    }
+}
+
+#[test]
+fn a_new_entry_gets_a_key_and_a_certificate() {
+    let sandbox = Sandbox::with_demo();
+    let text = sandbox.read("demo/zpki.toml")
+        + "\n[[servers]]\nname = \"server3\"\naddress = \"127.0.0.1:17012\"\n";
+    sandbox.file("demo/zpki.toml", text);
+    assert_eq!(
+        actions(&plan(&sandbox)),
+        [
+            "issue server3 new entry",
+            "write load-balancer/haproxy.cfg differs"
+        ]
+    );
+    assert_eq!(
+        applied(&sandbox, NOW),
+        [
+            "+ ca/issued/server3",
+            "+ ca/issued/server3/[serial].pem",
+            "~ ca/log.jsonl",
+            "~ load-balancer/haproxy.cfg",
+            "+ servers/server3",
+            "+ servers/server3/server.conf",
+            "+ servers/server3/zato-server-ca-certs.pem",
+            "+ servers/server3/zato-server-cert.pem",
+            "+ servers/server3/zato-server-priv-key.pem",
+            "+ servers/server3/zato-server-pub-key.pem",
+        ]
+    );
+    let modes = sandbox.tree().modes("demo/servers/server3");
+    assert_eq!(
+        modes,
+        "0700 /\n0644 server.conf\n0644 zato-server-ca-certs.pem\n0644 zato-server-cert.pem\n\
+         0600 zato-server-priv-key.pem\n0644 zato-server-pub-key.pem\n"
+    );
+    sandbox.args(["-C", "demo", "check"]).run().product();
+}
+
+#[test]
+fn a_name_that_is_added_or_removed_changes_one_file() {
+    let sandbox = Sandbox::with_demo();
+    let key = sandbox.read("demo/servers/server1/zato-server-priv-key.pem");
+    edit(
+        &sandbox,
+        r#"hosts = ["server1.demo.internal", "127.0.0.1"]"#,
+        r#"hosts = ["server1.demo.internal", "10.0.0.1"]"#,
+    );
+    assert_eq!(
+        actions(&plan(&sandbox)),
+        ["renew server1 name added: 10.0.0.1; name removed: 127.0.0.1"]
+    );
+    assert_eq!(
+        applied(&sandbox, NOW),
+        [
+            "+ ca/issued/server1/[serial].pem",
+            "~ ca/log.jsonl",
+            "~ servers/server1/zato-server-cert.pem",
+        ]
+    );
+    assert_eq!(
+        sandbox.read("demo/servers/server1/zato-server-priv-key.pem"),
+        key
+    );
+    let text = sandbox.tool(
+        "openssl",
+        &[
+            "x509",
+            "-in",
+            "demo/servers/server1/zato-server-cert.pem",
+            "-noout",
+            "-ext",
+            "subjectAltName",
+        ],
+    );
+    assert!(
+        text.contains("DNS:server1.demo.internal, IP Address:10.0.0.1"),
+        "{text}"
+    );
+}
+
+#[test]
+fn another_key_algorithm_takes_a_new_key() {
+    let sandbox = Sandbox::with_demo();
+    edit(
+        &sandbox,
+        "address = \"127.0.0.1:17011\"",
+        "address = \"127.0.0.1:17011\"\nkey_algorithm = \"ed25519\"",
+    );
+    assert_eq!(
+        actions(&plan(&sandbox)),
+        ["rekey server2 key algorithm changed: ecdsa-p256 to ed25519"]
+    );
+    assert_eq!(
+        applied(&sandbox, NOW),
+        [
+            "+ ca/issued/server2/[serial].pem",
+            "~ ca/log.jsonl",
+            "~ servers/server2/zato-server-cert.pem",
+            "~ servers/server2/zato-server-priv-key.pem",
+            "~ servers/server2/zato-server-pub-key.pem",
+        ]
+    );
+    sandbox.args(["-C", "demo", "check"]).run().product();
+}
+
+#[test]
+fn a_certificate_is_due_from_one_instant_on() {
+    let sandbox = Sandbox::with_demo();
+    // 33 % of the lifetime, which begins an hour before.
+    let lifetime = Duration::days(365) + Duration::HOUR;
+    let window = Duration::seconds((lifetime.whole_seconds() * 33 + 99) / 100);
+    let due = NOW + Duration::days(365) - window;
+    assert_eq!(plan_at(&sandbox, due - Duration::SECOND), "nothing to do\n");
+    assert_eq!(plan_at(&sandbox, due), "nothing to do\n");
+    let why = "remaining 120 of 365 days, due below 121";
+    assert_eq!(
+        actions(&plan_at(&sandbox, due + Duration::SECOND)),
+        [
+            format!("sign-crl ca/crl.pem {why}"),
+            format!("renew load-balancer {why}"),
+            format!("renew server1 {why}"),
+            format!("renew server2 {why}"),
+        ]
+    );
+    let changes = applied(&sandbox, due + Duration::SECOND);
+    assert_eq!(
+        changes,
+        [
+            "~ ca/crl.pem",
+            "+ ca/issued/load-balancer/[serial].pem",
+            "+ ca/issued/server1/[serial].pem",
+            "+ ca/issued/server2/[serial].pem",
+            "~ ca/log.jsonl",
+            "~ load-balancer/key-cert.pem",
+            "~ servers/server1/zato-server-cert.pem",
+            "~ servers/server2/zato-server-cert.pem",
+        ]
+    );
+}
+
+#[test]
+fn a_file_that_is_missing_comes_back_without_the_ca_key() {
+    let sandbox = Sandbox::with_demo();
+    let before = sandbox.tree();
+    for file in [
+        "servers/server1/zato-server-cert.pem",
+        "servers/server1/zato-server-pub-key.pem",
+        "servers/server2/server.conf",
+        "load-balancer/ca.cert.pem",
+        "load-balancer/haproxy.cfg",
+        "ca/ca-file.pem",
+    ] {
+        std::fs::remove_file(sandbox.path("demo").join(file)).unwrap();
+    }
+    let key = sandbox.path("demo/ca/ca.key.pem");
+    std::fs::rename(&key, sandbox.path("ca.key.pem")).unwrap();
+    assert_eq!(
+        actions(&plan(&sandbox)),
+        [
+            "restore server1 certificate missing",
+            "write load-balancer/ca.cert.pem file missing",
+            "write load-balancer/haproxy.cfg file missing",
+            "write servers/server1/zato-server-cert.pem file missing",
+            "write servers/server1/zato-server-pub-key.pem file missing",
+            "write servers/server2/server.conf file missing",
+            "write ca/ca-file.pem file missing",
+        ]
+    );
+    applied(&sandbox, NOW);
+    std::fs::rename(sandbox.path("ca.key.pem"), &key).unwrap();
+    assert_eq!(sandbox.tree().changes_since(&before, "demo"), [""; 0]);
+}
+
+#[test]
+fn what_was_edited_by_hand_is_shown_before_it_is_replaced() {
+    let sandbox = Sandbox::with_demo();
+    let before = sandbox.tree();
+    let conf = sandbox.read("demo/servers/server1/server.conf");
+    sandbox.file(
+        "demo/servers/server1/server.conf",
+        conf.replace("use_tls=True", "use_tls=False"),
+    );
+    sandbox.file("demo/servers/server1/notes.txt", "mine");
+    sandbox.mode("demo/servers/server1", 0o700);
+    sandbox.mode("demo/servers", 0o755);
+    let plan = plan(&sandbox);
+    assert_eq!(
+        actions(&plan),
+        ["write servers/server1/server.conf differs"]
+    );
+    assert!(
+        plan.contains("\n  -use_tls=False\n  +use_tls=True\n"),
+        "{plan}"
+    );
+    let changes = applied(&sandbox, NOW);
+    assert_eq!(changes, ["~ servers/server1/server.conf"]);
+    // What zpki did not write stays.
+    assert_eq!(
+        sandbox.tree().changes_since(&before, "demo"),
+        ["+ servers/server1/notes.txt"]
+    );
+}
+
+#[test]
+fn a_private_key_never_stands_in_a_diff() {
+    let sandbox = Sandbox::with_demo();
+    let path = "demo/load-balancer/key-cert.pem";
+    let text = sandbox.read(path);
+    sandbox
+        .file(path, format!("# by hand\n{text}"))
+        .mode(path, 0o600);
+    let plan = sandbox
+        .args(["-C", "demo", "plan", "--output", "json"])
+        .run()
+        .product();
+    let body = text.lines().nth(1).unwrap();
+    assert!(
+        plan.contains(r#""path": "load-balancer/key-cert.pem""#),
+        "{plan}"
+    );
+    assert!(!plan.contains(body) && !plan.contains("\"diff\""), "{plan}");
+}
+
+#[test]
+fn a_wrong_mode_is_put_right_and_nothing_is_rewritten() {
+    let sandbox = Sandbox::with_demo();
+    let before = sandbox.tree();
+    let key = "demo/servers/server1/zato-server-priv-key.pem";
+    sandbox.mode(key, 0o644);
+    sandbox.mode("demo/load-balancer", 0o755);
+    let written = std::fs::metadata(sandbox.path(key))
+        .unwrap()
+        .modified()
+        .unwrap();
+    assert_eq!(
+        actions(&plan(&sandbox)),
+        [
+            "set-mode load-balancer mode 0755, not 0700",
+            "set-mode servers/server1/zato-server-priv-key.pem mode 0644, not 0600",
+        ]
+    );
+    applied(&sandbox, NOW);
+    assert_eq!(sandbox.tree().changes_since(&before, "demo"), [""; 0]);
+    let after = std::fs::metadata(sandbox.path(key))
+        .unwrap()
+        .modified()
+        .unwrap();
+    assert_eq!(written, after);
+}
+
+#[test]
+fn an_entry_that_is_removed_goes_to_retired_with_its_key() {
+    let sandbox = Sandbox::with_demo();
+    let key = sandbox.read("demo/servers/server2/zato-server-priv-key.pem");
+    let text = sandbox.read("demo/zpki.toml");
+    let (before, after) = text.split_once("[[servers]]\nname = \"server2\"").unwrap();
+    let (_, after) = after.split_once("\n\n").unwrap();
+    sandbox.file("demo/zpki.toml", format!("{before}{after}"));
+    sandbox
+        .args(["-C", "demo", "plan"])
+        .run()
+        .stderr("note: server2: its certificate stays valid until it expires or is revoked: zpki revoke NAME\n")
+        .answer();
+    let changes = applied(&sandbox, NOW);
+    assert_eq!(
+        changes,
+        [
+            "~ ca/log.jsonl",
+            "~ load-balancer/haproxy.cfg",
+            "+ retired",
+            "+ retired/server2-[serial]",
+            "+ retired/server2-[serial]/server.conf",
+            "+ retired/server2-[serial]/zato-server-ca-certs.pem",
+            "+ retired/server2-[serial]/zato-server-cert.pem",
+            "+ retired/server2-[serial]/zato-server-priv-key.pem",
+            "+ retired/server2-[serial]/zato-server-pub-key.pem",
+            "- servers/server2",
+            "- servers/server2/server.conf",
+            "- servers/server2/zato-server-ca-certs.pem",
+            "- servers/server2/zato-server-cert.pem",
+            "- servers/server2/zato-server-priv-key.pem",
+            "- servers/server2/zato-server-pub-key.pem",
+        ]
+    );
+    let retired = std::fs::read_dir(sandbox.path("demo/retired")).unwrap();
+    let folder = retired.map(|entry| entry.unwrap().path()).next().unwrap();
+    let kept = std::fs::read_to_string(folder.join("zato-server-priv-key.pem")).unwrap();
+    assert_eq!(kept, key);
+    let modes = sandbox.tree().modes("demo/retired");
+    assert!(
+        modes.starts_with("0700 /\n0700 server2-[serial]/\n"),
+        "{modes}"
+    );
+}
+
+#[test]
+fn only_what_is_named_is_looked_at() {
+    let sandbox = Sandbox::with_demo();
+    edit(&sandbox, r#""127.0.0.1"]"#, r#""10.0.0.1"]"#);
+    std::fs::remove_file(sandbox.path("demo/load-balancer/haproxy.cfg")).unwrap();
+    let before = sandbox.tree();
+    sandbox
+        .args(["-C", "demo", "apply", "--only", "server1"])
+        .run()
+        .product();
+    assert_eq!(
+        sandbox.tree().changes_since(&before, "demo"),
+        [
+            "+ ca/issued/server1/[serial].pem",
+            "~ ca/log.jsonl",
+            "~ servers/server1/zato-server-cert.pem",
+        ]
+    );
+    sandbox
+        .args(["-C", "demo", "apply", "--only", "server7"])
+        .run()
+        .status(66)
+        .stderr(
+            "zpki: error: cannot apply zpki.toml\n  because: there is no server `server7`\n  \
+             hint: did you mean `server2`?  `zpki list` shows the entries\n",
+        );
+}
+
+#[test]
+fn a_key_that_is_lost_or_damaged_is_made_anew() {
+    let sandbox = Sandbox::with_demo();
+    std::fs::remove_file(sandbox.path("demo/servers/server1/zato-server-priv-key.pem")).unwrap();
+    let damaged = "demo/servers/server2/zato-server-priv-key.pem";
+    sandbox.file(damaged, "nothing").mode(damaged, 0o600);
+    sandbox
+        .mode("demo/servers/server2", 0o700)
+        .mode("demo/servers", 0o755);
+    assert_eq!(
+        actions(&plan(&sandbox)),
+        [
+            "rekey server1 private key missing",
+            "rekey server2 private key unusable: there is none in the file",
+        ]
+    );
+    // `renew` keeps keys, and so cannot help.
+    let before = sandbox.tree();
+    sandbox
+        .args(["-C", "demo", "renew", "server1"])
+        .run()
+        .status(73)
+        .stderr(
+            "zpki: error: cannot renew the certificates\n  because: the key of `server1` cannot be kept: \
+             private key missing\n  hint: give it a new key: zpki rekey server1\n",
+        );
+    assert_eq!(sandbox.tree().changes_since(&before, "demo"), [""; 0]);
+    applied(&sandbox, NOW);
+    sandbox.args(["-C", "demo", "check"]).run().product();
+}
+
+#[test]
+fn renew_makes_one_file_new_and_rekey_the_key_too() {
+    let sandbox = Sandbox::with_demo();
+    for command in ["renew", "rekey"] {
+        for names in [&["server1"][..], &["--all"], &[]] {
+            sandbox
+                .args(["-C", "demo", command].iter().chain(names))
+                .run()
+                .stdout("unchanged\n");
+        }
+    }
+    let before = sandbox.tree();
+    sandbox
+        .args(["-C", "demo", "renew", "server1", "--force"])
+        .run()
+        .product();
+    let renewed = sandbox.tree();
+    assert_eq!(
+        renewed.changes_since(&before, "demo"),
+        [
+            "+ ca/issued/server1/[serial].pem",
+            "~ ca/log.jsonl",
+            "~ servers/server1/zato-server-cert.pem",
+        ]
+    );
+    sandbox
+        .args(["-C", "demo", "rekey", "--all", "--force", "--exit-code"])
+        .run()
+        .status(10)
+        .stdout_with("rekey  load-balancer");
+    assert_eq!(
+        sandbox.tree().changes_since(&renewed, "demo"),
+        [
+            "+ ca/issued/load-balancer/[serial].pem",
+            "+ ca/issued/server1/[serial].pem",
+            "+ ca/issued/server2/[serial].pem",
+            "~ ca/log.jsonl",
+            "~ load-balancer/key-cert.pem",
+            "~ servers/server1/zato-server-cert.pem",
+            "~ servers/server1/zato-server-priv-key.pem",
+            "~ servers/server1/zato-server-pub-key.pem",
+            "~ servers/server2/zato-server-cert.pem",
+            "~ servers/server2/zato-server-priv-key.pem",
+            "~ servers/server2/zato-server-pub-key.pem",
+        ]
+    );
+    sandbox.args(["-C", "demo", "check"]).run().product();
+}
+
+#[test]
+fn the_ca_renews_itself_before_it_cuts_certificates_short() {
+    let sandbox = Sandbox::with_demo();
+    let leaf = sandbox.read("demo/servers/server1/zato-server-cert.pem");
+    sandbox.file("leaf.pem", leaf);
+    let in_nine_years = NOW + Duration::days(365 * 9);
+    sandbox
+        .args(["-C", "demo", "apply"])
+        .now(in_nine_years)
+        .run()
+        .status(74)
+        .stderr(
+            "zpki: error: cannot apply zpki.toml\n  because: the clock cannot be believed: it says \
+             2035-11-21 12:00:00 UTC: 3 of 3 certificates would have expired\n  \
+             hint: set the clock, or give --force if it is right\n",
+        );
+    let report = sandbox
+        .args(["-C", "demo", "apply", "--force"])
+        .now(in_nine_years)
+        .run()
+        .product();
+    assert!(report.contains("renew-ca  ca"), "{report}");
+    assert_eq!(plan_at(&sandbox, in_nine_years), "nothing to do\n");
+    // What was signed before is signed by the new certificate's key too.
+    sandbox.tool(
+        "openssl",
+        &[
+            "verify",
+            "-x509_strict",
+            "-no_check_time",
+            "-CAfile",
+            "demo/ca/ca-file.pem",
+            "leaf.pem",
+        ],
+    );
+    sandbox.tool(
+        "openssl",
+        &[
+            "verify",
+            "-x509_strict",
+            "-attime",
+            &in_nine_years.unix_timestamp().to_string(),
+            "-CAfile",
+            "demo/load-balancer/ca.cert.pem",
+            "demo/servers/server1/zato-server-cert.pem",
+        ],
+    );
+}
+
+#[test]
+fn a_clock_that_is_behind_is_not_believed() {
+    let sandbox = Sandbox::with_demo();
+    sandbox
+        .args(["-C", "demo", "renew", "--all", "--force"])
+        .now(NOW + Duration::days(30))
+        .run()
+        .product();
+    edit(&sandbox, r#""127.0.0.1"]"#, r#""10.0.0.1"]"#);
+    let before = sandbox.tree();
+    sandbox
+        .args(["-C", "demo", "apply"])
+        .now(NOW + Duration::days(2))
+        .run()
+        .status(74)
+        .stderr_with("and a certificate was issued that begins on 2026-12-23 11:00:00 UTC");
+    assert_eq!(sandbox.tree().changes_since(&before, "demo"), [""; 0]);
+}
+
+#[test]
+fn an_encrypted_ca_key_is_opened_only_to_sign() {
+    let sandbox = Sandbox::new();
+    let mut init: Vec<_> = DEMO.to_vec();
+    init.pop();
+    sandbox
+        .file("passphrase", "a long one\n")
+        .mode("passphrase", 0o600);
+    sandbox.file("wrong", "another\n").mode("wrong", 0o600);
+    init.extend(["--ca-passphrase-file", "passphrase"]);
+    sandbox.args(init).run().product();
+    sandbox
+        .args(["-C", "demo", "apply"])
+        .run()
+        .stdout("unchanged\n");
+    edit(&sandbox, r#""127.0.0.1"]"#, r#""10.0.0.1"]"#);
+    let before = sandbox.tree();
+    sandbox
+        .args(["-C", "demo", "apply"])
+        .run()
+        .status(64)
+        .stderr(
+            "zpki: error: cannot apply zpki.toml\n  because: the CA's private key is encrypted, and \
+             nobody can be asked for its passphrase\n  \
+             hint: give it: --ca-passphrase-file FILE, or ZPKI_CA_PASSPHRASE\n",
+        );
+    sandbox
+        .args(["-C", "demo", "apply", "--ca-passphrase-file", "wrong"])
+        .run()
+        .status(77)
+        .stderr_with("at: [root]/demo/ca/ca.key.pem\n  because: wrong passphrase or damaged file");
+    assert_eq!(sandbox.tree().changes_since(&before, "demo"), [""; 0]);
+    sandbox
+        .args(["-C", "demo", "apply"])
+        .env("ZPKI_CA_PASSPHRASE", "a long one")
+        .run()
+        .product();
+    assert_eq!(plan(&sandbox), "nothing to do\n");
+}
+
+#[test]
+fn without_the_ca_key_nothing_is_signed_and_its_place_is_said() {
+    let sandbox = Sandbox::with_demo();
+    let key = sandbox.path("demo/ca/ca.key.pem");
+    std::fs::rename(&key, sandbox.path("elsewhere.pem")).unwrap();
+    edit(&sandbox, r#""127.0.0.1"]"#, r#""10.0.0.1"]"#);
+    let before = sandbox.tree();
+    sandbox
+        .args(["-C", "demo", "apply"])
+        .run()
+        .status(66)
+        .stderr(
+            "zpki: error: cannot apply zpki.toml\n  at: [root]/demo/ca/ca.key.pem\n  \
+             because: the CA's private key is not there\n  \
+             hint: say where it is: --ca-key FILE, or key_file in [ca] of zpki.toml\n",
+        );
+    sandbox
+        .args([
+            "-C",
+            "demo",
+            "apply",
+            "--ca-key",
+            "demo/servers/server1/zato-server-priv-key.pem",
+        ])
+        .run()
+        .status(74)
+        .stderr_with("because: the private key does not belong to the certificate");
+    assert_eq!(sandbox.tree().changes_since(&before, "demo"), [""; 0]);
+    sandbox
+        .args(["-C", "demo", "apply", "--ca-key", "elsewhere.pem"])
+        .run()
+        .product();
+    assert_eq!(plan(&sandbox), "nothing to do\n");
+}
+
+#[test]
+fn a_ca_or_a_record_that_is_lost_is_never_made_anew_in_silence() {
+    let sandbox = Sandbox::with_demo();
+    std::fs::rename(sandbox.path("demo/ca/crl.pem"), sandbox.path("crl.pem")).unwrap();
+    let before = sandbox.tree();
+    for command in ["plan", "apply"] {
+        sandbox
+            .args(["-C", "demo", command])
+            .run()
+            .status(66)
+            .stderr_with("because: the record of revocations is missing");
+    }
+    std::fs::rename(sandbox.path("crl.pem"), sandbox.path("demo/ca/crl.pem")).unwrap();
+    std::fs::rename(sandbox.path("demo/ca"), sandbox.path("ca")).unwrap();
+    for command in ["plan", "apply"] {
+        sandbox
+            .args(["-C", "demo", command])
+            .run()
+            .status(66)
+            .stderr_with("because: there is no CA in [root]/demo");
+    }
+    std::fs::rename(sandbox.path("ca"), sandbox.path("demo/ca")).unwrap();
+    std::fs::rename(sandbox.path("demo/ca/crl.pem"), sandbox.path("crl.pem")).unwrap();
+    assert_eq!(sandbox.tree().changes_since(&before, "demo"), [""; 0]);
+}
+
+#[test]
+fn a_command_follows_each_change_and_is_owed_until_it_succeeds() {
+    let sandbox = Sandbox::with_demo();
+    let hook = format!(
+        "echo \"$ZPKI_NAME $ZPKI_FOLDER ${{ZPKI_CA_PASSPHRASE-none}}\" >> {}; test -e {}",
+        sandbox.path("ran").display(),
+        sandbox.path("works").display()
+    );
+    let apply = || sandbox.args(["-C", "demo", "renew", "server1", "--force", "--exec", &hook]);
+    apply()
+        .env("ZPKI_CA_PASSPHRASE", "secret")
+        .run()
+        .status(1)
+        .stderr_with("warning: server1: its new files are in place, and the command that should follow failed (exit status: 1)")
+        .stdout_with("renew  server1");
+    let folder = sandbox.path("demo/servers/server1");
+    assert_eq!(
+        sandbox.read("ran"),
+        format!("server1 {} none\n", folder.display())
+    );
+    assert_eq!(
+        sandbox.tree().modes("demo/.zpki/pending"),
+        "0700 /\n0600 server1\n"
+    );
+    let (status, findings) = sandbox.args(["-C", "demo", "check"]).run().answer();
+    assert!(
+        status == 1 && findings.contains("hook-pending"),
+        "{findings}"
+    );
+    // A run that has nothing to do tries it again all the same.
+    sandbox.file("works", "");
+    sandbox.args(["-C", "demo", "apply"]).run().stdout(
+        format!("unchanged\nran for server1: {hook}\n")
+            .replace(&*sandbox.path("").to_string_lossy(), "[root]/"),
+    );
+    assert_eq!(sandbox.tree().modes("demo/.zpki/pending"), "0700 /\n");
+    sandbox
+        .args(["-C", "demo", "apply"])
+        .run()
+        .stdout("unchanged\n");
+    assert_eq!(sandbox.read("ran").lines().count(), 2);
+}
+
+#[test]
+fn the_exit_status_tells_changes_where_it_is_asked_to() {
+    let sandbox = Sandbox::with_demo();
+    let status = |args: &[&str]| {
+        let args = ["-C", "demo"].iter().chain(args);
+        sandbox.args(args).run().status_alone()
+    };
+    assert_eq!(status(&["plan", "--exit-code"]), 0);
+    edit(&sandbox, r#""127.0.0.1"]"#, r#""10.0.0.1"]"#);
+    assert_eq!(status(&["plan"]), 0);
+    assert_eq!(status(&["plan", "--exit-code"]), 10);
+    assert_eq!(status(&["apply", "--exit-code"]), 10);
+    assert_eq!(status(&["apply", "--exit-code"]), 0);
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Plan {
+    schema: u32,
+    at: String,
+    changed: bool,
+    directory: String,
+    cluster: String,
+    actions: Vec<Action>,
+    findings: Vec<serde_json::Value>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Applied {
+    schema: u32,
+    at: String,
+    changed: bool,
+    directory: String,
+    cluster: String,
+    actions: Vec<Action>,
+    certificates: Vec<serde_json::Value>,
+    hooks: Vec<Hook>,
+    findings: Vec<serde_json::Value>,
+    next_steps: Vec<serde_json::Value>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Action {
+    action: String,
+    name: Option<String>,
+    path: Option<String>,
+    reasons: Vec<Reason>,
+    diff: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reason {
+    id: String,
+    why: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Hook {
+    name: String,
+    command: String,
+    failure: Option<String>,
+}
+
+#[test]
+fn the_json_says_what_was_done_and_why() {
+    let sandbox = Sandbox::with_demo();
+    edit(
+        &sandbox,
+        r#"["server1.demo.internal", "127.0.0.1"]"#,
+        r#"["server1.demo.internal"]"#,
+    );
+    let conf = sandbox.read("demo/servers/server2/server.conf");
+    sandbox.file("demo/servers/server2/server.conf", conf + "# mine\n");
+    sandbox
+        .mode("demo/servers/server2", 0o700)
+        .mode("demo/servers", 0o755);
+    let json = |args: &[&str]| {
+        let args = ["-C", "demo", "--output", "json"].iter().chain(args);
+        sandbox.args(args).run().product()
+    };
+    let plan: Plan = serde_json::from_str(&json(&["plan"])).unwrap();
+    assert_eq!(
+        (plan.schema, plan.changed, plan.findings.len()),
+        (1, false, 0)
+    );
+    assert_eq!(
+        (plan.at.as_str(), plan.cluster.as_str()),
+        ("2026-11-23T12:00:00Z", "demo")
+    );
+    assert_eq!(plan.directory, sandbox.path("demo").display().to_string());
+    let [renew, write] = &*plan.actions else {
+        panic!("{plan:?}");
+    };
+    assert_eq!(
+        (renew.action.as_str(), renew.name.as_deref()),
+        ("renew", Some("server1"))
+    );
+    assert_eq!(renew.path.as_deref(), Some("servers/server1"));
+    assert_eq!(renew.reasons[0].id, "host-removed");
+    assert_eq!(renew.reasons[0].why, "name removed: 127.0.0.1");
+    assert_eq!(
+        (write.action.as_str(), write.reasons[0].id.as_str()),
+        ("write", "differs")
+    );
+    assert!(
+        write.diff.as_ref().unwrap().ends_with("-# mine\n"),
+        "{write:?}"
+    );
+    assert!(renew.diff.is_none() && write.name.is_none());
+
+    let applied: Applied = serde_json::from_str(&json(&["apply", "--exec", "true"])).unwrap();
+    assert_eq!(
+        (applied.schema, applied.changed, applied.findings.len()),
+        (1, true, 0)
+    );
+    assert_eq!(
+        (applied.at, applied.cluster, applied.directory),
+        (plan.at, plan.cluster, plan.directory)
+    );
+    assert_eq!(applied.actions.len(), 2);
+    assert_eq!(applied.certificates[0]["name"], "server1");
+    assert_eq!(applied.next_steps.len(), 1);
+    let hooks: Vec<_> = applied
+        .hooks
+        .iter()
+        .map(|hook| (hook.name.as_str(), hook.command.as_str()))
+        .collect();
+    assert_eq!(hooks, [("server1", "true"), ("server2", "true")]);
+    assert!(applied.hooks.iter().all(|hook| hook.failure.is_none()));
+
+    let again: Applied = serde_json::from_str(&json(&["apply"])).unwrap();
+    assert!(!again.changed && again.actions.is_empty() && again.certificates.is_empty());
+    assert!(again.next_steps.is_empty() && again.hooks.is_empty());
+}
