@@ -97,7 +97,7 @@ impl Issuer<'_> {
         let certificate = self.authority.issue(&template, key)?;
         let expected = Expected {
             now: self.now,
-            key,
+            public_key_der: key.public_key_der(),
             hosts: &entry.hosts,
             extended_key_usage: entry.extended_key_usage,
             name_constraints: &settings.ca.name_constraints,

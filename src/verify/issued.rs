@@ -10,7 +10,6 @@ use crate::domain::name_constraints::NameConstraints;
 use crate::domain::role::ExtendedKeyUsage;
 use crate::domain::validity::{Validity, show};
 use crate::x509::certificate::ParsedCertificate;
-use crate::x509::private_key::PrivateKey;
 
 /// A certificate that was verified: its key, its path to the CA, its names and its purposes.
 #[derive(Clone, Debug)]
@@ -29,8 +28,8 @@ impl VerifiedPath {
 pub struct Expected<'a> {
     /// The instant at which it is judged.
     pub now: OffsetDateTime,
-    /// The private key that belongs to it.
-    pub key: &'a PrivateKey,
+    /// The public key that it is for: a SubjectPublicKeyInfo, to the octet.
+    pub public_key_der: &'a [u8],
     /// The names that it must have, all of them and no others.
     pub hosts: &'a [Host],
     /// The purposes that it must allow, all of them and no others.
@@ -53,8 +52,6 @@ pub enum Refusal {
     },
     /// Its issuer is not the CA's subject, octet for octet.
     Issuer,
-    /// Its public key is not that of the private key.
-    KeyPair,
     /// keyUsage lacks digitalSignature.
     KeyUsage,
     /// A name is outside the CA's name constraints.
@@ -64,6 +61,8 @@ pub enum Refusal {
     },
     /// Its names are not those asked for.
     Names,
+    /// Its public key is not the one that it was made for.
+    PublicKey,
     /// Not signed by the CA.
     Signature,
     /// extendedKeyUsage allows a purpose that nobody asked for: a server's certificate with
@@ -90,7 +89,7 @@ pub fn verify_issued(
 ) -> Result<VerifiedPath, Vec<Refusal>> {
     let hosts = certificate.details.hosts();
     let refusals: Vec<Refusal> = [
-        key_pair(&certificate, expected.key),
+        public_key(&certificate, expected.public_key_der),
         issuer_name(&certificate, issuer),
         authority_key_identifier(&certificate, issuer),
         basic_constraints(&certificate),
@@ -117,11 +116,8 @@ fn hold(holds: bool, refusal: Refusal) -> Rule {
     if holds { Ok(()) } else { Err(refusal) }
 }
 
-fn key_pair(certificate: &ParsedCertificate, key: &PrivateKey) -> Rule {
-    hold(
-        certificate.public_key_der == key.public_key_der(),
-        Refusal::KeyPair,
-    )
+fn public_key(certificate: &ParsedCertificate, expected: &[u8]) -> Rule {
+    hold(certificate.public_key_der == expected, Refusal::PublicKey)
 }
 
 /// OpenSSL compares names in canonical form; what zpki issues must be equal without it.
@@ -226,7 +222,6 @@ impl Display for Refusal {
             Self::BasicConstraints => f.write_str("its basicConstraints do not say CA:FALSE"),
             Self::ExtendedKeyUsage { missing } => write!(f, "its extendedKeyUsage lacks {missing}"),
             Self::Issuer => f.write_str("its issuer is not the CA's subject"),
-            Self::KeyPair => f.write_str("its public key is not that of the private key"),
             Self::KeyUsage => f.write_str("its keyUsage lacks digitalSignature"),
             Self::NameConstraints { host } => {
                 write!(f, "`{host}` is outside the CA's name constraints")
@@ -238,6 +233,7 @@ impl Display for Refusal {
                     "its extendedKeyUsage has {purpose}, which nobody asked for"
                 )
             }
+            Self::PublicKey => f.write_str("its public key is not the one that it was made for"),
             Self::Signature => f.write_str("it is not signed by the CA"),
             Self::Validity { dates } => {
                 write!(
@@ -261,6 +257,7 @@ mod tests {
     use crate::domain::serial_number::{RANDOM_OCTETS, SerialNumber};
     use crate::x509::issue::{Authority, CaTemplate, EndEntityTemplate, Subject};
     use crate::x509::pem;
+    use crate::x509::private_key::PrivateKey;
     use crate::x509::testing::openssl;
 
     const NOW: OffsetDateTime = datetime!(2027-01-01 0:00 UTC);
@@ -331,7 +328,7 @@ mod tests {
         let wanted = hosts(&["a.internal", "10.0.0.1"]);
         let mut expected = Expected {
             now: NOW,
-            key,
+            public_key_der: key.public_key_der(),
             hosts: &wanted,
             extended_key_usage: ExtendedKeyUsage::SERVER,
             name_constraints: &NameConstraints::default(),
@@ -366,12 +363,12 @@ mod tests {
     }
 
     #[test]
-    fn the_private_key_must_be_its_own() {
+    fn the_key_must_be_its_own() {
         let (ca, own) = (ca(), key());
         let certificate = ca.issue(&template(), &own).unwrap();
         assert_eq!(
             verdict(certificate, &key(), &ca, |_| {}),
-            ["its public key is not that of the private key"]
+            ["its public key is not the one that it was made for"]
         );
     }
 
@@ -457,7 +454,7 @@ mod tests {
             let wanted = hosts(&["a.internal", "10.0.0.1"]);
             let expected = Expected {
                 now: NOW,
-                key: &key,
+                public_key_der: key.public_key_der(),
                 hosts: &wanted,
                 extended_key_usage: ExtendedKeyUsage::SERVER,
                 name_constraints: &constraints,
@@ -569,7 +566,7 @@ mod tests {
             verdict(itself, &key, &ca, |expected| expected.now =
                 CA_VALIDITY.not_after),
             [
-                "its public key is not that of the private key",
+                "its public key is not the one that it was made for",
                 FOREIGN_KEY_IDENTIFIER,
                 NOT_CA_FALSE,
                 NO_DIGITAL_SIGNATURE,

@@ -5,12 +5,14 @@
 
 use std::ops::RangeInclusive;
 
-use rcgen::SubjectPublicKeyInfo;
+use rcgen::{PublicKeyData, SubjectPublicKeyInfo};
 use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::cri_attributes::ParsedCriAttribute;
 use x509_parser::error::X509Error;
 use x509_parser::extensions::ParsedExtension;
-use x509_parser::oid_registry::{OID_PKCS1_RSASSAPSS, OID_X509_EXT_SUBJECT_ALT_NAME};
+use x509_parser::oid_registry::{
+    OID_PKCS1_RSASSAPSS, OID_PKCS1_SHA1WITHRSA, OID_X509_EXT_SUBJECT_ALT_NAME,
+};
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::X509Version;
 
@@ -18,7 +20,8 @@ use crate::domain::certificate::{AltName, CertificationRequest};
 use crate::domain::host::Host;
 
 use super::error::Error;
-use super::{name, public_key};
+use super::name;
+use super::public_key::{self, SubjectKey};
 
 /// A certification request, read. Not necessarily one that a certificate is issued for: that is
 /// what [`Self::hosts`] and [`Self::public_key`] decide.
@@ -26,6 +29,14 @@ use super::{name, public_key};
 pub struct Request {
     description: CertificationRequest,
     public_key_der: Vec<u8>,
+}
+
+/// The public key of a request that proved itself, to issue a certificate for it.
+#[derive(Debug)]
+pub struct RequestedKey {
+    info: SubjectPublicKeyInfo,
+    der: Vec<u8>,
+    is_rsa: bool,
 }
 
 /// RSA keys that zpki issues certificates for: what OpenSSL's security level 2 takes, and what ring
@@ -83,18 +94,26 @@ impl Request {
     /// # Errors
     /// [`Error::RequestKey`] for a key that is weak or of no algorithm of zpki's;
     /// [`Error::RequestSignature`] unless the request proves that its maker has the private key.
-    pub fn public_key(&self) -> Result<SubjectPublicKeyInfo, Error> {
+    pub fn public_key(&self) -> Result<RequestedKey, Error> {
         let unsupported = || Error::RequestKey {
             algorithm: self.description.public_key.algorithm.clone(),
         };
-        if public_key::rsa_bits(&self.public_key_der).is_some_and(|bits| !RSA_BITS.contains(&bits))
-        {
+        let rsa_bits = public_key::rsa_bits(&self.public_key_der);
+        if rsa_bits.is_some_and(|bits| !RSA_BITS.contains(&bits)) {
             return Err(unsupported());
         }
-        let key =
+        let info =
             SubjectPublicKeyInfo::from_der(&self.public_key_der).map_err(|_| unsupported())?;
+        // rcgen encodes the key anew; what it would change is nothing it knows.
+        if info.subject_public_key_info() != self.public_key_der {
+            return Err(unsupported());
+        }
         match self.description.signature_valid {
-            Some(true) => Ok(key),
+            Some(true) => Ok(RequestedKey {
+                info,
+                der: self.public_key_der.clone(),
+                is_rsa: rsa_bits.is_some(),
+            }),
             Some(false) => Err(Error::RequestSignature { checked: true }),
             None => Err(Error::RequestSignature { checked: false }),
         }
@@ -104,6 +123,26 @@ impl Request {
     #[must_use]
     pub fn public_key_der(&self) -> &[u8] {
         &self.public_key_der
+    }
+}
+
+impl PublicKeyData for RequestedKey {
+    fn der_bytes(&self) -> &[u8] {
+        self.info.der_bytes()
+    }
+
+    fn algorithm(&self) -> &'static rcgen::SignatureAlgorithm {
+        self.info.algorithm()
+    }
+}
+
+impl SubjectKey for RequestedKey {
+    fn public_key_der(&self) -> &[u8] {
+        &self.der
+    }
+
+    fn is_rsa(&self) -> bool {
+        self.is_rsa
     }
 }
 
@@ -134,13 +173,17 @@ fn subject_alt_name(request: &X509CertificationRequest<'_>) -> Result<Vec<AltNam
 }
 
 /// None for what ring has no means to check: unknown algorithms, RSA keys of an unusual size, and
-/// RSASSA-PSS, of which it knows one salt length only.
+/// RSASSA-PSS, of which it knows one salt length only; and for SHA-1, which proves nothing.
 fn signature_valid(request: &X509CertificationRequest<'_>) -> Option<bool> {
+    let algorithm = &request.signature_algorithm.algorithm;
+    if *algorithm == OID_PKCS1_SHA1WITHRSA {
+        return None;
+    }
     let bits = public_key::rsa_bits(request.certification_request_info.subject_pki.raw);
     match request.verify_signature() {
         Ok(()) => Some(true),
         Err(X509Error::SignatureUnsupportedAlgorithm) => None,
-        Err(_) if request.signature_algorithm.algorithm == OID_PKCS1_RSASSAPSS => None,
+        Err(_) if *algorithm == OID_PKCS1_RSASSAPSS => None,
         Err(_) if bits.is_some_and(|bits| !RSA_BITS.contains(&bits)) => None,
         Err(_) => Some(false),
     }
@@ -168,9 +211,16 @@ mod tests {
     use std::fs;
 
     use rcgen::{CertificateParams, Issuer, SerialNumber};
+    use time::macros::datetime;
 
     use crate::domain::key_algorithm::KeyAlgorithm;
+    use crate::domain::name_constraints::NameConstraints;
+    use crate::domain::role::ExtendedKeyUsage;
+    use crate::domain::serial_number::SerialNumber as DomainSerialNumber;
+    use crate::domain::validity::Validity;
+    use crate::x509::certificate::ParsedCertificate;
     use crate::x509::digest::sha256;
+    use crate::x509::issue::{Authority, CaTemplate, EndEntityTemplate, Subject};
     use crate::x509::pem;
     use crate::x509::private_key::PrivateKey;
     use crate::x509::testing::openssl;
@@ -404,6 +454,102 @@ mod tests {
         }
     }
 
+    /// What a CA of zpki's answers the request with.
+    fn answered(request: &Request) -> (Authority, ParsedCertificate) {
+        let serial = |octet| DomainSerialNumber::from_octets(&[octet]);
+        let subject = |common_name: &str| Subject {
+            organization: "test".to_owned(),
+            common_name: common_name.to_owned(),
+        };
+        let validity = Validity {
+            not_before: datetime!(2020-01-01 0:00 UTC),
+            not_after: datetime!(2090-01-01 0:00 UTC),
+        };
+        let template = CaTemplate {
+            subject: subject("test CA"),
+            serial_number: serial(1),
+            validity,
+            name_constraints: NameConstraints::default(),
+        };
+        let ca = Authority::self_signed(&template, key(KeyAlgorithm::EcdsaP256)).unwrap();
+        let template = EndEntityTemplate {
+            subject: subject("b"),
+            serial_number: serial(2),
+            validity,
+            hosts: request.hosts().unwrap(),
+            extended_key_usage: ExtendedKeyUsage::SERVER,
+        };
+        let certificate = ca.issue(&template, &request.public_key().unwrap()).unwrap();
+        (ca, certificate)
+    }
+
+    #[test]
+    fn whatever_a_request_asks_for_its_answer_is_an_end_entitys() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("cnf");
+        let configuration = "[req]\ndistinguished_name=dn\nattributes=attributes\nprompt=no\n\
+             [dn]\nCN=a\n[attributes]\nchallengePassword=secret\nunstructuredName=x\n";
+        fs::write(&path, configuration).unwrap();
+        let options = format!(
+            "-config {} -addext subjectAltName=DNS:a.internal,IP:10.0.0.1 \
+             -addext basicConstraints=critical,CA:TRUE -addext keyUsage=keyCertSign,cRLSign \
+             -addext subjectKeyIdentifier=hash -addext extendedKeyUsage=clientAuth,codeSigning \
+             -addext 1.2.3.4=critical,ASN1:UTF8String:x -addext nameConstraints=permitted;DNS:b",
+            path.to_str().unwrap()
+        );
+        for (key, usage) in [
+            (
+                key(KeyAlgorithm::EcdsaP384).to_pem().as_bytes().to_vec(),
+                "Digital Signature",
+            ),
+            (
+                key(KeyAlgorithm::Rsa2048).to_pem().as_bytes().to_vec(),
+                "Digital Signature, Key Encipherment",
+            ),
+        ] {
+            let request = Request::read(&made(&key, &options)).unwrap();
+            let (ca, certificate) = answered(&request);
+            assert_eq!(certificate.is_signed_by(ca.certificate()), Some(true));
+            assert_eq!(certificate.public_key_der, request.public_key_der());
+            let text = openssl(
+                &["x509", "-noout", "-text", "-certopt", "ext_dump"],
+                certificate.to_pem().as_bytes(),
+            );
+            let text = String::from_utf8(text).unwrap();
+            let extensions = text.split_once("X509v3 extensions:\n").unwrap().1;
+            let names: Vec<&str> = extensions
+                .lines()
+                .filter_map(|line| line.strip_prefix("            "))
+                .filter(|line| !line.starts_with(' '))
+                .map(|line| {
+                    line.trim_end_matches(" critical")
+                        .trim_end_matches([':', ' '])
+                })
+                .collect();
+            assert_eq!(
+                names,
+                [
+                    "X509v3 Authority Key Identifier",
+                    "X509v3 Subject Alternative Name",
+                    "X509v3 Key Usage",
+                    "X509v3 Extended Key Usage",
+                    "X509v3 Subject Key Identifier",
+                    "X509v3 Basic Constraints"
+                ],
+                "{text}"
+            );
+            for expected in [
+                "DNS:a.internal, IP Address:10.0.0.1\n",
+                &format!("{usage}\n"),
+                "TLS Web Server Authentication\n",
+                "CA:FALSE\n",
+                "Subject: O = test, CN = b\n",
+            ] {
+                assert!(text.contains(expected), "{expected}: {text}");
+            }
+        }
+    }
+
     #[test]
     fn a_request_signed_by_another_key_is_not_answered() {
         let mut der = made(key(KeyAlgorithm::EcdsaP256).to_pem().as_bytes(), "");
@@ -423,13 +569,21 @@ mod tests {
         for (options, name) in [
             ("RSA -pkeyopt rsa_keygen_bits:1024", "rsa-1024"),
             ("EC -pkeyopt ec_paramgen_curve:P-521", "ecdsa-p521"),
+            ("EC -pkeyopt ec_paramgen_curve:P-224", "1.3.132.0.33"),
+            ("EC -pkeyopt ec_paramgen_curve:P-192", "1.2.840.10045.3.1.1"),
+            ("EC -pkeyopt ec_paramgen_curve:secp256k1", "1.3.132.0.10"),
+            (
+                "EC -pkeyopt ec_paramgen_curve:P-256 -pkeyopt ec_param_enc:explicit",
+                "1.2.840.10045.2.1",
+            ),
+            ("ED448", "1.3.101.113"),
+            ("RSA -pkeyopt rsa_keygen_bits:2047", "rsa-2047"),
             (
                 "RSA-PSS -pkeyopt rsa_keygen_bits:2048",
                 "1.2.840.113549.1.1.10",
             ),
         ] {
             let request = Request::read(&made(&genpkey(options), "")).unwrap();
-            assert_eq!(request.description().signature_valid, None, "{name}");
             let error = request.public_key().unwrap_err();
             assert_eq!(
                 error.to_string(),
@@ -440,13 +594,24 @@ mod tests {
 
     #[test]
     fn a_signature_that_cannot_be_checked_proves_nothing() {
-        let request = p256("-sha1");
-        assert_eq!(request.description().signature_valid, None);
-        let error = request.public_key().unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "the signature of the certification request cannot be checked"
+        let rsa = key(KeyAlgorithm::Rsa2048).to_pem();
+        let pss = made(
+            rsa.as_bytes(),
+            "-sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:max",
         );
+        let sha1 = made(rsa.as_bytes(), "-sha1");
+        for request in [
+            p256("-sha1"),
+            Request::read(&sha1).unwrap(),
+            Request::read(&pss).unwrap(),
+        ] {
+            assert_eq!(request.description().signature_valid, None);
+            let error = request.public_key().unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                "the signature of the certification request cannot be checked"
+            );
+        }
     }
 
     #[test]

@@ -19,6 +19,7 @@ use super::certificate::ParsedCertificate;
 use super::der;
 use super::error::Error;
 use super::private_key::PrivateKey;
+use super::public_key::SubjectKey;
 use crate::domain::host::{DnsName, Host};
 use crate::domain::name_constraints::NameConstraints;
 use crate::domain::role::ExtendedKeyUsage;
@@ -174,7 +175,7 @@ impl Authority {
         Self::new(self.renewed(template)?, self.key)
     }
 
-    /// Signs an end entity's certificate for the public key of `subject_key`: CA:FALSE,
+    /// Signs an end entity's certificate for `subject_key`: CA:FALSE,
     /// digitalSignature (and keyEncipherment for RSA), authorityKeyIdentifier with the CA's own
     /// key identifier and nothing else, so that a CA renewed with its key stays transparent.
     ///
@@ -183,20 +184,20 @@ impl Authority {
     pub fn issue(
         &self,
         template: &EndEntityTemplate,
-        subject_key: &PrivateKey,
+        subject_key: &dyn SubjectKey,
     ) -> Result<ParsedCertificate, Error> {
         let mut params = params(&template.serial_number, &template.validity);
         params.distinguished_name = distinguished_name(&template.subject);
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        if subject_key.algorithm().is_rsa() {
+        if subject_key.is_rsa() {
             params.key_usages.push(KeyUsagePurpose::KeyEncipherment);
         }
         params.extended_key_usages = purposes(template.extended_key_usage);
         params.subject_alt_names = alt_names(&template.hosts)?;
         params.use_authority_key_identifier_extension = true;
         let der = self.sign(ISSUER_OF_CERTIFICATE, |issuer| {
-            params.signed_by(subject_key, issuer).map(drop)
+            params.signed_by(&subject_key, issuer).map(drop)
         })?;
         ParsedCertificate::from_der(&der)
     }

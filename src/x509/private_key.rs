@@ -27,7 +27,7 @@ use super::encryption::{self, EncryptedKey};
 use super::error::Error;
 use super::passphrase::Passphrase;
 use super::pem::{self, Block};
-use super::public_key;
+use super::public_key::{self, SubjectKey};
 
 /// A private key of one of zpki's algorithms. Its two halves fit together: that was checked when it
 /// was read, or it was made so.
@@ -272,6 +272,16 @@ impl rcgen::PublicKeyData for PrivateKey {
 
     fn algorithm(&self) -> &'static rcgen::SignatureAlgorithm {
         self.public_key.algorithm
+    }
+}
+
+impl SubjectKey for PrivateKey {
+    fn public_key_der(&self) -> &[u8] {
+        &self.public_key_der
+    }
+
+    fn is_rsa(&self) -> bool {
+        self.algorithm.is_rsa()
     }
 }
 

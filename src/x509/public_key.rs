@@ -9,6 +9,16 @@ use crate::domain::certificate::PublicKey;
 
 use super::digest::sha256;
 
+/// A public key that certificates are issued for: that of a private key of zpki's, or of a request
+/// whose maker has the private key.
+pub trait SubjectKey: rcgen::PublicKeyData {
+    /// The SubjectPublicKeyInfo.
+    fn public_key_der(&self) -> &[u8];
+
+    /// Whether it is an RSA key: only to such a key TLS may encrypt.
+    fn is_rsa(&self) -> bool;
+}
+
 /// Describes the key of a SubjectPublicKeyInfo. Never fails: a key that cannot be read still has a
 /// fingerprint, and its algorithm is `unreadable`.
 #[must_use]
