@@ -32,8 +32,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 
 /// Crates that only one layer may name.
 const KEPT_IN: &[(&str, &[&str])] = &[
+    ("aes", &["x509"]),
     ("aws_lc_rs", &["x509"]),
     ("base64", &["x509", "cli"]),
+    ("cbc", &["x509"]),
+    ("des", &["x509"]),
+    ("md5", &["x509"]),
     ("pem", &["x509"]),
     ("pkcs8", &["x509"]),
     ("rcgen", &["x509"]),

@@ -365,6 +365,11 @@ impl Error {
             Self::KeyEncrypted => {
                 "give its passphrase: --ca-passphrase-file FILE, ZPKI_CA_PASSPHRASE_FILE or ZPKI_CA_PASSPHRASE".into()
             }
+            Self::KeyEncryption { scheme } if scheme.ends_with(" DES-CBC") => {
+                "convert it: openssl pkcs8 -topk8 -v2 aes-256-cbc -provider legacy -provider default \
+                 -in FILE -out NEW"
+                    .into()
+            }
             Self::KeyEncryption { .. } => {
                 "convert it: openssl pkcs8 -topk8 -v2 aes-256-cbc -in FILE -out NEW".into()
             }

@@ -1,5 +1,5 @@
-//! Bytes to values and back: the only layer that names rcgen, x509-parser, ring, base64, pkcs8 and
-//! aws-lc-rs.
+//! Bytes to values and back: the only layer that names rcgen, x509-parser, ring, base64, pkcs8,
+//! aws-lc-rs and the ciphers.
 
 pub mod certificate;
 pub mod crl;
@@ -26,3 +26,4 @@ pub mod signature;
 pub mod strength;
 #[cfg(test)]
 pub(crate) mod testing;
+mod traditional;

@@ -28,6 +28,7 @@ use super::error::Error;
 use super::passphrase::Passphrase;
 use super::pem::{self, Block};
 use super::public_key::{self, SubjectKey};
+use super::traditional::TraditionalEncryption;
 
 /// A private key of one of zpki's algorithms. Its two halves fit together: that was checked when it
 /// was read, or it was made so.
@@ -100,20 +101,23 @@ impl PrivateKey {
     /// [`Error::KeyEncryption`] or [`Error::PassphraseWrong`]; and those of
     /// [`Self::from_pkcs8_der`].
     pub fn from_pem(block: &Block, passphrase: Option<&Passphrase>) -> Result<Self, Error> {
-        if let Some(scheme) = legacy_encryption(block) {
-            return Err(Error::KeyEncryption { scheme });
+        if let Some(encryption) = TraditionalEncryption::of(block) {
+            let decrypted = encryption.decrypt(&block.contents, passphrase)?;
+            return Self::from_block(&block.label, &decrypted).map_err(no_damage);
         }
-        match block.label.as_str() {
-            "PRIVATE KEY" => Self::from_pkcs8_der(&block.contents),
-            "ENCRYPTED PRIVATE KEY" => {
-                let decrypted = EncryptedKey::read(&block.contents)?.decrypt(passphrase)?;
-                Self::from_pkcs8_der(decrypted.as_bytes()).map_err(|error| match error {
-                    Error::KeyDamaged { .. } => Error::PassphraseWrong,
-                    other => other,
-                })
-            }
-            "EC PRIVATE KEY" => Self::from_pkcs8_der(&sec1_to_pkcs8(&block.contents)?),
-            "RSA PRIVATE KEY" => Self::from_pkcs8_der(&pkcs1_to_pkcs8(&block.contents)?),
+        if block.label == "ENCRYPTED PRIVATE KEY" {
+            let decrypted = EncryptedKey::read(&block.contents)?.decrypt(passphrase)?;
+            return Self::from_pkcs8_der(decrypted.as_bytes()).map_err(no_damage);
+        }
+        Self::from_block(&block.label, &block.contents)
+    }
+
+    /// Reads what stands in a PEM block of this label, not encrypted.
+    fn from_block(label: &str, contents: &[u8]) -> Result<Self, Error> {
+        match label {
+            "PRIVATE KEY" => Self::from_pkcs8_der(contents),
+            "EC PRIVATE KEY" => Self::from_pkcs8_der(&sec1_to_pkcs8(contents)?),
+            "RSA PRIVATE KEY" => Self::from_pkcs8_der(&pkcs1_to_pkcs8(contents)?),
             label => Err(Error::NotAPrivateKey {
                 label: label.to_owned(),
             }),
@@ -239,11 +243,11 @@ pub fn describe(
     block: &Block,
     passphrase: Option<&Passphrase>,
 ) -> Result<PrivateKeyDescription, Error> {
-    let encryption = match legacy_encryption(block) {
+    let encryption = match TraditionalEncryption::of(block) {
         None if block.label == "ENCRYPTED PRIVATE KEY" => {
             Some(EncryptedKey::read(&block.contents)?.scheme)
         }
-        legacy => legacy,
+        traditional => traditional.map(|encryption| encryption.scheme),
     };
     let key = if encryption.is_some() && passphrase.is_none() {
         None
@@ -374,6 +378,14 @@ impl Signer {
     }
 }
 
+/// A wrong passphrase yields padding that looks right once in 256, and then no key.
+fn no_damage(error: Error) -> Error {
+    match error {
+        Error::KeyDamaged { .. } => Error::PassphraseWrong,
+        other => other,
+    }
+}
+
 const INCONSISTENT: Error = damaged("its parts do not fit together");
 
 const fn damaged(because: &'static str) -> Error {
@@ -472,21 +484,6 @@ fn pkcs1_to_pkcs8(rsa_private_key: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
         parameters: Some(AnyRef::NULL),
     };
     to_pkcs8(algorithm, rsa_private_key).map_err(|_| INCONSISTENT)
-}
-
-/// How `openssl ec -aes256` and `openssl rsa -aes256` encrypt: by PEM headers (RFC 1421), with one
-/// round of MD5. None for a block that is not encrypted so.
-fn legacy_encryption(block: &Block) -> Option<String> {
-    let header = |name: &str| {
-        let found = block.headers.iter().find(|header| header.0 == name);
-        found.map(|header| header.1.as_str())
-    };
-    header("Proc-Type").filter(|value| value.contains("ENCRYPTED"))?;
-    let cipher = header("DEK-Info").and_then(|value| value.split(',').next());
-    Some(format!(
-        "Proc-Type 4, {}",
-        cipher.unwrap_or("unknown cipher")
-    ))
 }
 
 #[cfg(test)]
@@ -753,7 +750,6 @@ mod tests {
                 "PBES2, CAMELLIA-256-CBC, PBKDF2",
             ),
             ("pkcs8 -topk8 -v1 PBE-SHA1-3DES", "PBES1, PBE-SHA1-3DES"),
-            ("ec -aes256", "Proc-Type 4, AES-256-CBC"),
         ] {
             let command: Vec<&str> = command.split(' ').collect();
             let encrypted = block(openssl(
