@@ -5,7 +5,7 @@
 //! twenty years; for the rest the scheme is named.
 
 use pkcs8::der::asn1::OctetStringRef;
-use pkcs8::der::{self, Decode, Reader, SliceReader};
+use pkcs8::der::{self, Decode, Encode, Reader, SliceReader};
 use pkcs8::pkcs5::pbes2::{Kdf, Parameters, Pbkdf2Prf};
 use pkcs8::pkcs5::{self, pbes2};
 use pkcs8::{
@@ -17,7 +17,7 @@ use super::error::Error;
 use super::passphrase::Passphrase;
 
 /// Iterations of PBKDF2: OWASP's number for HMAC-SHA256. About 0.1 s.
-const ITERATIONS: u32 = 600_000;
+pub(super) const ITERATIONS: u32 = 600_000;
 
 /// An encrypted private key, of a scheme that can be decrypted or not.
 pub(super) struct EncryptedKey<'a> {
@@ -76,9 +76,28 @@ pub(super) fn encrypt(
     salt: [u8; 16],
     iv: [u8; 16],
 ) -> Result<SecretDocument, pkcs8::Error> {
-    let parameters = Parameters::generate_pbkdf2_sha256_aes256cbc(ITERATIONS, &salt, iv)
-        .map_err(pkcs8::Error::EncryptedPrivateKey)?;
+    let parameters = parameters(salt, iv).map_err(pkcs8::Error::EncryptedPrivateKey)?;
     PrivateKeyInfoRef::try_from(pkcs8_der)?.encrypt_with_params(parameters, passphrase.octets())
+}
+
+/// Encrypts other octets in the same way: the DER of the AlgorithmIdentifier, and what became of
+/// them. `salt` and `iv` must be random and used once.
+pub(super) fn encrypt_data(
+    octets: &[u8],
+    passphrase: &Passphrase,
+    salt: [u8; 16],
+    iv: [u8; 16],
+) -> Result<(Vec<u8>, Vec<u8>), pkcs8::Error> {
+    let parameters = parameters(salt, iv).map_err(pkcs8::Error::EncryptedPrivateKey)?;
+    let encrypted = parameters
+        .encrypt(passphrase.octets(), octets)
+        .map_err(pkcs8::Error::EncryptedPrivateKey)?;
+    let algorithm = pkcs5::EncryptionScheme::from(parameters).to_der()?;
+    Ok((algorithm, encrypted))
+}
+
+fn parameters(salt: [u8; 16], iv: [u8; 16]) -> pkcs5::Result<Parameters> {
+    Parameters::generate_pbkdf2_sha256_aes256cbc(ITERATIONS, &salt, iv)
 }
 
 fn algorithm(der: &[u8]) -> der::Result<AlgorithmIdentifierRef<'_>> {

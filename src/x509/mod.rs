@@ -20,6 +20,7 @@ pub mod passphrase;
 pub mod path_certificate;
 pub mod path_crl;
 pub mod pem;
+pub mod pkcs12;
 pub mod private_key;
 pub mod public_key;
 pub mod signature;

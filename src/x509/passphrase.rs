@@ -21,6 +21,10 @@ impl Passphrase {
         Ok(Self(text))
     }
 
+    pub(super) fn text(&self) -> &str {
+        &self.0
+    }
+
     pub(super) fn octets(&self) -> &[u8] {
         self.0.as_bytes()
     }

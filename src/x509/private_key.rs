@@ -12,7 +12,7 @@ use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::KeyPair as _;
 use pkcs8::der::asn1::{AnyRef, BitStringRef, OctetStringRef, UintRef};
 use pkcs8::der::{self, Decode, Encode, Header, Reader, SliceReader, Tag, TagMode, TagNumber};
-use pkcs8::{AlgorithmIdentifierRef, ObjectIdentifier, PrivateKeyInfoRef};
+use pkcs8::{AlgorithmIdentifierRef, ObjectIdentifier, PrivateKeyInfoRef, SecretDocument};
 use ring::error::{KeyRejected, Unspecified};
 use ring::rand::{SecureRandom, SystemRandom};
 use ring::signature::{
@@ -159,9 +159,20 @@ impl PrivateKey {
         salt: [u8; 16],
         iv: [u8; 16],
     ) -> Result<String, Error> {
-        let encrypted = encryption::encrypt(&self.der, passphrase, salt, iv)
+        let encrypted = self
+            .encrypted(passphrase, salt, iv)
             .map_err(|_| damaged("it cannot be encrypted"))?;
         Ok(pem::encode("ENCRYPTED PRIVATE KEY", encrypted.as_bytes()))
+    }
+
+    /// The key as an EncryptedPrivateKeyInfo, in the same way.
+    pub(super) fn encrypted(
+        &self,
+        passphrase: &Passphrase,
+        salt: [u8; 16],
+        iv: [u8; 16],
+    ) -> Result<SecretDocument, pkcs8::Error> {
+        encryption::encrypt(&self.der, passphrase, salt, iv)
     }
 
     fn generate_ecdsa(
