@@ -5,6 +5,7 @@
 //! takes three steps, of which each needs the one before to have found nothing: TOML, then every
 //! value by itself, then the values together.
 
+mod edit;
 mod problem;
 mod render;
 mod schema;
@@ -19,6 +20,7 @@ use crate::domain::settings::{
     RevocationSettings, ServerSettings, Settings,
 };
 
+pub use edit::{add_server, remove_server};
 pub use problem::{Problem, Reason};
 pub use render::render;
 pub use schema::TableSchema;

@@ -66,7 +66,7 @@ struct Variables<'a> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::fmt::Debug;
     use std::str::FromStr;
 
@@ -259,7 +259,7 @@ hosts = ["server2.prod.internal", "10.0.0.12"]
         }
     }
 
-    fn any_settings() -> impl Strategy<Value = Settings> {
+    pub(in crate::store::cluster_file) fn any_settings() -> impl Strategy<Value = Settings> {
         (
             parsed("[a-zA-Z0-9][a-z_.-]{0,8}"),
             any_ca(),
@@ -356,7 +356,7 @@ hosts = ["server2.prod.internal", "10.0.0.12"]
             )
     }
 
-    fn any_server() -> impl Strategy<Value = ServerSettings> {
+    pub(in crate::store::cluster_file) fn any_server() -> impl Strategy<Value = ServerSettings> {
         let options = prop_oneof![
             Just(ServerOptions::default()),
             parsed("(check|inter|2s|'|\"|\\\\|#| |\t|ü|=){0,12}")
