@@ -580,3 +580,66 @@ fn what_is_installed_is_what_was_issued() {
     let issued = format!("demo/ca/issued/server1/{}.pem", certificate.serial_number);
     assert_eq!(sandbox.read(issued), text);
 }
+
+/// With `[ca] key_file`, the key is looked for there and nowhere else.
+#[test]
+fn a_ca_key_that_is_kept_elsewhere_is_judged_where_it_is() {
+    let elsewhere = |place: &'static str, mode: u32| {
+        move |sandbox: &Sandbox| {
+            fs::create_dir(sandbox.path("vault")).unwrap();
+            let old = sandbox.path("demo/ca/ca.key.pem");
+            fs::rename(old, sandbox.path("vault/ca.key.pem")).unwrap();
+            sandbox.mode("vault/ca.key.pem", mode);
+            let root = sandbox.path("").display().to_string();
+            let place = place.replace("ROOT", root.trim_end_matches('/'));
+            let settings = sandbox.read("demo/zpki.toml").replace(
+                "# key_file = \"/mnt/vault/ca.key.pem\"",
+                &format!("key_file = \"{place}\""),
+            );
+            rewrite(sandbox, "demo/zpki.toml", &settings);
+        }
+    };
+    said(elsewhere("ROOT/vault/ca.key.pem", 0o600), &[], 0, &[]);
+    said(elsewhere("../vault/ca.key.pem", 0o400), &[], 0, &[]);
+    // Not mounted just now.
+    said(elsewhere("/nowhere/ca.key.pem", 0o600), &[], 0, &[]);
+    let readable = ["critical secret-readable ../vault/ca.key.pem"];
+    said(elsewhere("../vault/ca.key.pem", 0o640), &[], 2, &readable);
+    let another = |sandbox: &Sandbox| {
+        elsewhere("../vault/ca.key.pem", 0o600)(sandbox);
+        let key = sandbox.read("demo/load-balancer/key-cert.pem");
+        rewrite(sandbox, "vault/ca.key.pem", &key);
+    };
+    let differs = ["critical key-mismatch ../vault/ca.key.pem"];
+    said(another, &[], 2, &differs);
+}
+
+#[test]
+fn a_path_in_zpki_toml_that_is_no_file_is_told() {
+    let sandbox = Sandbox::with_demo();
+    let settings = sandbox
+        .read("demo/zpki.toml")
+        .replace(
+            "# key_file = \"/mnt/vault/ca.key.pem\"",
+            "key_file = \"vault/\"",
+        )
+        .replace(
+            "# extra_crls = [\"ca/root.crl.pem\"]",
+            "extra_crls = [\"ca/root.crl.pem\", \"\"]",
+        );
+    rewrite(&sandbox, "demo/zpki.toml", &settings);
+    let before = sandbox.tree();
+    let list = sandbox.args(["-C", "demo", "list"]).run();
+    list.status(78).stderr(
+        "\
+zpki: error: cannot list the entries
+  at: [root]/demo/zpki.toml:20: key_file = \"vault/\"
+  because: the path `vault/` names a directory, not a file
+  hint: give the path of a file, absolute or relative to the PKI directory
+  at: [root]/demo/zpki.toml:53: extra_crls = [\"ca/root.crl.pem\", \"\"]
+  because: the path `` is empty
+  hint: give the path of a file, absolute or relative to the PKI directory
+",
+    );
+    assert_eq!(sandbox.tree(), before);
+}

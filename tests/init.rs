@@ -932,3 +932,28 @@ fn a_step_can_be_copied_into_a_shell() {
     assert!(said.contains(&step), "{said}");
     assert!(!said.contains('\u{1b}'), "nothing reaches a terminal raw");
 }
+
+/// `init` makes the key where it makes everything, and says where it has to go.
+#[test]
+fn a_ca_key_that_is_to_be_kept_elsewhere_is_to_be_moved() {
+    let sandbox = Sandbox::new();
+    sandbox.file(
+        "zpki.toml",
+        "[cluster]\nname = \"demo\"\n[ca]\nkey_file = \"../vault/it's.pem\"\n\
+         [[servers]]\nname = \"server1\"\naddress = \"127.0.0.1:17010\"\nhosts = [\"server1.lan\"]\n\
+         [load_balancer]\nhosts = [\"lb.lan\"]\n",
+    );
+    let init = ["init", "demo", "--config=zpki.toml", "--no-ca-passphrase"];
+    let (status, text) = sandbox.args(init).run().answer();
+    assert_eq!(status, 0);
+    let root = sandbox.path("").display().to_string();
+    let text = text.replace(root.trim_end_matches('/'), "[root]");
+    let steps = r#"
+  5. move the CA's key to where zpki.toml has it
+       mv -n [root]/demo/ca/ca.key.pem '[root]/demo/../vault/it'\''s.pem'
+  6. keep '[root]/demo/../vault/it'\''s.pem' off every other host, and back up [root]/demo
+"#;
+    assert!(text.ends_with(steps), "{text}");
+    assert!(sandbox.path("demo/ca/ca.key.pem").exists());
+    assert!(!sandbox.path("vault").exists());
+}

@@ -175,6 +175,7 @@ impl Draft {
                 permitted_domains: flags.permitted_domains.clone(),
                 permitted_networks: flags.permitted_networks.clone(),
             },
+            key_file: None,
         };
         settings.certificates = CertificateSettings {
             key_algorithm: flags.key_algorithm.unwrap_or_default(),

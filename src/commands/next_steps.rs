@@ -10,7 +10,7 @@ use crate::domain::role::Role;
 use crate::domain::settings::AbsolutePath;
 use crate::domain::text::{ShellWord, joined};
 use crate::store::layout::{
-    CA_KEY, CRL_FILE, HAPROXY_LINES, HostFolder, KEY_CERT, SERVER_SETTINGS, TRUST_BUNDLE,
+    self, CA_KEY, CRL_FILE, HAPROXY_LINES, HostFolder, KEY_CERT, SERVER_SETTINGS, TRUST_BUNDLE,
 };
 
 /// One thing to do.
@@ -70,7 +70,14 @@ pub(super) fn of(
         format!("put the server lines of {load_balancer}/{HAPROXY_LINES} in place of those in zato.config, check, and reload HAProxy"),
         ["haproxy -c -f zato.config".to_owned()],
     ));
-    let key = at(CA_KEY.into());
+    let ca = &cluster.settings().ca;
+    let key = at(layout::ca_key(ca).to_owned());
+    if ca.key_file.is_some() {
+        steps.push(step(
+            "move the CA's key to where zpki.toml has it",
+            [format!("mv -n {} {key}", at(CA_KEY.into()))],
+        ));
+    }
     let directory = directory.display().to_string();
     let directory = ShellWord(&directory);
     let what = format!("keep {key} off every other host, and back up {directory}");

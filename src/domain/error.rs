@@ -61,6 +61,13 @@ pub enum Invalid {
         /// The largest one taken.
         most: &'static str,
     },
+    /// A path that is none of a file.
+    FilePath {
+        /// The path as given.
+        path: String,
+        /// What is wrong with it.
+        because: &'static str,
+    },
     /// A host name has a label that is empty: `a..b`, `.a`, or nothing at all.
     HostEmptyLabel {
         /// The name as given.
@@ -329,7 +336,9 @@ impl Display for Invalid {
                 write!(f, "the options {} {because}", Quoted(text))
             }
             Self::Pattern { text, because } => write!(f, "the pattern {} {because}", Quoted(text)),
-            Self::Path { path, because } | Self::PlainPath { path, because } => {
+            Self::FilePath { path, because }
+            | Self::Path { path, because }
+            | Self::PlainPath { path, because } => {
                 write!(f, "the path {} {because}", Quoted(path))
             }
             Self::PermittedWildcard { domain } => {
@@ -396,6 +405,9 @@ impl Invalid {
             Self::Network { .. } => "a network is ADDRESS/PREFIX, such as 10.0.0.0/8 or fd00::/8".into(),
             Self::Options { .. } => {
                 "give what stands between the port and the comment, such as: check inter 2s rise 2 fall 2".into()
+            }
+            Self::FilePath { .. } => {
+                "give the path of a file, absolute or relative to the PKI directory".into()
             }
             Self::Path { .. } => "give an absolute path, such as /etc/haproxy/tls/ca.cert.pem".into(),
             Self::Pattern { .. } => {

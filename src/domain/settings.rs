@@ -2,6 +2,7 @@
 //! together is decided by [`Cluster`](super::cluster::Cluster).
 
 use std::fmt::{self, Display, Formatter};
+use std::path::Path;
 use std::str::FromStr;
 
 use serde::Serialize;
@@ -45,6 +46,8 @@ pub struct CaSettings {
     pub lifetime: Lifetime,
     /// `permitted_domains`, `permitted_networks`.
     pub name_constraints: NameConstraints,
+    /// `key_file`: where its private key is kept; without it, in the PKI directory.
+    pub key_file: Option<FilePath>,
 }
 
 /// `[certificates]`.
@@ -123,12 +126,15 @@ pub struct ClientSettings {
 }
 
 /// `[revocation]`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct RevocationSettings {
     /// `enabled`: HAProxy checks the CRL (`crl-file` on the server lines).
     pub enabled: bool,
     /// `lifetime`: from thisUpdate to nextUpdate.
     pub lifetime: Lifetime,
+    /// `extra_crls`: files with the CRLs of the CAs above, each of which HAProxy wants once it checks
+    /// any.
+    pub extra_crls: Vec<FilePath>,
 }
 
 impl Default for CaSettings {
@@ -137,6 +143,7 @@ impl Default for CaSettings {
             key_algorithm: KeyAlgorithm::default(),
             lifetime: Lifetime::default_ca(),
             name_constraints: NameConstraints::default(),
+            key_file: None,
         }
     }
 }
@@ -172,6 +179,7 @@ impl Default for RevocationSettings {
         Self {
             enabled: false,
             lifetime: Lifetime::default_end_entity(),
+            extra_crls: Vec::new(),
         }
     }
 }
@@ -180,7 +188,7 @@ impl Default for RevocationSettings {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Backend(String);
 
-serialize_as_text!(AbsolutePath, Backend);
+serialize_as_text!(AbsolutePath, Backend, FilePath);
 
 /// `bck_http_plain`: the one that Zato makes.
 impl Default for Backend {
@@ -280,9 +288,77 @@ impl AbsolutePath {
     }
 }
 
+/// The path of a file that zpki reads on this host: absolute, or relative to the PKI directory.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct FilePath(String);
+
+impl FromStr for FilePath {
+    type Err = Invalid;
+
+    fn from_str(path: &str) -> Result<Self, Invalid> {
+        let refused = |because| {
+            Err(Invalid::FilePath {
+                path: path.to_owned(),
+                because,
+            })
+        };
+        if path.is_empty() {
+            return refused("is empty");
+        }
+        if path.chars().any(char::is_control) {
+            return refused("contains a control character");
+        }
+        let (_, name) = path.rsplit_once('/').unwrap_or(("", path));
+        if matches!(name, "" | "." | "..") {
+            return refused("names a directory, not a file");
+        }
+        Ok(Self(path.to_owned()))
+    }
+}
+
+impl Display for FilePath {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FilePath {
+    /// The path, to be joined to that of the PKI directory.
+    #[must_use]
+    pub fn as_path(&self) -> &Path {
+        Path::new(&self.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_path_of_a_file_is_no_directory() {
+        for (bad, because) in [
+            ("", "the path `` is empty"),
+            ("a\tb", r"the path `a\tb` contains a control character"),
+            ("keys/", "the path `keys/` names a directory, not a file"),
+            ("/", "the path `/` names a directory, not a file"),
+            ("..", "the path `..` names a directory, not a file"),
+            ("a/.", "the path `a/.` names a directory, not a file"),
+        ] {
+            let error = bad.parse::<FilePath>().unwrap_err();
+            assert_eq!(error.to_string(), because);
+        }
+        for good in [
+            "/mnt/vault/ca.key.pem",
+            "../keys/ca key.pem",
+            "ca/ä",
+            "...",
+            "/a//b",
+        ] {
+            let path: FilePath = good.parse().unwrap();
+            assert_eq!(path.as_path(), Path::new(good));
+            assert_eq!(path.to_string(), good);
+        }
+    }
 
     #[test]
     fn a_path_on_a_line_is_absolute_and_whole() {

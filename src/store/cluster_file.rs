@@ -163,6 +163,7 @@ fn ca(mut table: Section<'_>) -> CaSettings {
             permitted_domains: table.list("permitted_domains", permitted_domain),
             permitted_networks: table.list("permitted_networks", str::parse),
         },
+        key_file: table.value("key_file"),
     }
 }
 
@@ -229,6 +230,7 @@ fn revocation(mut table: Section<'_>) -> RevocationSettings {
     RevocationSettings {
         enabled: table.flag("enabled").unwrap_or(default.enabled),
         lifetime: table.value("lifetime").unwrap_or(default.lifetime),
+        extra_crls: table.list("extra_crls", str::parse),
     }
 }
 

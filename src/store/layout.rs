@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::domain::name::{EntryName, LOAD_BALANCER};
 use crate::domain::role::Role;
 use crate::domain::serial_number::SerialNumber;
+use crate::domain::settings::{CaSettings, FilePath};
 
 /// Mode of a file that anyone may read.
 pub const PUBLIC: u32 = 0o644;
@@ -27,7 +28,7 @@ pub const CLUSTER_FILE: &str = "zpki.toml";
 pub const CA: &str = "ca";
 /// The issuing CA's certificate.
 pub const CA_CERTIFICATE: &str = "ca/ca.cert.pem";
-/// The CA's private key.
+/// The CA's private key, unless it is kept elsewhere: see [`ca_key`].
 pub const CA_KEY: &str = "ca/ca.key.pem";
 /// The trust bundle.
 pub const CA_FILE: &str = "ca/ca-file.pem";
@@ -61,6 +62,13 @@ pub const CA_FILES: [(&str, u32); 5] = [
 /// What must not be there where a PKI directory is to be made; the settings last, for where only
 /// they are left there is a way on.
 pub const TOP_LEVEL: [&str; 5] = [CA, LOAD_BALANCER, SERVERS, CLIENTS, CLUSTER_FILE];
+
+/// Where the private key of the CA is kept: a path that is joined to that of the PKI directory.
+#[must_use]
+pub fn ca_key(ca: &CaSettings) -> &Path {
+    let elsewhere = ca.key_file.as_ref().map(FilePath::as_path);
+    elsewhere.unwrap_or_else(|| Path::new(CA_KEY))
+}
 
 /// Where a certificate stands in the inventory.
 #[must_use]

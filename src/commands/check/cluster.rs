@@ -169,12 +169,16 @@ impl Installation {
             });
             return;
         }
-        observed.push(Observed {
-            path: path.clone(),
-            mode: metadata.mode,
-            expected: expected.mode,
-            owner: metadata.owner,
-        });
+        // Elsewhere the key may be another user's, and even its owner may be unable to write it.
+        let is_kept_elsewhere = *path == self.ca_key() && path != Path::new(CA_KEY);
+        if !is_kept_elsewhere || metadata.mode & 0o077 != 0 {
+            observed.push(Observed {
+                path: path.clone(),
+                mode: metadata.mode,
+                expected: expected.mode,
+                owner: metadata.owner,
+            });
+        }
         if metadata.is_directory {
             return;
         }
@@ -186,8 +190,8 @@ impl Installation {
     }
 
     fn missing(&mut self, path: &Path) {
-        // The CA's key may well be kept elsewhere.
-        if path == Path::new(CA_KEY) {
+        // The CA's key may well be kept where nobody can read it but to sign.
+        if path == self.ca_key() {
             return;
         }
         self.findings.push(Finding {
@@ -286,6 +290,11 @@ impl Installation {
         }
     }
 
+    /// Where the CA's key is.
+    fn ca_key(&self) -> PathBuf {
+        layout::ca_key(&self.cluster.settings().ca).to_owned()
+    }
+
     /// What was issued to an entry; None when that is not known.
     fn issued_to(&self, name: &EntryName) -> Option<&[PathCertificate]> {
         match self.issued.get(name) {
@@ -332,7 +341,11 @@ fn expected_files(cluster: &Cluster) -> Vec<Expected> {
         Expected::directory(SERVERS, OPEN_DIRECTORY),
         Expected::file(CLUSTER_FILE, PUBLIC),
     ];
-    expected.extend(CA_FILES.map(|(path, mode)| Expected::file(path, mode)));
+    let key = layout::ca_key(&cluster.settings().ca);
+    let place = |path| {
+        if path == CA_KEY { key } else { Path::new(path) }
+    };
+    expected.extend(CA_FILES.map(|(path, mode)| Expected::file(place(path), mode)));
     for entry in cluster.entries() {
         let folder = HostFolder::of(&entry.name, entry.role);
         let directory = folder.directory();
@@ -388,13 +401,13 @@ impl Inspection<'_> {
 
     /// The CA's private key is its own; one that is encrypted is not opened for that.
     fn ca_key(&mut self, ca: &Located) {
-        let path = Path::new(CA_KEY);
-        let Some(bytes) = self.installation.files.get(path) else {
+        let path = self.installation.ca_key();
+        let Some(bytes) = self.installation.files.get(&path) else {
             return;
         };
-        let keys = private_keys(bytes, path);
+        let keys = private_keys(bytes, &path);
         if keys.is_empty() {
-            self.findings.push(no_key(path));
+            self.findings.push(no_key(&path));
         }
         let is_open = |key: &&(PathBuf, Block)| key.1.label != "ENCRYPTED PRIVATE KEY";
         let problems = keys.iter().filter(is_open);

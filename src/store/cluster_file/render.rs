@@ -142,6 +142,8 @@ lifetime = "10y"
 # can vouch for no IP address; with neither, for everything.
 # permitted_domains = ["prod.internal"]
 # permitted_networks = ["10.0.0.0/8"]
+# Where its private key is kept, when that is not ca/ca.key.pem in this directory.
+# key_file = "/mnt/vault/ca.key.pem"
 
 # What holds for every certificate. The load-balancer, a server or a client may have any of the
 # three for itself.
@@ -173,6 +175,8 @@ client_certificate = "required"
 [revocation]
 # enabled = false
 # lifetime = "1y"
+# When there are CAs above this one: the files of their CRLs, for HAProxy wants each one's.
+# extra_crls = ["ca/root.crl.pem"]
 
 # The servers: address is where HAProxy reaches one, hosts are the names and IP addresses in its
 # certificate; HAProxy checks the first name that is in no other's. Two keys more:
@@ -222,6 +226,8 @@ hosts = ["server2.prod.internal", "10.0.0.12"]
             permitted_domains: vec!["prod.internal".parse().unwrap()],
             permitted_networks: vec!["10.0.0.0/8".parse().unwrap()],
         };
+        settings.ca.key_file = Some("/mnt/vault/ca.key.pem".parse().unwrap());
+        settings.revocation.extra_crls = vec!["ca/root.crl.pem".parse().unwrap()];
         settings.load_balancer.hosts = vec!["lb.prod.internal".parse().unwrap()];
         settings.load_balancer.ca_file = Some("/etc/haproxy/tls/ca.cert.pem".parse().unwrap());
         settings.load_balancer.crt = Some("/etc/haproxy/tls/key-cert.pem".parse().unwrap());
@@ -289,12 +295,16 @@ hosts = ["server2.prod.internal", "10.0.0.12"]
             select(&KeyAlgorithm::ALL),
             prop_oneof![4 => Just(century), 1 => any_lifetime()],
             prop_oneof![4 => Just(NameConstraints::default()), 1 => any_name_constraints()],
+            of(parsed("[ -~äß\u{202e}]{1,12}")),
         )
-            .prop_map(|(key_algorithm, lifetime, name_constraints)| CaSettings {
-                key_algorithm,
-                lifetime,
-                name_constraints,
-            })
+            .prop_map(
+                |(key_algorithm, lifetime, name_constraints, key_file)| CaSettings {
+                    key_algorithm,
+                    lifetime,
+                    name_constraints,
+                    key_file,
+                },
+            )
     }
 
     fn any_name_constraints() -> impl Strategy<Value = NameConstraints> {
@@ -392,8 +402,14 @@ hosts = ["server2.prod.internal", "10.0.0.12"]
     }
 
     fn any_revocation() -> impl Strategy<Value = RevocationSettings> {
-        (any::<bool>(), any_lifetime())
-            .prop_map(|(enabled, lifetime)| RevocationSettings { enabled, lifetime })
+        let extra_crls = vec(parsed("[ -~äß\u{202e}]{1,12}"), 0..3);
+        (any::<bool>(), any_lifetime(), extra_crls).prop_map(|(enabled, lifetime, extra_crls)| {
+            RevocationSettings {
+                enabled,
+                lifetime,
+                extra_crls,
+            }
+        })
     }
 
     fn any_overrides() -> impl Strategy<Value = Overrides> {

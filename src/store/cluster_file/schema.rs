@@ -37,6 +37,7 @@ pub(super) static CA: TableSchema = TableSchema {
         ("lifetime", r#""10y""#),
         ("permitted_domains", r#"["prod.internal"]"#),
         ("permitted_networks", r#"["10.0.0.0/8"]"#),
+        ("key_file", r#""/mnt/vault/ca.key.pem""#),
     ],
 };
 
@@ -94,7 +95,11 @@ pub(super) static CLIENTS: TableSchema = TableSchema {
 pub(super) static REVOCATION: TableSchema = TableSchema {
     name: "revocation",
     repeated: false,
-    keys: &[("enabled", "true"), LIFETIME],
+    keys: &[
+        ("enabled", "true"),
+        LIFETIME,
+        ("extra_crls", r#"["ca/root.crl.pem"]"#),
+    ],
 };
 
 const KEY_ALGORITHM: (&str, &str) = ("key_algorithm", r#""ecdsa-p256""#);
