@@ -14,6 +14,7 @@ pub(crate) const COMMANDS: &[&[&str]] = &[
     &["plan"],
     &["rekey"],
     &["renew"],
+    &["log"],
     &["show"],
     &["snippet"],
     &["snippet", "haproxy"],

@@ -21,6 +21,7 @@ mod help;
 mod init;
 mod json;
 mod layers;
+mod log;
 mod man;
 mod oracle;
 mod pipes;

@@ -519,6 +519,20 @@ zpki -C /etc/zpki expiry \
         ],
     ),
     (
+        "zpki-log",
+        &[
+            (
+                "What was done to a server this year:",
+                "zpki -C prod-pki log server1 --since 2026-01-01",
+            ),
+            (
+                "The serial numbers in it:",
+                r"zpki -C prod-pki log --output json \
+    | jq -r '.events[].serialNumber // empty'",
+            ),
+        ],
+    ),
+    (
         "zpki-show",
         &[
             (

@@ -23,6 +23,10 @@ use crate::domain::textfile::TextfilePath;
 use crate::domain::threshold::{Threshold, Thresholds};
 use crate::domain::validity::{Instant, Lifetime, Span};
 
+mod log;
+
+pub(super) use log::Log;
+
 /// Bootstraps and keeps the PKI of an HAProxy load-balancer and the Python servers behind it.
 #[derive(Debug, Parser)]
 #[command(
@@ -189,6 +193,8 @@ pub(super) enum Command {
     Expiry(Expiry),
     /// List the entries of the cluster and their newest certificates
     List,
+    /// Show what was issued, by whom and when: the log
+    Log(Log),
     /// Show a certificate, request, CRL or key
     Show(Show),
     /// Print the lines for HAProxy or for a server.conf

@@ -20,6 +20,7 @@ use clap::{CommandFactory, Parser};
 
 use crate::commands::directory::PkiDirectory;
 use crate::commands::error::{Error, Usage};
+use crate::commands::log::report as log;
 use crate::commands::{self, list, show, snippet};
 use crate::domain::finding::Severity;
 use crate::system::System;
@@ -172,6 +173,18 @@ fn dispatch(arguments: Arguments, system: &mut System) -> Result<Rendered, Error
             Ok(render::report(format, &report, |report| {
                 render::text::list(report, verbosity)
             }))
+        }
+        Command::Log(arguments) => {
+            let request = log::Request {
+                name: arguments.name,
+                since: arguments.since.map(|since| since.0),
+            };
+            let directory = directory(&global, system)?;
+            let report = log::run(&request, &directory, system.now)?;
+            Ok(Rendered {
+                severity: report.severity(),
+                ..render::report(format, &report, render::log::log)
+            })
         }
         Command::Show(arguments) => {
             let passphrase = passphrase::given(

@@ -9,6 +9,8 @@ use crate::domain::name::EntryName;
 use crate::domain::serial_number::SerialNumber;
 use crate::domain::validity::{Validity, rfc3339};
 
+pub mod report;
+
 /// One line.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]

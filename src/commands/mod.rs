@@ -1,4 +1,4 @@
-//! One file per command (`check`, `expiry`, `init`, `list`, `show`, `snippet`): a request in, a report out. No command
+//! One file per command (`check`, `expiry`, `init`, `list`, `log`, `show`, `snippet`): a request in, a report out. No command
 //! parses arguments, prints, or knows of a terminal; each is given a
 //! [`System`](crate::system::System) and returns plain data that the text and the JSON are drawn
 //! from. The other files are what they work with.
@@ -13,6 +13,7 @@ pub mod hooks;
 pub mod init;
 pub mod issuance;
 pub mod list;
+pub mod log;
 pub mod next_steps;
 pub mod plan;
 pub mod reconcile;
@@ -21,5 +22,4 @@ pub mod snippet;
 
 mod certificate_authority;
 mod host_folder;
-mod log;
 mod state;

@@ -33,6 +33,7 @@ pub(in crate::cli) fn attempt(command: &Command) -> String {
             None => "make a PKI".to_owned(),
         },
         Command::List => "list the entries".to_owned(),
+        Command::Log(_) => "show the log".to_owned(),
         Command::Show(show) => format!("show `{}`", Plain(&show.subject.display().to_string())),
         Command::Snippet(snippet) => match &snippet.what {
             SnippetOf::Haproxy { .. } => "print the lines for HAProxy".to_owned(),

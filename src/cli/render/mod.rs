@@ -5,6 +5,7 @@ pub(super) mod check;
 pub(super) mod error;
 pub(super) mod expiry;
 pub(super) mod json;
+pub(super) mod log;
 pub(super) mod text;
 
 use std::io::{self, Write};

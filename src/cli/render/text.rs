@@ -376,6 +376,7 @@ fn names(names: &[AltName]) -> String {
 /// Findings of one kind that are shown; a cluster of a thousand servers has as many.
 const SHOWN_OF_A_KIND: usize = 3;
 
+/// What was found, of each kind the first few.
 pub(super) fn findings(findings: &[Finding]) -> String {
     let mut text = String::new();
     for kind in findings.chunk_by(|one, other| one.id == other.id) {
