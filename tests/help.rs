@@ -9,6 +9,7 @@ pub(crate) const COMMANDS: &[&[&str]] = &[
     &["check"],
     &["completions"],
     &["expiry"],
+    &["export"],
     &["init"],
     &["list"],
     &["plan"],

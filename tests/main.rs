@@ -17,6 +17,7 @@ mod expiry_files;
 mod expiry_json;
 mod expiry_monitoring;
 mod expiry_shapes;
+mod export;
 mod help;
 mod init;
 mod json;

@@ -449,6 +449,21 @@ zpki -C /etc/zpki expiry \
         ],
     ),
     (
+        "zpki-export",
+        &[
+            (
+                "A client's key and certificate in one file:",
+                r"zpki -C prod-pki export scheduler --format key-cert \
+    --out scheduler.pem",
+            ),
+            (
+                "A server's as a Secret, from a pipeline:",
+                r"zpki -C prod-pki export server1 --format k8s-secret \
+    | kubectl apply -f -",
+            ),
+        ],
+    ),
+    (
         "zpki-init",
         &[
             (

@@ -23,8 +23,10 @@ use crate::domain::textfile::TextfilePath;
 use crate::domain::threshold::{Threshold, Thresholds};
 use crate::domain::validity::{Instant, Lifetime, Span};
 
+mod export;
 mod log;
 
+pub(super) use export::Export;
 pub(super) use log::Log;
 
 /// Bootstraps and keeps the PKI of an HAProxy load-balancer and the Python servers behind it.
@@ -191,6 +193,12 @@ pub(super) enum Command {
     /// or in an `archive` there. The exit status is 0, 1 (warning), 2 (critical) or 3 (unknown), the worst
     /// of critical, unknown, warning; 64 for wrong usage.
     Expiry(Expiry),
+    /// Print the key and certificates of an entry as another program takes them, or make a file of them
+    ///
+    /// A private key goes to no terminal, and into a file that only its owner may read. A file that has
+    /// something else in it is not replaced. With --output json and without --out, `content` is the
+    /// product: a secret, if the private key is in it.
+    Export(Export),
     /// List the entries of the cluster and their newest certificates
     List,
     /// Show what was issued, by whom and when: the log

@@ -4,6 +4,7 @@
 use std::io;
 
 use crate::commands::error::Error;
+use crate::commands::export::Refusal;
 use crate::domain::finding::Severity;
 use crate::store::error::Kind;
 use crate::x509;
@@ -69,6 +70,7 @@ impl Status {
         match error {
             Error::ClusterFile { .. } | Error::NotPermitted { .. } => Self::Config,
             Error::NeedsNewKey { .. } => Self::Exists,
+            Error::Export(refusal) => Self::of_export(refusal),
             Error::HaproxyFile { .. } | Error::Unreadable { .. } => Self::Data,
             Error::HaproxyPath { .. } | Error::Misfits { .. } | Error::Usage(_) => Self::Usage,
             Error::Input { error, .. } if error.kind() == io::ErrorKind::PermissionDenied => {
@@ -126,6 +128,15 @@ impl Status {
         match Self::of(error, signal) {
             status @ (Self::Usage | Self::Signal(_)) => status,
             _ => Self::Unknown,
+        }
+    }
+
+    fn of_export(refusal: &Refusal) -> Self {
+        match refusal {
+            Refusal::CaKey | Refusal::Terminal => Self::Usage,
+            Refusal::Mismatch { .. } => Self::Data,
+            Refusal::Missing { .. } | Refusal::Unknown { .. } => Self::NoInput,
+            Refusal::Occupied { .. } => Self::Exists,
         }
     }
 

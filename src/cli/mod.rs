@@ -21,7 +21,7 @@ use clap::{CommandFactory, Parser};
 use crate::commands::directory::PkiDirectory;
 use crate::commands::error::{Error, Usage};
 use crate::commands::log::report as log;
-use crate::commands::{self, list, show, snippet};
+use crate::commands::{self, export, list, show, snippet};
 use crate::domain::finding::Severity;
 use crate::system::System;
 use args::{Arguments, Color, Command, Global, OutputFormat, SnippetOf};
@@ -166,6 +166,16 @@ fn dispatch(arguments: Arguments, system: &mut System) -> Result<Rendered, Error
         Command::Expiry(arguments) => {
             let directory = directory(&global, system)?;
             expiry::run(arguments, format, verbosity, &directory, system)
+        }
+        Command::Export(arguments) => {
+            let request = export::Request {
+                name: arguments.name,
+                format: arguments.format.into(),
+                out: arguments.out,
+            };
+            let directory = directory(&global, system)?;
+            let report = export::run(&request, &directory, system)?;
+            Ok(render::export::export(report, format, verbosity))
         }
         Command::List => {
             let directory = directory(&global, system)?;

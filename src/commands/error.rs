@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use time::OffsetDateTime;
 
+use super::export;
 use crate::config::unreadable::Unreadable;
 use crate::domain::cluster::{Key, KeyPath, Misfit};
 use crate::domain::error::{Invalid, nearest};
@@ -59,6 +60,8 @@ pub enum Error {
     },
     /// The last question was answered with no.
     Declined,
+    /// Nothing is exported.
+    Export(export::Refusal),
     /// A zato.config cannot be read.
     HaproxyFile {
         /// The file.
@@ -312,6 +315,7 @@ impl Error {
             | Self::NoCaKey { path }
             | Self::NoCrl { path }
             | Self::NotAPkiDirectory { path } => Some(path.display().to_string()),
+            Self::Export(refusal) => refusal.place().map(|path| path.display().to_string()),
             Self::Unreadable { path, line, .. } => Some(at_line(path, *line, None)),
             Self::Output { .. } => Some("standard output".to_owned()),
             _ => None,
@@ -330,6 +334,7 @@ impl Error {
                 "set the clock to a date from 1970 to 9999".to_owned()
             }
             Self::ClockContradicted { .. } | Self::ClockSuspect { .. } => "set the clock, or give --force if it is right".to_owned(),
+            Self::Export(refusal) => refusal.hint(),
             Self::HaproxyPath { .. } => {
                 "choose another directory, or say where HAProxy sees its files: --ca-file and --crt"
                     .to_owned()
@@ -478,6 +483,7 @@ impl Display for Error {
             }
             Self::ClusterFile { problems, .. } => write!(f, "{} problems", problems.len()),
             Self::Declined => f.write_str("not confirmed; nothing was made"),
+            Self::Export(refusal) => refusal.fmt(f),
             Self::HaproxyFile { problems, .. } => write!(f, "{} problems", problems.len()),
             Self::HaproxyPath { invalid } => invalid.fmt(f),
             Self::Input { error, .. } | Self::Output { error, .. } | Self::Terminal { error } => {

@@ -19,7 +19,7 @@ use crate::plan::authority::is_self_signed;
 use crate::plan::entry::{Held, HeldKey, Revoked};
 use crate::store;
 use crate::store::layout::{
-    self, CA_CERTIFICATE, CA_FILE, CHAIN, CRL, HostFolder, LOG_FILE, SERVERS,
+    self, CA_CERTIFICATE, CA_CHAIN, CA_FILE, CRL, HostFolder, LOG_FILE, SERVERS,
 };
 use crate::x509::certificate::ParsedCertificate;
 use crate::x509::crl;
@@ -157,7 +157,7 @@ impl Ca {
                 certificate,
             });
         }
-        let path = Path::new(CHAIN);
+        let path = Path::new(CA_CHAIN);
         let above = match view.bytes(path)? {
             Some(bytes) => certificates(&bytes, &view.path().join(path))?,
             None => Vec::new(),

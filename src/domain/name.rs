@@ -123,6 +123,19 @@ impl EntryName {
         &self.0
     }
 
+    /// The name as a DNS label (RFC 1123), as Kubernetes names its objects: what has no place in one
+    /// becomes a hyphen.
+    #[must_use]
+    pub fn dns_label(&self) -> String {
+        const LONGEST: usize = 63;
+        let label = |character: char| match character.to_ascii_lowercase() {
+            character if character.is_ascii_alphanumeric() => character,
+            _ => '-',
+        };
+        let label: String = self.0.chars().take(LONGEST).map(label).collect();
+        label.trim_matches('-').to_owned()
+    }
+
     /// Whether two names would be the same folder on a file system that ignores case.
     #[must_use]
     pub fn same_folder(&self, other: &Self) -> bool {
@@ -157,6 +170,19 @@ pub fn as_labels(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_dns_label_has_only_what_one_may_have() {
+        for (name, label) in [
+            ("server1", "server1"),
+            ("Server_1.prod", "server-1-prod"),
+            ("a_", "a"),
+        ] {
+            assert_eq!(name.parse::<EntryName>().unwrap().dns_label(), label);
+        }
+        let long: EntryName = ("a".repeat(62) + ".b").parse().unwrap();
+        assert_eq!(long.dns_label(), "a".repeat(62));
+    }
 
     #[test]
     fn what_the_agent_reads_is_a_name() {

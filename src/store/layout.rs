@@ -32,8 +32,8 @@ pub const CA_CERTIFICATE: &str = "ca/ca.cert.pem";
 pub const CA_KEY: &str = "ca/ca.key.pem";
 /// The trust bundle.
 pub const CA_FILE: &str = "ca/ca-file.pem";
-/// Under an intermediate CA: the CAs above it, up to their root.
-pub const CHAIN: &str = "ca/chain.pem";
+/// Under an imported intermediate: what leads to its root, and that.
+pub const CA_CHAIN: &str = "ca/chain.pem";
 /// The record of revocations.
 pub const CRL: &str = "ca/crl.pem";
 /// The inventory: every certificate ever issued.

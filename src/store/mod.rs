@@ -25,6 +25,7 @@ mod generation;
 mod journal;
 pub mod layout;
 pub mod lock;
+pub mod output;
 mod root;
 pub mod snapshot;
 pub mod target;

@@ -107,6 +107,18 @@ pub fn encode_secret(label: &'static str, der: &[u8]) -> Zeroizing<String> {
     Zeroizing::new(text.expect("the label is a valid constant"))
 }
 
+/// Octets as base64 on one line, which may be a private key: no second copy is made.
+///
+/// # Panics
+/// Never: base64 has four characters for three octets, and all of them are ASCII.
+#[must_use]
+pub fn base64(octets: &[u8]) -> Zeroizing<String> {
+    let mut text = vec![0; octets.len().div_ceil(3) * 4];
+    let written = STANDARD.encode_slice(octets, &mut text);
+    assert_eq!(written, Ok(text.len()), "there is room for all");
+    Zeroizing::new(String::from_utf8(text).expect("base64 is ASCII"))
+}
+
 impl Block {
     /// Why HAProxy and servers refuse the block; None when they read it. A key may have headers, and
     /// nothing else may (measured with HAProxy 2.6; `openssl x509` of 3.0 takes them).

@@ -28,6 +28,7 @@ pub(in crate::cli) fn attempt(command: &Command) -> String {
         Command::Check(check) => super::super::check::attempt(check),
         Command::Completions { .. } => "print the completions".to_owned(),
         Command::Expiry(expiry) => super::super::expiry::attempt(expiry),
+        Command::Export(export) => format!("export `{}`", Plain(&export.name)),
         Command::Init(init) => match &init.cluster {
             Some(cluster) => format!("make the PKI of `{cluster}`"),
             None => "make a PKI".to_owned(),
