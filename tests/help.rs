@@ -10,6 +10,7 @@ pub(crate) const COMMANDS: &[&[&str]] = &[
     &["completions"],
     &["expiry"],
     &["export"],
+    &["import"],
     &["init"],
     &["list"],
     &["plan"],

@@ -19,6 +19,7 @@ mod expiry_monitoring;
 mod expiry_shapes;
 mod export;
 mod help;
+mod import;
 mod init;
 mod json;
 mod layers;

@@ -464,6 +464,22 @@ zpki -C /etc/zpki expiry \
         ],
     ),
     (
+        "zpki-import",
+        &[
+            (
+                "With the addresses that HAProxy has:",
+                r"zpki -C prod-pki import /opt/zato/ca \
+    --from-haproxy /opt/zato/load-balancer/config/repo/zato.config
+zpki -C prod-pki init --config prod-pki/zpki.toml",
+            ),
+            (
+                "With addresses by hand, and a scheduler, which is no server:",
+                r"zpki -C prod-pki import /opt/zato/ca \
+    --server server1=10.0.0.11:17010 --client scheduler1",
+            ),
+        ],
+    ),
+    (
         "zpki-init",
         &[
             (

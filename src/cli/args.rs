@@ -24,9 +24,11 @@ use crate::domain::threshold::{Threshold, Thresholds};
 use crate::domain::validity::{Instant, Lifetime, Span};
 
 mod export;
+mod import;
 mod log;
 
 pub(super) use export::Export;
+pub(super) use import::Import;
 pub(super) use log::Log;
 
 /// Bootstraps and keeps the PKI of an HAProxy load-balancer and the Python servers behind it.
@@ -199,6 +201,13 @@ pub(super) enum Command {
     /// something else in it is not replaced. With --output json and without --out, `content` is the
     /// product: a secret, if the private key is in it.
     Export(Export),
+    /// Write a zpki.toml for the cluster whose certificates `zato ca create` made
+    ///
+    /// Every certificate, key and passphrase in DIR is looked at, and what is unusable is said, and why.
+    /// The names of the servers are taken over into a new PKI directory's zpki.toml, of which
+    /// `zpki init --config` makes a new CA and new certificates; no key is. A certificate does not say an
+    /// address: --from-haproxy or --server does.
+    Import(Box<Import>),
     /// List the entries of the cluster and their newest certificates
     List,
     /// Show what was issued, by whom and when: the log

@@ -5,6 +5,7 @@ use std::io;
 
 use crate::commands::error::Error;
 use crate::commands::export::Refusal;
+use crate::commands::import;
 use crate::domain::finding::Severity;
 use crate::store::error::Kind;
 use crate::x509;
@@ -71,6 +72,7 @@ impl Status {
             Error::ClusterFile { .. } | Error::NotPermitted { .. } => Self::Config,
             Error::NeedsNewKey { .. } => Self::Exists,
             Error::Export(refusal) => Self::of_export(refusal),
+            Error::Import(refusal) => Self::of_import(refusal),
             Error::HaproxyFile { .. } | Error::Unreadable { .. } => Self::Data,
             Error::HaproxyPath { .. } | Error::Misfits { .. } | Error::Usage(_) => Self::Usage,
             Error::Input { error, .. } if error.kind() == io::ErrorKind::PermissionDenied => {
@@ -137,6 +139,14 @@ impl Status {
             Refusal::Mismatch { .. } => Self::Data,
             Refusal::Missing { .. } | Refusal::Unknown { .. } => Self::NoInput,
             Refusal::Occupied { .. } => Self::Exists,
+        }
+    }
+
+    fn of_import(refusal: &import::Refusal) -> Self {
+        use import::Refusal as Of;
+        match refusal {
+            Of::NoAddress { .. } | Of::NoCluster { .. } | Of::Unknown { .. } => Self::Usage,
+            Of::Name { .. } | Of::NoServers { .. } | Of::NotZatos { .. } => Self::Data,
         }
     }
 

@@ -18,10 +18,10 @@ use std::path::{Path, PathBuf};
 use clap::builder::styling::Style;
 use clap::{CommandFactory, Parser};
 
+use crate::commands;
 use crate::commands::directory::PkiDirectory;
 use crate::commands::error::{Error, Usage};
 use crate::commands::log::report as log;
-use crate::commands::{self, export, list, show, snippet};
 use crate::domain::finding::Severity;
 use crate::system::System;
 use args::{Arguments, Color, Command, Global, OutputFormat, SnippetOf};
@@ -168,18 +168,38 @@ fn dispatch(arguments: Arguments, system: &mut System) -> Result<Rendered, Error
             expiry::run(arguments, format, verbosity, &directory, system)
         }
         Command::Export(arguments) => {
-            let request = export::Request {
+            let request = commands::export::Request {
                 name: arguments.name,
                 format: arguments.format.into(),
                 out: arguments.out,
             };
             let directory = directory(&global, system)?;
-            let report = export::run(&request, &directory, system)?;
+            let report = commands::export::run(&request, &directory, system)?;
             Ok(render::export::export(report, format, verbosity))
+        }
+        Command::Import(arguments) => {
+            let request = commands::import::Request {
+                source: arguments.source,
+                directory: absolute(named_directory(&global, system), system)?,
+                cluster: arguments.cluster,
+                servers: arguments.servers.into_iter().map(Into::into).collect(),
+                clients: arguments.clients,
+                haproxy_file: arguments.from_haproxy,
+                backend: arguments.backend.unwrap_or_default(),
+                lock_timeout: global.lock_timeout.duration().unsigned_abs(),
+            };
+            let report = commands::import::run(&request, system)?;
+            let rendered = render::report(format, &report, |report| {
+                render::import::import(report, verbosity)
+            });
+            Ok(Rendered {
+                changed: report.changed,
+                ..rendered
+            })
         }
         Command::List => {
             let directory = directory(&global, system)?;
-            let report = list::run(&directory, system.now)?;
+            let report = commands::list::run(&directory, system.now)?;
             Ok(render::report(format, &report, |report| {
                 render::text::list(report, verbosity)
             }))
@@ -203,12 +223,12 @@ fn dispatch(arguments: Arguments, system: &mut System) -> Result<Rendered, Error
                 Some(&arguments.subject),
                 system,
             )?;
-            let request = show::Request {
+            let request = commands::show::Request {
                 subject: arguments.subject,
                 passphrase,
             };
             let directory = directory(&global, system)?;
-            let report = show::run(&request, &directory, system)?;
+            let report = commands::show::run(&request, &directory, system)?;
             if format == OutputFormat::Pem {
                 return Ok(render::text::pem(&report));
             }
@@ -216,11 +236,13 @@ fn dispatch(arguments: Arguments, system: &mut System) -> Result<Rendered, Error
         }
         Command::Snippet(arguments) => {
             let request = match arguments.what {
-                SnippetOf::Haproxy { no_verifyhost } => snippet::Request::Haproxy { no_verifyhost },
-                SnippetOf::Server { name } => snippet::Request::Server { name },
+                SnippetOf::Haproxy { no_verifyhost } => {
+                    commands::snippet::Request::Haproxy { no_verifyhost }
+                }
+                SnippetOf::Server { name } => commands::snippet::Request::Server { name },
             };
             let directory = directory(&global, system)?;
-            let report = snippet::run(&request, &directory, system.now)?;
+            let report = commands::snippet::run(&request, &directory, system.now)?;
             Ok(render::report(format, &report, render::text::snippet))
         }
         Command::Completions { shell } => {

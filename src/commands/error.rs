@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use time::OffsetDateTime;
 
-use super::export;
+use super::{export, import};
 use crate::config::unreadable::Unreadable;
 use crate::domain::cluster::{Key, KeyPath, Misfit};
 use crate::domain::error::{Invalid, nearest};
@@ -74,6 +74,8 @@ pub enum Error {
         /// What is wrong with it.
         invalid: Invalid,
     },
+    /// Nothing is imported.
+    Import(import::Refusal),
     /// A file that the user named cannot be read.
     Input {
         /// The file.
@@ -316,6 +318,7 @@ impl Error {
             | Self::NoCrl { path }
             | Self::NotAPkiDirectory { path } => Some(path.display().to_string()),
             Self::Export(refusal) => refusal.place().map(|path| path.display().to_string()),
+            Self::Import(refusal) => refusal.place().map(|path| path.display().to_string()),
             Self::Unreadable { path, line, .. } => Some(at_line(path, *line, None)),
             Self::Output { .. } => Some("standard output".to_owned()),
             _ => None,
@@ -339,6 +342,7 @@ impl Error {
                 "choose another directory, or say where HAProxy sees its files: --ca-file and --crt"
                     .to_owned()
             }
+            Self::Import(refusal) => refusal.hint(),
             Self::Input { error, .. } => input_hint(error.kind())?.to_owned(),
             Self::NeedsNewKey { name, .. } => format!("give it a new key: zpki rekey {name}"),
             Self::NeitherEntryNorFile { .. } => "`zpki list` shows the entries".to_owned(),
@@ -486,6 +490,7 @@ impl Display for Error {
             Self::Export(refusal) => refusal.fmt(f),
             Self::HaproxyFile { problems, .. } => write!(f, "{} problems", problems.len()),
             Self::HaproxyPath { invalid } => invalid.fmt(f),
+            Self::Import(refusal) => refusal.fmt(f),
             Self::Input { error, .. } | Self::Output { error, .. } | Self::Terminal { error } => {
                 f.write_str(&words(error))
             }

@@ -1,4 +1,4 @@
-//! One file per command (`check`, `expiry`, `export`, `init`, `list`, `log`, `show`, `snippet`): a request in, a report out. No command
+//! One file per command (`check`, `expiry`, `export`, `import`, `init`, `list`, `log`, `show`, `snippet`): a request in, a report out. No command
 //! parses arguments, prints, or knows of a terminal; each is given a
 //! [`System`](crate::system::System) and returns plain data that the text and the JSON are drawn
 //! from. The other files are what they work with.
@@ -11,6 +11,7 @@ pub mod error;
 pub mod expiry;
 pub mod export;
 pub mod hooks;
+pub mod import;
 pub mod init;
 pub mod issuance;
 pub mod list;

@@ -29,6 +29,9 @@ pub(in crate::cli) fn attempt(command: &Command) -> String {
         Command::Completions { .. } => "print the completions".to_owned(),
         Command::Expiry(expiry) => super::super::expiry::attempt(expiry),
         Command::Export(export) => format!("export `{}`", Plain(&export.name)),
+        Command::Import(import) => {
+            format!("import `{}`", Plain(&import.source.display().to_string()))
+        }
         Command::Init(init) => match &init.cluster {
             Some(cluster) => format!("make the PKI of `{cluster}`"),
             None => "make a PKI".to_owned(),

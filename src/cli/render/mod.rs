@@ -5,6 +5,7 @@ pub(super) mod check;
 pub(super) mod error;
 pub(super) mod expiry;
 pub(super) mod export;
+pub(super) mod import;
 pub(super) mod json;
 pub(super) mod log;
 pub(super) mod text;
