@@ -47,6 +47,12 @@ impl From<Vec<u8>> for Bytes {
     }
 }
 
+impl From<Zeroizing<Vec<u8>>> for Bytes {
+    fn from(bytes: Zeroizing<Vec<u8>>) -> Self {
+        Self(Arc::new(bytes))
+    }
+}
+
 impl From<String> for Bytes {
     fn from(text: String) -> Self {
         text.into_bytes().into()

@@ -47,6 +47,9 @@ pub const CLIENTS: &str = "clients";
 /// Host folders of what zpki.toml names no more.
 pub const RETIRED: &str = "retired";
 
+/// Host folders of entries that zpki.toml names no more.
+pub const RETIRED: &str = "retired";
+
 /// The hooks that are owed, within `.zpki`.
 pub const PENDING: &str = ".zpki/pending";
 
@@ -62,6 +65,59 @@ pub const CA_FILES: [(&str, u32); 5] = [
 /// What must not be there where a PKI directory is to be made; the settings last, for where only
 /// they are left there is a way on.
 pub const TOP_LEVEL: [&str; 5] = [CA, LOAD_BALANCER, SERVERS, CLIENTS, CLUSTER_FILE];
+
+/// What a backup holds, each with everything below it.
+pub const KEPT: [&str; 7] = [
+    CLUSTER_FILE,
+    CA,
+    LOAD_BALANCER,
+    SERVERS,
+    CLIENTS,
+    RETIRED,
+    PENDING,
+];
+
+/// Whether a backup can hold something at `path`. What begins with a dot is being written, or is an
+/// editor's.
+#[must_use]
+pub fn is_kept(path: &Path) -> bool {
+    let Some(kept) = KEPT.into_iter().find(|kept| path.starts_with(kept)) else {
+        return false;
+    };
+    let below = path.strip_prefix(kept).unwrap_or(path);
+    !below
+        .iter()
+        .any(|name| name.as_encoded_bytes().starts_with(b"."))
+}
+
+/// The widest mode that zpki gives to what stands at `path`.
+#[must_use]
+pub fn widest_mode(path: &Path, is_directory: bool) -> u32 {
+    let folders = [SERVERS, CLIENTS, RETIRED].map(Path::new);
+    let is_folder = path == Path::new(LOAD_BALANCER)
+        || folders
+            .iter()
+            .any(|above| *path != **above && path.starts_with(above));
+    let is_pending = path.starts_with(PENDING);
+    if is_directory {
+        let is_closed = is_folder || is_pending;
+        return if is_closed {
+            CLOSED_DIRECTORY
+        } else {
+            OPEN_DIRECTORY
+        };
+    }
+    let secrets = [CA_KEY, KEY_CERT, SERVER_PRIVATE_KEY, CLIENT_PRIVATE_KEY];
+    let name = path.file_name();
+    let is_secret = secrets
+        .iter()
+        .any(|secret| Path::new(secret).file_name() == name);
+    match () {
+        () if is_secret || is_pending => SECRET,
+        () if path == Path::new(LOG_FILE) => LOG,
+        () => PUBLIC,
+    }
+}
 
 /// Where the private key of the CA is kept: a path that is joined to that of the PKI directory.
 #[must_use]

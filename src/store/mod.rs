@@ -16,6 +16,7 @@
 
 use std::path::{Path, PathBuf};
 
+pub mod archive;
 pub mod cluster_file;
 pub mod create;
 pub mod error;

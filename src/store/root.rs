@@ -20,7 +20,7 @@ use super::fault::{Faults, Step};
 
 /// A file is at most this long, 64 MiB: more than any that zpki writes, and less than would exhaust
 /// the memory of a small machine.
-const LONGEST: usize = 64 << 20;
+pub(super) const LONGEST: usize = 64 << 20;
 
 /// An open directory. It stays the same one when its path is renamed.
 #[derive(Debug)]
@@ -117,9 +117,14 @@ impl Root {
         self.read_with(path, OFlags::empty())
     }
 
+    /// The bytes of a regular file that is not a link.
+    pub(super) fn read_own(&self, path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+        self.read_with(path, OFlags::NOFOLLOW)
+    }
+
     /// The digest of a regular file that is not a link.
     pub(super) fn digest(&self, path: &Path) -> Result<Option<Digest>, Error> {
-        let bytes = self.read_with(path, OFlags::NOFOLLOW)?;
+        let bytes = self.read_own(path)?;
         Ok(bytes.map(|bytes| sha256(&bytes)))
     }
 
@@ -222,8 +227,8 @@ impl Root {
         self.write_new_for(path, mode, None, bytes)
     }
 
-    /// The same, for the file at `place`: its owner, if there is to be one other than this process,
-    /// has it before a secret is in it.
+    /// The same, for `heir`, if there is to be an owner other than this process, who has it before a
+    /// secret is in it.
     fn write_new_for(
         &self,
         path: &Path,
@@ -234,6 +239,16 @@ impl Root {
         if bytes.len() > LONGEST {
             return Err(self.error("write", path, ErrorKind::FileTooLarge));
         }
+        self.write_new_by(path, mode, heir, &mut |file| self.write_all(file, bytes))
+    }
+
+    fn write_new_by(
+        &self,
+        path: &Path,
+        mode: u32,
+        heir: Option<Heir<'_>>,
+        write: &mut dyn FnMut(&mut File) -> io::Result<()>,
+    ) -> Result<File, Error> {
         let bits = mode;
         let mode = Mode::from_raw_mode(bits);
         let flags =
@@ -245,9 +260,8 @@ impl Root {
         if let Some(heir) = heir {
             self.hand_over(&file, &heir, bits)?;
         }
-        let written = self
-            .write_all(&mut file, bytes)
-            .and_then(|()| self.attempt(|| set_mode_if_other(&file, mode)));
+        let written =
+            write(&mut file).and_then(|()| self.attempt(|| set_mode_if_other(&file, mode)));
         match written {
             Ok(()) => Ok(file),
             Err(error) => Err(self.error("write", path, error)),
@@ -266,6 +280,20 @@ impl Root {
     /// Like [`Root::write_new`], for a name that is zpki's alone: what a killed run left there goes.
     pub(super) fn write_stage(&self, path: &Path, mode: u32, bytes: &[u8]) -> Result<File, Error> {
         self.write_stage_with(path, || self.write_new(path, mode, bytes))
+    }
+
+    /// Like [`Root::write_stage`], for what is too long to be held as one piece.
+    pub(super) fn write_stage_by(
+        &self,
+        path: &Path,
+        mode: u32,
+        write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<File, Error> {
+        self.remove(path)?;
+        self.write_new_by(path, mode, None, &mut |file| {
+            self.faults.strike(Step::Change)?;
+            write(file)
+        })
     }
 
     /// Like [`Root::write_stage`], for the file at `place`: the stage gets the owner and group of that

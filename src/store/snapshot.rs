@@ -51,6 +51,17 @@ pub struct Metadata {
     pub owner: u32,
 }
 
+/// What stands at a path, itself and not what it leads to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum FileKind {
+    /// A directory.
+    Directory,
+    /// A regular file.
+    File,
+    /// A symbolic link, a socket, a pipe or a device.
+    Other,
+}
+
 impl Store {
     /// Reads one state with `read`, which is called again when the directory has changed meanwhile.
     /// Nobody is waited for and nothing is written.
@@ -97,6 +108,29 @@ impl Snapshot {
     /// [`Error::NotAFile`]; [`Error::Io`].
     pub fn bytes(&self, path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
         self.look(path, |path| self.root.read(path))
+    }
+
+    /// The bytes of a regular file that is not a link; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`Error::NotAFile`]; [`Error::Io`].
+    pub fn own_bytes(&self, path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+        self.look(path, |path| self.root.read_own(path))
+    }
+
+    /// What stands at a path; `None` when there is nothing.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn kind(&self, path: &Path) -> Result<Option<FileKind>, Error> {
+        let stat = self.look(path, |path| self.root.stat(path, AtFlags::SYMLINK_NOFOLLOW))?;
+        Ok(
+            stat.map(|stat| match FileType::from_raw_mode(stat.st_mode) {
+                FileType::Directory => FileKind::Directory,
+                FileType::RegularFile => FileKind::File,
+                _ => FileKind::Other,
+            }),
+        )
     }
 
     /// What a file or directory is, through links; `None` when there is none.

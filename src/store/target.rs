@@ -49,6 +49,22 @@ impl Target {
         }
     }
 
+    /// Looks at `path`, which is absolute: nothing is there, or a directory with nothing in it.
+    ///
+    /// # Errors
+    /// As [`Target::survey`] has them; [`Error::Exists`] for anything within it.
+    pub fn survey_empty(path: &Path) -> Result<Self, Error> {
+        let target = Self::survey(path, &[])?;
+        if let Self::Present(directory) = &target {
+            let mut entries = fs::read_dir(directory).map_err(|source| look(path, source))?;
+            if let Some(entry) = entries.next() {
+                let entry = entry.map_err(|source| look(path, source))?;
+                return Err(Error::Exists { path: entry.path() });
+            }
+        }
+        Ok(target)
+    }
+
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
