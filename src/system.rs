@@ -240,6 +240,17 @@ impl System {
         read_file(std::fs::File::open(self.locate(path))?)
     }
 
+    /// Opens a file that the user named, to read it piece by piece; `-` is standard input.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn open(&mut self, path: &Path) -> io::Result<Box<dyn Read + '_>> {
+        if path == Path::new(STDIN) {
+            return Ok(Box::new(&mut self.stdin));
+        }
+        Ok(Box::new(std::fs::File::open(self.locate(path))?))
+    }
+
     /// Reads a file that a configuration names: a file, and nothing else, so that nobody waits for the
     /// other end of a pipe.
     ///

@@ -17,6 +17,7 @@ pub(crate) const COMMANDS: &[&[&str]] = &[
     &["rekey"],
     &["renew"],
     &["log"],
+    &["restore"],
     &["show"],
     &["snippet"],
     &["snippet", "haproxy"],
@@ -32,6 +33,8 @@ const WITH_A_SUMMARY: &[&[&str]] = &[
     &["plan"],
     &["rekey"],
     &["renew"],
+    &["backup"],
+    &["restore"],
 ];
 
 #[test]

@@ -6,6 +6,7 @@
 )]
 
 mod apply;
+mod backup;
 mod bad_input;
 mod check;
 mod check_cluster;

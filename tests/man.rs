@@ -393,6 +393,25 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "zpki-backup",
+        &[
+            (
+                "To a file with the day in its name, which must not exist yet:",
+                "zpki -C /etc/zpki backup /var/backups/zpki-$(date +%F).tar",
+            ),
+            (
+                "To another host, encrypted on the way and there:",
+                r"zpki -C /etc/zpki backup - | age -r RECIPIENT \
+    | ssh vault 'cat > zpki.tar.age'",
+            ),
+            (
+                "Whether a backup is whole, without zpki:",
+                r"mkdir -m 700 new && tar -xpf zpki.tar -C new &&
+    (cd new && sha256sum -c SHA256SUMS)",
+            ),
+        ],
+    ),
+    (
         "zpki-check",
         &[
             (
@@ -560,6 +579,19 @@ zpki -C prod-pki init --config prod-pki/zpki.toml",
                 "The serial numbers in it:",
                 r"zpki -C prod-pki log --output json \
     | jq -r '.events[].serialNumber // empty'",
+            ),
+        ],
+    ),
+    (
+        "zpki-restore",
+        &[
+            (
+                "On a new host, and whether all is well there:",
+                "zpki restore zpki.tar /etc/zpki && zpki -C /etc/zpki check",
+            ),
+            (
+                "From another host:",
+                "ssh vault cat zpki.tar | zpki restore - /etc/zpki",
             ),
         ],
     ),

@@ -1,6 +1,7 @@
 //! The command line, in types of the domain: past this file no code sees a string that was typed.
 
 pub(super) mod apply;
+pub(super) mod backup;
 
 use std::fmt::{self, Display, Formatter};
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ mod export;
 mod import;
 mod log;
 
+use backup::{Backup, Restore};
 pub(super) use export::Export;
 pub(super) use import::Import;
 pub(super) use log::Log;
@@ -216,6 +218,24 @@ pub(super) enum Command {
     Show(Show),
     /// Print the lines for HAProxy or for a server.conf
     Snippet(Snippet),
+    /// Write the whole PKI directory, private keys included, to one file
+    ///
+    /// The file is a tar archive, which only its owner can read. In it are zpki.toml, the CA with its
+    /// private key, its CRL, the inventory of every certificate that was issued and the log, the host
+    /// folders of the load-balancer, the servers and the clients, those that are retired, and the hooks
+    /// that are owed: one state, for no other run writes meanwhile. Modes are kept, owners are not. A CA
+    /// key that zpki.toml has elsewhere is not in it. Symbolic links, sockets and the like are left
+    /// out, which is told, and the exit status is then 1. SHA256SUMS in it is for `sha256sum -c`, where
+    /// it is unpacked without zpki. A file that exists is never overwritten.
+    Backup(Backup),
+    /// Make a PKI directory of what `backup` has written
+    ///
+    /// DIR must not exist, or be empty. All of the file is read and checked first: that it is whole, that
+    /// each file in it is what was backed up, and that nothing in it leads out of DIR. Then the
+    /// directory is made at once or not at all. Its files belong to the user who runs this, with the
+    /// modes that they had, and none wider than zpki makes them. Whatever was issued or revoked after the
+    /// backup is not known to it: revoke such certificates again.
+    Restore(Restore),
     /// Print a completion script for a shell
     Completions {
         /// The shell

@@ -1,9 +1,7 @@
 //! From the flags of `zpki init`, and on a terminal from the wizard's answers, to one request.
 
-use std::path::PathBuf;
-
 use super::args::{Global, Init, ServerArgument};
-use super::{absolute, named_directory, passphrase, wizard};
+use super::{new_directory, passphrase, wizard};
 use crate::commands::error::{Error, Usage};
 use crate::commands::init::{self, Request, Source};
 use crate::config::haproxy::FoundServer;
@@ -27,7 +25,7 @@ pub(super) fn request(
     global: &Global,
     system: &mut System,
 ) -> Result<Request, Error> {
-    let directory = target(&arguments, global, system)?;
+    let directory = new_directory(arguments.target.as_deref(), global, system)?;
     let lock_timeout = global.lock_timeout.duration().unsigned_abs();
     let cluster_file = arguments.config.as_deref();
     init::target(&directory, cluster_file, lock_timeout, system)?;
@@ -87,22 +85,6 @@ pub(super) fn request(
         force,
         lock_timeout,
     })
-}
-
-/// The directory that is to be made.
-fn target(arguments: &Init, global: &Global, system: &System) -> Result<PathBuf, Error> {
-    let directory = match (&arguments.target, &global.directory) {
-        (Some(argument), Some(flag)) => {
-            let sources = format!("{}, -C {}", argument.display(), flag.display());
-            return Err(Error::Usage(Usage::Twice {
-                what: "the directory",
-                sources,
-            }));
-        }
-        (Some(argument), None) => argument.clone(),
-        (None, _) => named_directory(global, system),
-    };
-    absolute(directory, system)
 }
 
 /// What the flags say so far.

@@ -4,6 +4,7 @@ pub mod exit;
 
 mod apply;
 mod args;
+mod backup;
 mod check;
 mod expiry;
 mod init;
@@ -21,7 +22,6 @@ use clap::{CommandFactory, Parser};
 use crate::commands;
 use crate::commands::directory::PkiDirectory;
 use crate::commands::error::{Error, Usage};
-use crate::commands::log::report as log;
 use crate::domain::finding::Severity;
 use crate::system::System;
 use args::{Arguments, Color, Command, Global, OutputFormat, SnippetOf};
@@ -101,6 +101,7 @@ fn dispatch(arguments: Arguments, system: &mut System) -> Result<Rendered, Error
     let format = format(&global, &command)?;
     let verbosity = render::text::Verbosity::of(&global);
     match command {
+        Command::Backup(arguments) => backup::backup(arguments, &global, format, verbosity, system),
         Command::Init(arguments) => {
             let request = init::request(*arguments, &global, system)?;
             let report = commands::init::run(request, system)?;
@@ -205,16 +206,19 @@ fn dispatch(arguments: Arguments, system: &mut System) -> Result<Rendered, Error
             }))
         }
         Command::Log(arguments) => {
-            let request = log::Request {
+            let request = commands::log::report::Request {
                 name: arguments.name,
                 since: arguments.since.map(|since| since.0),
             };
             let directory = directory(&global, system)?;
-            let report = log::run(&request, &directory, system.now)?;
+            let report = commands::log::report::run(&request, &directory, system.now)?;
             Ok(Rendered {
                 severity: report.severity(),
                 ..render::report(format, &report, render::log::log)
             })
+        }
+        Command::Restore(arguments) => {
+            backup::restore(arguments, &global, format, verbosity, system)
         }
         Command::Show(arguments) => {
             let passphrase = passphrase::given(
@@ -304,6 +308,26 @@ fn format(global: &Global, command: &Command) -> Result<OutputFormat, Error> {
 /// The PKI directory: `-C`, else ZPKI_DIR, else the current one.
 fn directory(global: &Global, system: &System) -> Result<PkiDirectory, Error> {
     absolute(named_directory(global, system), system).map(PkiDirectory::at)
+}
+
+/// A PKI directory that is to be made: `argument`, else the one of `-C`.
+fn new_directory(
+    argument: Option<&Path>,
+    global: &Global,
+    system: &System,
+) -> Result<PathBuf, Error> {
+    let directory = match (argument, &global.directory) {
+        (Some(argument), Some(flag)) => {
+            let sources = format!("{}, -C {}", argument.display(), flag.display());
+            return Err(Error::Usage(Usage::Twice {
+                what: "the directory",
+                sources,
+            }));
+        }
+        (Some(argument), None) => argument.to_owned(),
+        (None, _) => named_directory(global, system),
+    };
+    absolute(directory, system)
 }
 
 fn named_directory(global: &Global, system: &System) -> PathBuf {

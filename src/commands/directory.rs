@@ -18,7 +18,7 @@ use crate::domain::settings::{AbsolutePath, LoadBalancerSettings};
 use crate::store::layout::{
     self, CLUSTER_FILE, CRL_FILE, HostFolder, ISSUED, KEY_CERT, TRUST_BUNDLE, issued_directory,
 };
-use crate::store::snapshot::Metadata;
+use crate::store::snapshot::{FileKind, Metadata};
 use crate::store::{self, Snapshot, Store, Writer, cluster_file};
 use crate::system::System;
 use crate::x509::certificate::ParsedCertificate;
@@ -116,6 +116,22 @@ impl View<'_> {
     /// When it cannot be read.
     pub fn bytes(&self, path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, store::Error> {
         self.snapshot.bytes(path)
+    }
+
+    /// The bytes of a regular file that is not a link; None when there is none.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn own_bytes(&self, path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, store::Error> {
+        self.snapshot.own_bytes(path)
+    }
+
+    /// What stands at a path, itself and not what it leads to; None when there is nothing.
+    ///
+    /// # Errors
+    /// When it cannot be looked at.
+    pub fn kind(&self, path: &Path) -> Result<Option<FileKind>, store::Error> {
+        self.snapshot.kind(path)
     }
 
     /// What a file or directory is; None when there is none.

@@ -192,6 +192,10 @@ pub enum Error {
 /// What is wrong with a command line that could be parsed.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Usage {
+    /// An archive and a report on one standard output.
+    ArchiveAndReport,
+    /// An archive on a terminal.
+    ArchiveOnTerminal,
     /// The passphrase is empty.
     EmptyPassphrase {
         /// Where it came from.
@@ -551,6 +555,12 @@ fn words(error: &dyn std::error::Error) -> String {
 impl Display for Usage {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
+            Self::ArchiveAndReport => {
+                f.write_str("standard output has the backup, and can have no report as JSON too")
+            }
+            Self::ArchiveOnTerminal => {
+                f.write_str("standard output is a terminal, which cannot show a backup")
+            }
             Self::EmptyPassphrase { from } => {
                 write!(f, "the passphrase from {} is empty", Quoted(from))
             }
@@ -588,6 +598,10 @@ impl Display for Usage {
 impl Usage {
     fn hint(&self) -> String {
         match self {
+            Self::ArchiveAndReport => "name a file, or leave out --output".to_owned(),
+            Self::ArchiveOnTerminal => {
+                "name a file, or pipe the backup into another program".to_owned()
+            }
             Self::EmptyPassphrase { .. } => {
                 "put the passphrase on the first line; for a key without one, `init` has --no-ca-passphrase".to_owned()
             }

@@ -264,7 +264,7 @@ fn settle(source: Source, target: &Target, system: &mut System) -> Result<Settle
 }
 
 /// All of it at once: a new directory is renamed into place, an existing one gets one transaction.
-fn write(
+pub(super) fn write(
     target: &Target,
     trees: Vec<Tree>,
     lock_timeout: Duration,

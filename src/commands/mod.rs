@@ -1,9 +1,11 @@
 //! One file per command (`check`, `expiry`, `export`, `import`, `init`, `list`, `log`, `show`, `snippet`): a request in, a report out. No command
+//! One file per command (`backup`, `check`, `expiry`, `init`, `list`, `restore`, `show`, `snippet`): a request in, a report out. No command
 //! parses arguments, prints, or knows of a terminal; each is given a
 //! [`System`](crate::system::System) and returns plain data that the text and the JSON are drawn
 //! from. The other files are what they work with.
 
 pub mod apply;
+pub mod backup;
 pub mod ca_key;
 pub mod check;
 pub mod directory;
@@ -19,6 +21,7 @@ pub mod log;
 pub mod next_steps;
 pub mod plan;
 pub mod reconcile;
+pub mod restore;
 pub mod show;
 pub mod snippet;
 

@@ -127,6 +127,24 @@ pub(super) fn after(changed: &[&Entry], directory: &Path) -> Vec<NextStep> {
 /// So many hosts are named one by one.
 const NAMED: usize = 5;
 
+/// The steps from a restored PKI directory to one that works.
+pub(super) fn after_restore(directory: &Path) -> Vec<NextStep> {
+    let word = |path: &Path| ShellWord(&path.display().to_string()).to_string();
+    let folder = HostFolder::of(&EntryName::load_balancer(), Role::LoadBalancer).directory();
+    let folder = word(&directory.join(folder));
+    vec![
+        step(
+            "everything belongs to the user who ran this: give others what was theirs, such as its \
+             files to the user that starts HAProxy",
+            [format!("chown -R zato: {folder}")],
+        ),
+        step(
+            "see that all is well",
+            [format!("zpki -C {} check", word(directory))],
+        ),
+    ]
+}
+
 /// Keeps modes, sets the owner.
 const COPY: &str = "rsync -pog --chown=zato:zato";
 

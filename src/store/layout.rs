@@ -44,8 +44,6 @@ pub const LOG_FILE: &str = "ca/log.jsonl";
 pub const SERVERS: &str = "servers";
 /// Host folders of clients.
 pub const CLIENTS: &str = "clients";
-/// Host folders of what zpki.toml names no more.
-pub const RETIRED: &str = "retired";
 
 /// Host folders of entries that zpki.toml names no more.
 pub const RETIRED: &str = "retired";

@@ -25,6 +25,7 @@ pub(in crate::cli) fn attempt(command: &Command) -> String {
         Command::Plan(_) => "plan".to_owned(),
         Command::Rekey(_) => "make new keys".to_owned(),
         Command::Renew(_) => "renew the certificates".to_owned(),
+        Command::Backup(_) => "back up the PKI directory".to_owned(),
         Command::Check(check) => super::super::check::attempt(check),
         Command::Completions { .. } => "print the completions".to_owned(),
         Command::Expiry(expiry) => super::super::expiry::attempt(expiry),
@@ -38,6 +39,9 @@ pub(in crate::cli) fn attempt(command: &Command) -> String {
         },
         Command::List => "list the entries".to_owned(),
         Command::Log(_) => "show the log".to_owned(),
+        Command::Restore(restore) => {
+            format!("restore `{}`", Plain(&restore.file.display().to_string()))
+        }
         Command::Show(show) => format!("show `{}`", Plain(&show.subject.display().to_string())),
         Command::Snippet(snippet) => match &snippet.what {
             SnippetOf::Haproxy { .. } => "print the lines for HAProxy".to_owned(),

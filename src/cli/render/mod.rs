@@ -1,6 +1,7 @@
 //! Reports as text and JSON: the same structs, so that the text never knows more than the JSON.
 
 pub(super) mod apply;
+pub(super) mod backup;
 pub(super) mod check;
 pub(super) mod error;
 pub(super) mod expiry;
