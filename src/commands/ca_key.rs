@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::directory::PkiDirectory;
 use super::error::{Error, Usage};
 use crate::domain::cluster::Cluster;
-use crate::store::layout::CA_KEY;
+use crate::store::layout;
 use crate::system::System;
 use crate::x509;
 use crate::x509::certificate::ParsedCertificate;
@@ -78,8 +78,12 @@ impl CaKeyAccess {
     }
 
     /// Where the key is looked for: `--ca-key`, else where zpki.toml says, else in the PKI directory.
-    fn path(&self, _cluster: &Cluster, directory: &PkiDirectory, system: &System) -> PathBuf {
-        let own = || directory.path().join(Path::new(CA_KEY));
+    fn path(&self, cluster: &Cluster, directory: &PkiDirectory, system: &System) -> PathBuf {
+        let own = || {
+            directory
+                .path()
+                .join(layout::ca_key(&cluster.settings().ca))
+        };
         self.file
             .as_deref()
             .map_or_else(own, |file| system.locate(file))

@@ -28,6 +28,7 @@ use crate::store::layout::{self, CLUSTER_FILE, LOG, LOG_FILE, PUBLIC};
 use crate::store::target::{Target, is_same_file};
 use crate::store::{Store, cluster_file};
 use crate::system::System;
+use crate::verify::issued::Trust;
 use crate::x509::crl::{self, CrlTemplate};
 use crate::x509::passphrase::Passphrase;
 
@@ -156,6 +157,7 @@ pub fn run(request: Request, system: &mut System) -> Result<InitReport, Error> {
     };
     let issuer = Issuer {
         authority: &authority,
+        trust: &Trust::in_root(authority.certificate())?,
         cluster: &cluster,
         now,
     };

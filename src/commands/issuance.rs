@@ -17,7 +17,7 @@ use crate::plan::establish::Issuance;
 use crate::store::file::Tree;
 use crate::store::layout::HostFolder;
 use crate::system::{Entropy, System};
-use crate::verify::issued::{Expected, VerifiedPath, verify_issued};
+use crate::verify::issued::{Expected, Trust, VerifiedPath, verify_issued};
 use crate::x509::issue::{Authority, EndEntityTemplate, Subject};
 use crate::x509::private_key::PrivateKey;
 
@@ -46,6 +46,8 @@ pub struct Made {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Issuer<'a> {
     pub(super) authority: &'a Authority,
+    /// What the peers judge with.
+    pub(super) trust: &'a Trust,
     pub(super) cluster: &'a Cluster,
     pub(super) now: OffsetDateTime,
 }
@@ -102,11 +104,9 @@ impl Issuer<'_> {
             extended_key_usage: entry.extended_key_usage,
             name_constraints: &settings.ca.name_constraints,
         };
-        verify_issued(certificate, self.authority.certificate(), &expected).map_err(|refusals| {
-            Error::Unverified {
-                name: entry.name.clone(),
-                refusals,
-            }
+        verify_issued(certificate, self.trust, &expected).map_err(|refusals| Error::Unverified {
+            name: entry.name.clone(),
+            refusals,
         })
     }
 }

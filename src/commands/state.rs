@@ -21,8 +21,11 @@ use crate::store;
 use crate::store::layout::{
     self, CA_CERTIFICATE, CA_CHAIN, CA_FILE, CRL, HostFolder, LOG_FILE, SERVERS,
 };
+use crate::verify::issued::Trust;
+use crate::x509;
 use crate::x509::certificate::ParsedCertificate;
 use crate::x509::crl;
+use crate::x509::path_certificate::PathCertificate;
 use crate::x509::pem::{self, Block};
 use crate::x509::private_key::PrivateKey;
 
@@ -50,7 +53,9 @@ pub(super) struct State {
 pub(super) struct Ca {
     pub(super) certificate: ParsedCertificate,
     /// For an intermediate CA: what a host sends behind its own certificate, from the issuing CA
-    /// upwards; PEM.
+    /// upwards.
+    intermediates: Vec<ParsedCertificate>,
+    /// The same as PEM.
     pub(super) chain_pem: String,
     /// What peers trust: the CA itself, or the root above it.
     pub(super) roots: Vec<ParsedCertificate>,
@@ -153,6 +158,7 @@ impl Ca {
         if is_self_signed(&certificate) {
             return Ok(Self {
                 roots: vec![certificate.clone()],
+                intermediates: Vec::new(),
                 chain_pem: String::new(),
                 certificate,
             });
@@ -162,13 +168,30 @@ impl Ca {
             Some(bytes) => certificates(&bytes, &view.path().join(path))?,
             None => Vec::new(),
         };
-        let (roots, intermediates): (Vec<_>, Vec<_>) = above.into_iter().partition(is_self_signed);
-        let chain = std::iter::once(&certificate).chain(&intermediates);
+        let (roots, mut intermediates): (Vec<_>, Vec<_>) =
+            above.into_iter().partition(is_self_signed);
+        intermediates.insert(0, certificate.clone());
         Ok(Self {
-            chain_pem: chain.map(ParsedCertificate::to_pem).collect(),
+            chain_pem: intermediates
+                .iter()
+                .map(ParsedCertificate::to_pem)
+                .collect(),
+            intermediates,
             certificate,
             roots,
         })
+    }
+
+    /// What peers judge by.
+    pub(super) fn trust(&self) -> Result<Trust, Error> {
+        let all = |certificates: &[ParsedCertificate]| -> Result<Vec<_>, x509::error::Error> {
+            let certificates = certificates.iter();
+            certificates
+                .map(|it| PathCertificate::from_der(&it.der))
+                .collect()
+        };
+        let (intermediates, roots) = (all(&self.intermediates)?, all(&self.roots)?);
+        Ok(Trust::new(&self.certificate, intermediates, roots)?)
     }
 }
 
@@ -209,7 +232,7 @@ fn certificates(bytes: &[u8], path: &Path) -> Result<Vec<ParsedCertificate>, Err
 
 const RESTORE: &str = "restore it from a backup";
 
-fn unreadable(path: &Path, line: Option<usize>, error: &crate::x509::error::Error) -> Error {
+fn unreadable(path: &Path, line: Option<usize>, error: &x509::error::Error) -> Error {
     Error::Unreadable {
         path: path.to_owned(),
         line,

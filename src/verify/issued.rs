@@ -1,15 +1,23 @@
-//! The rules for the shortest path there is: an end entity's certificate that a self-signed CA of
-//! the trust bundle has signed.
+//! What zpki asks of the certificates that it has signed: that they say what was asked for, to the
+//! letter, and that those who will be shown them accept them.
 
 use std::fmt::{self, Display, Formatter};
 
 use time::OffsetDateTime;
 
+use super::path::Pool;
+use super::policy::{NameMatching, Policy, Purpose};
+use super::reason::Reason;
+use super::signatures::CheckedSignatures;
+use super::verdict::{Context, judge};
 use crate::domain::host::Host;
 use crate::domain::name_constraints::NameConstraints;
 use crate::domain::role::ExtendedKeyUsage;
+use crate::domain::text::Quoted;
 use crate::domain::validity::{Validity, show};
 use crate::x509::certificate::ParsedCertificate;
+use crate::x509::error::Error;
+use crate::x509::path_certificate::PathCertificate;
 
 /// A certificate that was verified: its key, its path to the CA, its names and its purposes.
 #[derive(Clone, Debug)]
@@ -20,6 +28,50 @@ impl VerifiedPath {
     #[must_use]
     pub fn certificate(&self) -> &ParsedCertificate {
         &self.0
+    }
+}
+
+/// What the peers of a cluster judge its certificates with, and who issues them.
+#[derive(Debug)]
+pub struct Trust {
+    issuer: ParsedCertificate,
+    issuer_of_path: PathCertificate,
+    intermediates: Vec<PathCertificate>,
+    trust_bundle: Vec<PathCertificate>,
+    signatures: CheckedSignatures,
+}
+
+impl Trust {
+    /// A CA that issues; the certificates that are sent with those that it issues, in their order;
+    /// and the trust bundle. A self-signed issuer is sent with none and is in the trust bundle
+    /// itself, an intermediate CA the other way round.
+    ///
+    /// # Errors
+    /// [`Error::CertificateDamaged`] for an issuer that cannot be read.
+    pub fn new(
+        issuer: &ParsedCertificate,
+        intermediates: Vec<PathCertificate>,
+        trust_bundle: Vec<PathCertificate>,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            issuer_of_path: PathCertificate::from_der(&issuer.der)?,
+            issuer: issuer.clone(),
+            intermediates,
+            trust_bundle,
+            signatures: CheckedSignatures::default(),
+        })
+    }
+
+    /// The trust in one self-signed CA.
+    ///
+    /// # Errors
+    /// Those of [`Self::new`].
+    pub fn in_root(root: &ParsedCertificate) -> Result<Self, Error> {
+        Self::new(
+            root,
+            Vec::new(),
+            vec![PathCertificate::from_der(&root.der)?],
+        )
     }
 }
 
@@ -43,6 +95,8 @@ pub struct Expected<'a> {
 pub enum Refusal {
     /// authorityKeyIdentifier is not the CA's subjectKeyIdentifier.
     AuthorityKeyIdentifier,
+    /// It cannot be read.
+    Damaged,
     /// It is a CA, or does not say that it is none.
     BasicConstraints,
     /// extendedKeyUsage lacks a purpose.
@@ -76,17 +130,30 @@ pub enum Refusal {
         /// The dates, shown.
         dates: String,
     },
+    /// One of those who will be shown it does not accept it, or might not.
+    Verdict {
+        /// Who.
+        policy: Policy,
+        /// The subject of the certificate that is the reason, where it is not this one.
+        subject: Option<String>,
+        /// Why.
+        reason: Reason,
+    },
 }
 
-/// Judges a certificate that `issuer` is said to have signed.
+/// Judges a certificate that the issuer is said to have signed: by the letter first, then as its
+/// peers do. Its signature is checked once.
 ///
 /// # Errors
-/// Every rule that it breaks.
+/// Every rule that it breaks; what its peers say only when it breaks none.
 pub fn verify_issued(
     certificate: ParsedCertificate,
-    issuer: &ParsedCertificate,
+    trust: &Trust,
     expected: &Expected<'_>,
 ) -> Result<VerifiedPath, Vec<Refusal>> {
+    let end_entity =
+        PathCertificate::from_der(&certificate.der).map_err(|_| vec![Refusal::Damaged])?;
+    let issuer = &trust.issuer;
     let hosts = certificate.details.hosts();
     let refusals: Vec<Refusal> = [
         public_key(&certificate, expected.public_key_der),
@@ -98,16 +165,74 @@ pub fn verify_issued(
         names(&certificate, &hosts, expected.hosts),
         name_constraints(hosts, expected.name_constraints),
         validity(&certificate, issuer, expected.now),
-        signature(&certificate, issuer),
+        signature(&end_entity, trust),
     ]
     .into_iter()
     .filter_map(Result::err)
     .collect();
+    let refusals = if refusals.is_empty() {
+        verdicts(&end_entity, trust, expected)
+    } else {
+        refusals
+    };
     if refusals.is_empty() {
         Ok(VerifiedPath(certificate))
     } else {
         Err(refusals)
     }
+}
+
+/// What the peers say: each reason once.
+fn verdicts(end_entity: &PathCertificate, trust: &Trust, expected: &Expected<'_>) -> Vec<Refusal> {
+    let sent = Pool::new(&trust.intermediates);
+    let trusted = Pool::new(&trust.trust_bundle);
+    let mut found: Vec<(Policy, Option<String>, Reason)> = Vec::new();
+    for policy in policies(expected.extended_key_usage) {
+        let context = Context {
+            sent: &sent,
+            trusted: &trusted,
+            crls: None,
+            hosts: &asked_for(policy, expected.hosts),
+            at: expected.now,
+            signatures: &trust.signatures,
+        };
+        let verdict = judge(end_entity, policy, &context);
+        for reason in verdict.reasons {
+            if found.iter().all(|(_, _, known)| *known != reason) {
+                let above = verdict.path.certificates.get(reason.depth);
+                let above = above.filter(|_| reason.depth > 0);
+                let subject = above.map(|certificate| certificate.subject.shown.clone());
+                found.push((policy, subject, reason));
+            }
+        }
+    }
+    let refusal = |(policy, subject, reason)| Refusal::Verdict {
+        policy,
+        subject,
+        reason,
+    };
+    found.into_iter().map(refusal).collect()
+}
+
+/// Those who will be shown a certificate of these purposes.
+fn policies(usage: ExtendedKeyUsage) -> impl Iterator<Item = Policy> {
+    let server = [Policy::HaproxyServer, Policy::Strict(Purpose::Server)];
+    let client = [Policy::ServerClient, Policy::Strict(Purpose::Client)];
+    let server = usage.server_auth.then_some(server);
+    let client = usage.client_auth.then_some(client);
+    server.into_iter().chain(client).flatten()
+}
+
+/// The names by which a consumer asks for it: a client's certificate by none, and nobody's by a
+/// pattern. HAProxy's `verifyhost` matches no address.
+fn asked_for(policy: Policy, hosts: &[Host]) -> Vec<String> {
+    let is_asked_for = |host: &&Host| match host {
+        _ if policy.purpose() == Purpose::Client => false,
+        Host::Dns(name) => !name.is_wildcard(),
+        Host::Ip(_) => policy.name_matching() == NameMatching::Openssl,
+    };
+    let hosts = hosts.iter().filter(is_asked_for);
+    hosts.map(ToString::to_string).collect()
 }
 
 type Rule = Result<(), Refusal>;
@@ -206,9 +331,10 @@ fn validity(
     }
 }
 
-fn signature(certificate: &ParsedCertificate, issuer: &ParsedCertificate) -> Rule {
+fn signature(end_entity: &PathCertificate, trust: &Trust) -> Rule {
+    let issuer = &trust.issuer_of_path;
     hold(
-        certificate.is_signed_by(issuer) == Some(true),
+        trust.signatures.is_signed_by(end_entity, issuer) == Some(true),
         Refusal::Signature,
     )
 }
@@ -220,6 +346,7 @@ impl Display for Refusal {
                 f.write_str("its authorityKeyIdentifier is not the CA's subjectKeyIdentifier")
             }
             Self::BasicConstraints => f.write_str("its basicConstraints do not say CA:FALSE"),
+            Self::Damaged => f.write_str("it cannot be read"),
             Self::ExtendedKeyUsage { missing } => write!(f, "its extendedKeyUsage lacks {missing}"),
             Self::Issuer => f.write_str("its issuer is not the CA's subject"),
             Self::KeyUsage => f.write_str("its keyUsage lacks digitalSignature"),
@@ -240,6 +367,22 @@ impl Display for Refusal {
                     f,
                     "it is not valid now or not within the CA's validity ({dates})"
                 )
+            }
+            Self::Verdict {
+                policy,
+                subject,
+                reason,
+            } => {
+                let refuses = if reason.is_refusal() {
+                    "would refuse"
+                } else {
+                    "might refuse"
+                };
+                write!(f, "{policy} {refuses} it")?;
+                if let Some(subject) = subject {
+                    write!(f, " for {}", Quoted(subject))?;
+                }
+                write!(f, ": {}", reason.rule)
             }
         }
     }
@@ -334,7 +477,8 @@ mod tests {
             name_constraints: &NameConstraints::default(),
         };
         change(&mut expected);
-        match verify_issued(certificate.clone(), issuer.certificate(), &expected) {
+        let trust = Trust::in_root(issuer.certificate()).unwrap();
+        match verify_issued(certificate.clone(), &trust, &expected) {
             Ok(path) => {
                 assert_eq!(path.certificate(), &certificate);
                 Vec::new()
@@ -459,7 +603,8 @@ mod tests {
                 extended_key_usage: ExtendedKeyUsage::SERVER,
                 name_constraints: &constraints,
             };
-            let path = verify_issued(certificate.clone(), ca.certificate(), &expected);
+            let trust = Trust::in_root(ca.certificate()).unwrap();
+            let path = verify_issued(certificate.clone(), &trust, &expected);
             path.map(drop)
         };
         let outside = |host: &str| {
@@ -576,6 +721,146 @@ mod tests {
                  (2020-01-01 00:00:00 UTC to 2090-01-01 00:00:00 UTC)",
             ]
         );
+    }
+
+    /// A CA below `root`, with these extensions, which the openssl command makes.
+    fn intermediate(root: &Authority, extensions: &str, options: &str) -> Authority {
+        let directory = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = directory.path().join(name);
+            fs::write(&path, text).unwrap();
+            path.to_str().unwrap().to_owned()
+        };
+        let key = key();
+        let own_key = file("key.pem", &key.to_pem());
+        let request = ["req", "-new", "-key", &own_key, "-subj", "/CN=below"];
+        let request = openssl(&request, b"");
+        let words = format!(
+            "x509 -req -days 9000 -CA {} -CAkey {} -extfile {} {options}",
+            file("ca.pem", &root.certificate().to_pem()),
+            file("ca-key.pem", &root.key().to_pem()),
+            file("extensions", extensions)
+        );
+        let words: Vec<&str> = words.split_whitespace().collect();
+        let certificate = openssl(&words, &request);
+        let block = pem::scan(&certificate).remove(0).unwrap();
+        Authority::new(ParsedCertificate::from_der(&block.contents).unwrap(), key).unwrap()
+    }
+
+    const BELOW: &str = "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\n\
+                         subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n";
+
+    /// What is said against a certificate for `usage` below a CA below a root.
+    fn verdict_below(
+        issuer: &Authority,
+        usage: ExtendedKeyUsage,
+        sent: &[&Authority],
+        trusted: &[&Authority],
+    ) -> Vec<String> {
+        let key = key();
+        let validity = Validity {
+            not_before: issuer.certificate().details.validity.not_before,
+            not_after: issuer.certificate().details.validity.not_after,
+        };
+        let wanted = hosts(&["a.internal", "10.0.0.1", "*.internal"]);
+        let template = EndEntityTemplate {
+            extended_key_usage: usage,
+            hosts: wanted.clone(),
+            validity,
+            ..template()
+        };
+        let certificate = issuer.issue(&template, &key).unwrap();
+        let of_path = |authorities: &[&Authority]| {
+            let certificates = authorities.iter().map(|it| it.certificate());
+            let read = certificates.map(|it| PathCertificate::from_der(&it.der).unwrap());
+            read.collect::<Vec<_>>()
+        };
+        let trust = Trust::new(issuer.certificate(), of_path(sent), of_path(trusted)).unwrap();
+        let expected = Expected {
+            now: validity.not_before,
+            public_key_der: key.public_key_der(),
+            hosts: &wanted,
+            extended_key_usage: usage,
+            name_constraints: &NameConstraints::default(),
+        };
+        match verify_issued(certificate, &trust, &expected) {
+            Ok(_) => Vec::new(),
+            Err(refusals) => refusals.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    #[test]
+    fn a_path_over_an_intermediate_ca_is_judged_to_its_root() {
+        let root = ca();
+        let below = intermediate(&root, BELOW, "");
+        for usage in [
+            ExtendedKeyUsage::SERVER,
+            ExtendedKeyUsage::CLIENT,
+            ExtendedKeyUsage::BOTH,
+        ] {
+            let judge = |sent: &[&Authority], trusted: &[&Authority]| {
+                verdict_below(&below, usage, sent, trusted)
+            };
+            assert_eq!(judge(&[&below], &[&root]), [""; 0]);
+            assert_eq!(judge(&[], &[&root, &below]), [""; 0]);
+            let refusals = judge(&[], &[&root]);
+            assert!(!refusals.is_empty(), "{usage:?}");
+            for refusal in refusals {
+                assert!(refusal.contains(" would refuse it: "), "{refusal}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_trust_bundle_without_the_root_is_not_enough_for_haproxy() {
+        let root = ca();
+        let below = intermediate(&root, BELOW, "");
+        let refusals = verdict_below(&below, ExtendedKeyUsage::SERVER, &[], &[&below]);
+        let [refusal] = &refusals[..] else {
+            panic!("{refusals:?}")
+        };
+        assert!(refusal.starts_with("HAProxy would refuse it for `CN=below`: "));
+        let refusals = verdict_below(&below, ExtendedKeyUsage::CLIENT, &[], &[&below]);
+        let [refusal] = &refusals[..] else {
+            panic!("{refusals:?}")
+        };
+        assert!(refusal.starts_with("a server would refuse it for `CN=below`: "));
+    }
+
+    #[test]
+    fn whatever_is_wrong_above_the_issuer_is_told() {
+        let root = ca();
+        let constrained = format!("{BELOW}nameConstraints=critical,permitted;DNS:prod.internal\n");
+        let for_clients = format!("{BELOW}extendedKeyUsage=clientAuth\n");
+        for (extensions, options, expected) in [
+            (
+                constrained.as_str(),
+                "",
+                &[
+                    "HAProxy would refuse it: `a.internal` is not permitted by the name constraints of `CN=below`",
+                ][..],
+            ),
+            (
+                &for_clients,
+                "",
+                &["HAProxy would refuse it for `CN=below`: its extendedKeyUsage lacks serverAuth"],
+            ),
+            (
+                BELOW,
+                "-sha1",
+                &[
+                    "HAProxy would refuse it for `CN=below`: its signature has 63 bits of security, \
+                     and 112 are needed",
+                    "HAProxy might refuse it for `CN=below`: zpki cannot check a signature of this \
+                     algorithm",
+                ],
+            ),
+        ] {
+            let below = intermediate(&root, extensions, options);
+            let server = ExtendedKeyUsage::SERVER;
+            let refusals = verdict_below(&below, server, &[&below], &[&root]);
+            assert_eq!(refusals, expected);
+        }
     }
 
     /// The verdict on a certificate with these extensions, which the openssl command signs.

@@ -18,7 +18,11 @@ pub struct CheckedSignatures(Mutex<HashMap<(Digest, Digest), Option<bool>>>);
 
 impl CheckedSignatures {
     /// Whether `issuer` signed `subject`; None when that cannot be checked here.
-    fn is_signed_by(&self, subject: &PathCertificate, issuer: &PathCertificate) -> Option<bool> {
+    pub(super) fn is_signed_by(
+        &self,
+        subject: &PathCertificate,
+        issuer: &PathCertificate,
+    ) -> Option<bool> {
         let pair = (subject.fingerprint, issuer.fingerprint);
         let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(checked) = lock().get(&pair) {

@@ -24,14 +24,16 @@ use crate::plan::entry::Need;
 use crate::store::Writer;
 use crate::store::file::{Bytes, Directory, File};
 use crate::store::layout::{
-    self, CA_CERTIFICATE, CLOSED_DIRECTORY, HostFolder, LOG, LOG_FILE, PENDING, PUBLIC, RETIRED,
+    self, CA_CERTIFICATE, CLOSED_DIRECTORY, CRL, HostFolder, LOG, LOG_FILE, PENDING, PUBLIC,
+    RETIRED,
 };
 use crate::store::transaction::{Change, Transaction};
 use crate::system::System;
-use crate::verify::issued::VerifiedPath;
+use crate::verify::issued::{Trust, VerifiedPath};
 use crate::x509::crl::{self, CrlTemplate};
 use crate::x509::digest::sha256;
 use crate::x509::issue::{Authority, RenewalTemplate};
+use crate::x509::pem;
 use crate::x509::private_key::PrivateKey;
 
 /// What goes with a reconciliation into the same transaction.
@@ -178,8 +180,13 @@ impl Reconciliation {
     /// The certificates that entries need, on all processors.
     fn sign(&self, authority: &Authority, system: &System) -> Result<Vec<Option<Signed>>, Error> {
         let (entropy, progress) = (&*system.entropy, &*system.progress);
+        let trust = match self.ca {
+            Some(_) => Trust::in_root(authority.certificate())?,
+            None => self.state.ca.trust()?,
+        };
         let issuer = Issuer {
             authority,
+            trust: &trust,
             cluster: &self.state.cluster,
             now: self.now,
         };
@@ -225,16 +232,31 @@ impl Reconciliation {
 
     /// The record of revocations, with nothing lost, for another while.
     fn sign_crl(&self, authority: &Authority) -> Result<Bytes, Error> {
-        let record = &self.state.crl;
+        let record = self.record()?;
         let ca = &authority.certificate().details.validity;
         let settings = &self.state.cluster.settings().revocation;
         let (revoked, lifetime) = self.crl_task();
         let template = CrlTemplate {
             updates: crl_updates(lifetime.unwrap_or(settings.lifetime), ca, self.now)?,
-            number: crl_number(last_number(record), self.now)?,
+            number: crl_number(last_number(&record), self.now)?,
             revoked: record.revoked.iter().chain(revoked).cloned().collect(),
         };
         Ok(crl::to_pem(&authority.revocation_list(&template)?).into())
+    }
+
+    /// The record of revocations, if all that it says can be said again.
+    fn record(&self) -> Result<RevocationList, Error> {
+        let path = Path::new(CRL);
+        let found = self.state.found(path);
+        let blocks = found.map(|found| pem::scan(&found.bytes));
+        let block = blocks.into_iter().flatten().flatten().next();
+        let block = block.ok_or_else(|| Error::NoCrl { path: path.into() })?;
+        crl::read_to_sign_again(&block.contents).map_err(|error| Error::Unreadable {
+            path: path.into(),
+            line: Some(block.line),
+            because: error.to_string(),
+            hint: error.hint(),
+        })
     }
 
     /// What is revoked now, and how long the CRL that says so is to be valid.
