@@ -6,6 +6,7 @@ use crate::sandbox::{Sandbox, golden, same};
 pub(crate) const COMMANDS: &[&[&str]] = &[
     &[],
     &["apply"],
+    &["backup"],
     &["check"],
     &["completions"],
     &["expiry"],
@@ -13,10 +14,10 @@ pub(crate) const COMMANDS: &[&[&str]] = &[
     &["import"],
     &["init"],
     &["list"],
+    &["log"],
     &["plan"],
     &["rekey"],
     &["renew"],
-    &["log"],
     &["restore"],
     &["show"],
     &["snippet"],
@@ -27,13 +28,15 @@ pub(crate) const COMMANDS: &[&[&str]] = &[
 /// Commands whose `-h` is shorter than their `--help`.
 const WITH_A_SUMMARY: &[&[&str]] = &[
     &["apply"],
+    &["backup"],
     &["check"],
     &["expiry"],
+    &["export"],
+    &["import"],
     &["init"],
     &["plan"],
     &["rekey"],
     &["renew"],
-    &["backup"],
     &["restore"],
 ];
 
