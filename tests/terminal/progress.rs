@@ -21,6 +21,12 @@ const BAR: &str = "writing files [";
 
 /// Makes `init` in `directory` take more than a second.
 fn hold_up(directory: &Path, signal: impl Fn(Signal)) {
+    stop(directory, &signal);
+    signal(Signal::CONT);
+}
+
+/// Stops `init` in `directory` for more than a second.
+fn stop(directory: &Path, signal: impl Fn(Signal)) {
     let first = directory.join(".zpki-init-0/zpki.toml");
     let start = Instant::now();
     while !first.exists() {
@@ -29,7 +35,6 @@ fn hold_up(directory: &Path, signal: impl Fn(Signal)) {
     }
     signal(Signal::STOP);
     sleep(Duration::from_millis(1100));
-    signal(Signal::CONT);
 }
 
 fn at_a_terminal(directory: &Path, more: &[&str]) -> Terminal {
@@ -55,9 +60,18 @@ fn long_work_shows_a_bar_that_is_gone_at_the_end() {
 fn ctrl_c_takes_the_bar_away() {
     let dir = tempdir().unwrap();
     let mut terminal = at_a_terminal(dir.path(), &[]);
-    hold_up(dir.path(), |signal| terminal.signal(signal));
-    terminal.has_said(BAR);
+    stop(dir.path(), |signal| terminal.signal(signal));
+    // It goes on by small steps: once the bar is seen, it must not come to its end before the key.
+    let start = Instant::now();
+    while !terminal.transcript().contains(BAR) {
+        assert!(start.elapsed() < DEADLINE, "there is no bar");
+        terminal.signal(Signal::CONT);
+        sleep(Duration::from_millis(2));
+        terminal.signal(Signal::STOP);
+        sleep(Duration::from_millis(20));
+    }
     terminal.press(CTRL_C);
+    terminal.signal(Signal::CONT);
     assert_eq!(terminal.end(), 130);
     assert_eq!(
         terminal.screen().trim_end(),
