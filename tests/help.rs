@@ -19,6 +19,9 @@ pub(crate) const COMMANDS: &[&[&str]] = &[
     &["rekey"],
     &["renew"],
     &["restore"],
+    &["server"],
+    &["server", "add"],
+    &["server", "remove"],
     &["show"],
     &["snippet"],
     &["snippet", "haproxy"],
@@ -38,6 +41,8 @@ const WITH_A_SUMMARY: &[&[&str]] = &[
     &["rekey"],
     &["renew"],
     &["restore"],
+    &["server", "add"],
+    &["server", "remove"],
 ];
 
 #[test]

@@ -30,4 +30,5 @@ mod oracle;
 mod pipes;
 mod readme;
 mod sandbox;
+mod server;
 mod terminal;

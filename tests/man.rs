@@ -596,6 +596,29 @@ zpki -C prod-pki init --config prod-pki/zpki.toml",
         ],
     ),
     (
+        "zpki-server",
+        &[(
+            "Another server, with its key, its certificate and its line for HAProxy:",
+            "zpki -C prod-pki server add server3=10.0.0.13:17010",
+        )],
+    ),
+    (
+        "zpki-server-add",
+        &[(
+            "A server with two host names:",
+            r"zpki -C prod-pki server add \
+    server3=10.0.0.13:17010,server3.prod.internal,10.0.0.13",
+        )],
+    ),
+    (
+        "zpki-server-remove",
+        &[(
+            "A server that is switched off; then its certificate is revoked:",
+            r"zpki -C prod-pki server remove server3
+zpki -C prod-pki revoke server3 --reason cessationOfOperation",
+        )],
+    ),
+    (
         "zpki-show",
         &[
             (

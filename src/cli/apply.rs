@@ -1,12 +1,14 @@
-//! From the arguments of `plan`, `apply`, `renew` and `rekey` to their requests.
+//! From the arguments of `plan`, `apply`, `renew`, `rekey` and `server` to their requests.
 
 use super::args::Global;
 use super::args::apply::{Apply, CaKey, Renew};
-use super::passphrase;
+use super::args::server::ServerCommand;
+use super::{init, passphrase};
 use crate::commands::apply::{Request, Writing};
 use crate::commands::ca_key::CaKeyAccess;
 use crate::commands::error::Error;
 use crate::commands::reconcile::{Selection, Task};
+use crate::commands::server::Edit;
 use crate::system::System;
 
 /// The entries that are named, or all.
@@ -26,6 +28,7 @@ pub(super) fn apply(
     Ok(Request {
         task: Task::Apply,
         selection: selection(arguments.only),
+        edit: None,
         writing: writing(&arguments.ca_key, arguments.force, global, system)?,
         exec: arguments.hook.exec,
     })
@@ -45,9 +48,32 @@ pub(super) fn renew(
             false => Task::Renew { force },
         },
         selection: selection(arguments.names),
+        edit: None,
         writing: writing(&arguments.ca_key, force, global, system)?,
         exec: arguments.hook.exec,
     })
+}
+
+/// `server add` and `server remove`, and whether the exit status is to tell of changes.
+pub(super) fn server(
+    command: ServerCommand,
+    global: &Global,
+    system: &mut System,
+) -> Result<(Request, bool), Error> {
+    let (edit, applied) = match command {
+        ServerCommand::Add { server, applied } => {
+            (Edit::Add(Box::new(init::server(&server))), applied)
+        }
+        ServerCommand::Remove { name, applied } => (Edit::Remove(name), applied),
+    };
+    let request = Request {
+        task: Task::Apply,
+        selection: Selection::All,
+        edit: Some(edit),
+        writing: writing(&applied.ca_key, applied.force, global, system)?,
+        exec: applied.hook.exec,
+    };
+    Ok((request, applied.exit_code))
 }
 
 /// What goes for every run that signs and writes.

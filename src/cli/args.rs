@@ -2,6 +2,7 @@
 
 pub(super) mod apply;
 pub(super) mod backup;
+pub(super) mod server;
 
 use std::fmt::{self, Display, Formatter};
 use std::path::PathBuf;
@@ -214,6 +215,8 @@ pub(super) enum Command {
     List,
     /// Show what was issued, by whom and when: the log
     Log(Log),
+    /// Add a server to zpki.toml, or remove one, and apply it
+    Server(server::Server),
     /// Show a certificate, request, CRL or key
     Show(Show),
     /// Print the lines for HAProxy or for a server.conf

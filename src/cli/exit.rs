@@ -70,11 +70,14 @@ impl Status {
     pub fn of(error: &Error, signal: u8) -> Self {
         match error {
             Error::ClusterFile { .. } | Error::NotPermitted { .. } => Self::Config,
-            Error::NeedsNewKey { .. } => Self::Exists,
+            Error::NeedsNewKey { .. } | Error::ServerExists { .. } => Self::Exists,
             Error::Export(refusal) => Self::of_export(refusal),
             Error::Import(refusal) => Self::of_import(refusal),
             Error::HaproxyFile { .. } | Error::Unreadable { .. } => Self::Data,
-            Error::HaproxyPath { .. } | Error::Misfits { .. } | Error::Usage(_) => Self::Usage,
+            Error::HaproxyPath { .. }
+            | Error::Misfits { .. }
+            | Error::Unfit { .. }
+            | Error::Usage(_) => Self::Usage,
             Error::Input { error, .. } if error.kind() == io::ErrorKind::PermissionDenied => {
                 Self::Permission
             }

@@ -221,7 +221,7 @@ fn blank() -> Settings {
     }
 }
 
-fn server(argument: &ServerArgument) -> ServerSettings {
+pub(super) fn server(argument: &ServerArgument) -> ServerSettings {
     ServerSettings {
         name: argument.name.clone(),
         address: argument.address.clone(),

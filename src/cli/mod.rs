@@ -220,6 +220,10 @@ fn dispatch(arguments: Arguments, system: &mut System) -> Result<Rendered, Error
         Command::Restore(arguments) => {
             backup::restore(arguments, &global, format, verbosity, system)
         }
+        Command::Server(arguments) => {
+            let (request, exit_code) = apply::server(arguments.what, &global, system)?;
+            carry_out(request, exit_code, format, &global, system)
+        }
         Command::Show(arguments) => {
             let passphrase = passphrase::given(
                 &arguments.passphrase,

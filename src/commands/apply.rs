@@ -13,6 +13,7 @@ use super::init::trusted_clock;
 use super::issuance::Made;
 use super::next_steps::{self, NextStep};
 use super::reconcile::{Action, Besides, Done, Reconciliation, Selection, Task};
+use super::server::Edit;
 use super::state::State;
 use crate::domain::finding::Finding;
 use crate::domain::name::ClusterName;
@@ -25,6 +26,8 @@ pub struct Request {
     pub task: Task,
     /// Of which entries.
     pub selection: Selection,
+    /// What becomes of zpki.toml first.
+    pub edit: Option<Edit>,
     /// What goes for every run that writes.
     pub writing: Writing,
     /// A command to run for each entry whose host folder has changed.
@@ -87,13 +90,26 @@ pub fn run(
     } = request.writing;
     let now = trusted_clock(system, force)?;
     let writer = directory.lock(lock_timeout, system)?;
-    let reconciliation = directory.read(|view| {
-        let state = State::read(view)?;
+    let (edited, reconciliation) = directory.read(|view| {
+        let edit = request.edit.as_ref();
+        let edited = edit.map(|edit| edit.carry_out(view)).transpose()?;
+        let cluster = match &edited {
+            Some(edited) => edited.cluster.clone(),
+            None => view.cluster()?,
+        };
+        let state = State::of(cluster, view)?;
         let (task, selection) = (request.task.clone(), request.selection.clone());
-        Reconciliation::of(state, view, task, selection, now)
+        let reconciliation = Reconciliation::of(state, view, task, selection, now)?;
+        Ok((edited, reconciliation))
     })?;
-    let actions = reconciliation.actions();
+    let mut actions = reconciliation.actions();
+    let (change, noted) = match edited {
+        Some(edited) => (edited.change, edited.findings),
+        None => (None, Vec::new()),
+    };
+    actions.splice(0..0, change.as_ref().map(|(_, action)| action.clone()));
     let mut findings = std::mem::take(&mut request.writing.findings);
+    findings.extend(noted);
     findings.extend(reconciliation.findings());
     let cluster = reconciliation.cluster();
     let done = if actions.is_empty() {
@@ -108,7 +124,7 @@ pub fn run(
         };
         let besides = Besides {
             hook: request.exec,
-            ..Besides::default()
+            changes: change.into_iter().map(|(change, _)| change).collect(),
         };
         reconciliation.carry_out(authority, besides, writer, system)?
     };
@@ -121,7 +137,7 @@ pub fn run(
         directory: directory.path().display().to_string(),
         cluster: cluster.settings().name.clone(),
         actions,
-        next_steps: next_steps::after(&done.changed, directory.path()),
+        next_steps: next_steps::after(&done, directory.path()),
         certificates: done.made,
         hooks,
         findings,

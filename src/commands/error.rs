@@ -151,12 +151,22 @@ pub enum Error {
         /// Whether the command has changed something all the same.
         changed: bool,
     },
+    /// There is a server of that name, and it is another one.
+    ServerExists {
+        /// The name.
+        name: EntryName,
+    },
     /// The disk.
     Store(store::error::Error),
     /// The terminal.
     Terminal {
         /// Why.
         error: io::Error,
+    },
+    /// What a change would make of zpki.toml does not fit together.
+    Unfit {
+        /// Everything that would be wrong with it.
+        problems: Vec<Problem>,
     },
     /// No entry of that name.
     UnknownEntry {
@@ -274,6 +284,14 @@ impl Error {
                 .iter()
                 .map(|problem| cluster_file_reason(path, problem))
                 .collect(),
+            Self::Unfit { problems } => problems
+                .iter()
+                .map(|problem| Reason {
+                    at: problem.source.clone(),
+                    because: vec![problem.reason.to_string()],
+                    hint: Some(problem.hint()),
+                })
+                .collect(),
             Self::HaproxyFile { path, problems } => problems
                 .iter()
                 .map(|problem| haproxy_reason(path, problem))
@@ -380,6 +398,9 @@ impl Error {
                     "choose another place; or, to make the PKI anew that it is left of, give --config {}",
                     Plain(&path.display().to_string())
                 )
+            }
+            Self::ServerExists { .. } => {
+                "edit it in zpki.toml and run `zpki apply`; `zpki list` shows the entries".to_owned()
             }
             Self::Store(error) => error.hint(),
             Self::UnknownEntry { name, known } => {
@@ -521,7 +542,12 @@ impl Display for Error {
                 f,
                 "`{host}` of `{name}` is outside the name constraints ({name_constraints})"
             ),
+            Self::ServerExists { name } => write!(
+                f,
+                "there is a server `{name}` already, with another address or other host names"
+            ),
             Self::Store(error) => error.fmt(f),
+            Self::Unfit { problems } => write!(f, "{} problems", problems.len()),
             Self::UnknownEntry { name, .. } => write!(f, "there is no server {}", Quoted(name)),
             Self::NoCa { directory } => write!(
                 f,

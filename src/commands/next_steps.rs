@@ -1,9 +1,11 @@
 //! What there is to do when zpki is done.
 
+use std::fmt::{self, Display, Formatter};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::reconcile::Done;
 use crate::domain::cluster::{Cluster, Entry, HaproxyFiles};
 use crate::domain::name::EntryName;
 use crate::domain::role::Role;
@@ -66,10 +68,7 @@ pub(super) fn of(
         ));
     }
     steps.push(for_haproxy(cluster, files, &load_balancer));
-    steps.push(step(
-        format!("put the server lines of {load_balancer}/{HAPROXY_LINES} in place of those in zato.config, check, and reload HAProxy"),
-        ["haproxy -c -f zato.config".to_owned()],
-    ));
+    steps.push(for_lines(&load_balancer));
     let ca = &cluster.settings().ca;
     let key = at(layout::ca_key(ca).to_owned());
     if ca.key_file.is_some() {
@@ -85,43 +84,80 @@ pub(super) fn of(
     steps
 }
 
-/// What is to be done on the hosts of `changed`, whose host folders have changed.
-pub(super) fn after(changed: &[&Entry], directory: &Path) -> Vec<NextStep> {
+/// What is to be done on the hosts whose host folders have changed.
+pub(super) fn after(done: &Done<'_>, directory: &Path) -> Vec<NextStep> {
     let folder = |entry: &Entry| {
         let path = directory.join(HostFolder::of(&entry.name, entry.role).directory());
         ShellWord(&path.display().to_string()).to_string()
     };
-    let (load_balancer, hosts): (Vec<&Entry>, Vec<&Entry>) = changed
-        .iter()
-        .partition(|entry| entry.role == Role::LoadBalancer);
+    let has = |entry: &Entry, is_it: fn(&str) -> bool| {
+        let folder = HostFolder::of(&entry.name, entry.role).directory();
+        let files = done.files.iter();
+        let mut names = files.filter_map(|file| file.strip_prefix(&folder).ok()?.to_str());
+        names.any(is_it)
+    };
+    let of = |wanted: fn(Role) -> bool, is_it: fn(&str) -> bool| -> Vec<&Entry> {
+        let entries = done.changed.iter().copied();
+        entries
+            .filter(|entry| wanted(entry.role) && has(entry, is_it))
+            .collect()
+    };
+    let is_pem = |name: &str| name.ends_with(".pem");
     let mut steps = Vec::new();
+    let hosts = of(|role| role != Role::LoadBalancer, is_pem);
     if let Some(first) = hosts.first() {
-        let names: Vec<&EntryName> = hosts.iter().map(|entry| &entry.name).take(NAMED).collect();
-        let more = match hosts.len() - names.len() {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        steps.push(step(
-            format!(
-                "copy the PEM files of {}{more} to where they are used; a server reads them at its next connection",
-                joined(&names, ", ")
-            ),
-            [format!(
-                "{COPY} {}/*.pem HOST:/opt/zato/server/config/repo/",
-                folder(first)
-            )],
-        ));
+        let what = format!(
+            "copy the PEM files of {} to where they are used; a server reads them at its next connection",
+            Named(&hosts)
+        );
+        let to = "HOST:/opt/zato/server/config/repo/";
+        steps.push(step(what, [format!("{COPY} {}/*.pem {to}", folder(first))]));
     }
-    if let Some(load_balancer) = load_balancer.first() {
-        let folder = folder(load_balancer);
-        steps.push(step(
-            format!(
-                "copy the files of {folder} to where HAProxy reads them, unless it reads them there, and reload it"
-            ),
-            [],
-        ));
+    let servers = of(|role| role == Role::Server, |name| name == SERVER_SETTINGS);
+    if let Some(first) = servers.first() {
+        let what = format!(
+            "put the settings of {}/{SERVER_SETTINGS} into [crypto] of the server.conf of {}, and restart the server",
+            folder(first),
+            Named(&servers)
+        );
+        steps.push(step(what, []));
     }
+    if let Some(load_balancer) = of(|role| role == Role::LoadBalancer, is_pem).first() {
+        let what = format!(
+            "copy the PEM files of {} to where HAProxy reads them, unless it reads them there, and reload it",
+            folder(load_balancer)
+        );
+        steps.push(step(what, []));
+    }
+    let lines = of(
+        |role| role == Role::LoadBalancer,
+        |name| name == HAPROXY_LINES,
+    );
+    steps.extend(lines.first().map(|entry| for_lines(&folder(entry))));
     steps
+}
+
+/// Names of entries, the first few.
+struct Named<'a>(&'a [&'a Entry]);
+
+impl Display for Named<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let names: Vec<&EntryName> = self.0.iter().take(NAMED).map(|entry| &entry.name).collect();
+        f.write_str(&joined(&names, ", "))?;
+        match self.0.len() - names.len() {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
+}
+
+fn for_lines(folder: &str) -> NextStep {
+    step(
+        format!(
+            "put the server lines of {folder}/{HAPROXY_LINES} in place of those in zato.config, check, and reload HAProxy"
+        ),
+        ["haproxy -c -f zato.config".to_owned()],
+    )
 }
 
 /// So many hosts are named one by one.

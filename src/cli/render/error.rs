@@ -13,6 +13,7 @@ use std::fmt::Write as _;
 use clap::builder::styling::{AnsiColor, Style};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use super::super::args::server::ServerCommand;
 use super::super::args::{BadServer, Command, SnippetOf};
 use crate::commands::error::{Error, Reason};
 use crate::domain::error::{Invalid, choice_hint};
@@ -42,6 +43,10 @@ pub(in crate::cli) fn attempt(command: &Command) -> String {
         Command::Restore(restore) => {
             format!("restore `{}`", Plain(&restore.file.display().to_string()))
         }
+        Command::Server(server) => match &server.what {
+            ServerCommand::Add { server, .. } => format!("add the server `{}`", server.name),
+            ServerCommand::Remove { name, .. } => format!("remove the server `{name}`"),
+        },
         Command::Show(show) => format!("show `{}`", Plain(&show.subject.display().to_string())),
         Command::Snippet(snippet) => match &snippet.what {
             SnippetOf::Haproxy { .. } => "print the lines for HAProxy".to_owned(),

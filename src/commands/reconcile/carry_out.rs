@@ -1,7 +1,7 @@
 //! Doing what a PKI directory needs: signing, and one transaction.
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::slice;
 
 use rayon::prelude::*;
@@ -52,6 +52,8 @@ pub(in crate::commands) struct Done<'a> {
     pub(in crate::commands) made: Vec<Made>,
     /// The entries whose host folders have changed.
     pub(in crate::commands) changed: Vec<&'a Entry>,
+    /// The files that have changed, relative to the PKI directory.
+    pub(in crate::commands) files: Vec<PathBuf>,
 }
 
 /// A certificate that was just signed.
@@ -133,6 +135,11 @@ impl Reconciliation {
         Ok(Done {
             made: all_made,
             changed,
+            files: transaction
+                .changes
+                .iter()
+                .map(|it| it.path().to_owned())
+                .collect(),
         })
     }
 
