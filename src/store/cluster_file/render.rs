@@ -124,9 +124,8 @@ pub(super) mod tests {
             clients: Vec::new(),
             revocation: RevocationSettings::default(),
         };
-        let golden = r##"# What the cluster prod should be: `zpki list` and `zpki snippet` read it, and `zpki init --config`
-# makes a new PKI of it. Certificates that were made do not change with it. It is the only file here
-# to edit by hand; it holds no secret, so it is safe to commit.
+        let golden = r##"# What the cluster prod should be: `zpki plan` shows what has to be done for it, and `zpki apply` does
+# it. It is the only file here to edit by hand; it holds no secret, so it is safe to commit.
 # A line that is commented out shows the default, or an example where there is none.
 
 [cluster]
