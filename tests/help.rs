@@ -9,6 +9,7 @@ pub(crate) const COMMANDS: &[&[&str]] = &[
     &["backup"],
     &["check"],
     &["completions"],
+    &["crl"],
     &["expiry"],
     &["export"],
     &["import"],
@@ -22,6 +23,7 @@ pub(crate) const COMMANDS: &[&[&str]] = &[
     &["server"],
     &["server", "add"],
     &["server", "remove"],
+    &["revoke"],
     &["show"],
     &["snippet"],
     &["snippet", "haproxy"],
@@ -33,6 +35,7 @@ const WITH_A_SUMMARY: &[&[&str]] = &[
     &["apply"],
     &["backup"],
     &["check"],
+    &["crl"],
     &["expiry"],
     &["export"],
     &["import"],
@@ -43,6 +46,7 @@ const WITH_A_SUMMARY: &[&[&str]] = &[
     &["restore"],
     &["server", "add"],
     &["server", "remove"],
+    &["revoke"],
 ];
 
 #[test]

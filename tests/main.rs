@@ -29,6 +29,7 @@ mod man;
 mod oracle;
 mod pipes;
 mod readme;
+mod revoke;
 mod sandbox;
 mod server;
 mod terminal;

@@ -156,6 +156,9 @@ fn page(command: &clap::Command) -> String {
     }
     man.render_options_section(&mut text).unwrap();
     let mut roff = Roff::default();
+    if let Some(runbook) = command.get_after_long_help() {
+        as_it_stands(&mut roff, &runbook.to_string());
+    }
     if let Some(table) = exit_status {
         definitions(&mut roff, "EXIT STATUS", &statuses(&table));
     }
@@ -195,6 +198,17 @@ fn synopsis(command: &clap::Command) -> String {
     roff.control("SH", ["SYNOPSIS"]);
     roff.text([bold(usage.trim_start_matches("Usage: "))]);
     roff.render()
+}
+
+/// A section, whose title is the first line of `text` and whose lines are not filled.
+fn as_it_stands(roff: &mut Roff, text: &str) {
+    let (title, text) = text.split_once("\n\n").unwrap();
+    roff.control("SH", [title.trim_end_matches(':').to_uppercase().as_str()]);
+    roff.control("nf", []);
+    for line in text.lines() {
+        roff.text([roman(line)]);
+    }
+    roff.control("fi", []);
 }
 
 fn definitions(roff: &mut Roff, section: &str, entries: &[(String, String)]) {
@@ -436,6 +450,20 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         )],
     ),
     (
+        "zpki-crl",
+        &[
+            (
+                "Another year for the CRL, and what makes HAProxy read it:",
+                r"zpki -C prod-pki crl --ca-passphrase-file /run/secrets/ca \
+    --exec 'systemctl reload haproxy'",
+            ),
+            (
+                "Until when it is valid, and what is on it:",
+                "zpki show prod-pki/ca/crl.pem",
+            ),
+        ],
+    ),
+    (
         "zpki-expiry",
         &[
             (
@@ -579,6 +607,23 @@ zpki -C prod-pki init --config prod-pki/zpki.toml",
                 "The serial numbers in it:",
                 r"zpki -C prod-pki log --output json \
     | jq -r '.events[].serialNumber // empty'",
+            ),
+        ],
+    ),
+    (
+        "zpki-revoke",
+        &[
+            (
+                "What a new key has taken the place of, once the host has the new one:",
+                "zpki -C prod-pki revoke server1 --superseded",
+            ),
+            (
+                "One certificate, by the first digits of its serial number:",
+                "zpki -C prod-pki revoke 5f975d0b --reason cessationOfOperation",
+            ),
+            (
+                "One that only a backup has any more:",
+                "zpki -C prod-pki revoke /mnt/backup/old-server.pem",
             ),
         ],
     ),

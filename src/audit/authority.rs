@@ -86,7 +86,7 @@ pub fn crl(crl: &PathCrl, ca: &PathCertificate, in_use: bool, at: OffsetDateTime
         id,
         about: "ca/crl.pem".to_owned(),
         why,
-        next: Some("have the CA sign a fresh CRL".to_owned()),
+        next: Some("sign a fresh one: zpki crl".to_owned()),
     };
     let mut findings = Vec::new();
     let signed = crl
@@ -99,10 +99,10 @@ pub fn crl(crl: &PathCrl, ca: &PathCertificate, in_use: bool, at: OffsetDateTime
         ));
     }
     if !ca.may(KeyUsage::CRL_SIGN) {
-        findings.push(finding(
-            "key-usage-no-crl-sign",
-            "the CA may sign no CRL".to_owned(),
-        ));
+        findings.push(Finding {
+            next: Some("use a CA whose keyUsage has cRLSign".to_owned()),
+            ..finding("key-usage-no-crl-sign", "the CA may sign no CRL".to_owned())
+        });
     }
     if at < crl.this_update {
         let why = format!("it is not valid before {}", show(crl.this_update));

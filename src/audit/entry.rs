@@ -1,6 +1,6 @@
 //! The certificate that is installed for an entry, against zpki.toml and the inventory.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::domain::cluster::Entry;
 use crate::domain::finding::Finding;
@@ -20,6 +20,8 @@ pub struct Installed<'a> {
     pub certificate: &'a PathCertificate,
     /// What the inventory has of the entry; None when that could not be read.
     pub issued: Option<&'a [PathCertificate]>,
+    /// What is on the CRL, by the octets of serial numbers.
+    pub revoked: &'a HashMap<Vec<u8>, u8>,
 }
 
 /// What does not fit.
@@ -115,9 +117,11 @@ fn inventory(installed: &Installed<'_>) -> Option<Finding> {
         ));
     }
     let begun = |certificate: &PathCertificate| certificate.validity.not_before;
-    let newer = issued
-        .iter()
-        .find(|issued| begun(issued) > begun(certificate))?;
+    let is_newer = |issued: &&PathCertificate| {
+        let is_revoked = installed.revoked.contains_key(&issued.serial_octets);
+        begun(issued) > begun(certificate) && !is_revoked
+    };
+    let newer = issued.iter().find(is_newer)?;
     Some(Finding::warning(
         "superseded",
         about,

@@ -5,3 +5,4 @@ pub mod configuration;
 pub mod entry;
 pub mod expiry;
 pub mod files;
+pub mod revocation;

@@ -2,6 +2,8 @@
 
 pub(super) mod apply;
 pub(super) mod backup;
+pub(super) mod crl;
+pub(super) mod revoke;
 pub(super) mod server;
 
 use std::fmt::{self, Display, Formatter};
@@ -177,6 +179,24 @@ pub(super) enum Command {
     /// when nothing is due: after a key has leaked, rekey, put the new files in place on the host, then
     /// revoke the old certificate.
     Rekey(apply::Renew),
+    /// Revoke a certificate, and sign the CRL that says so
+    ///
+    /// NAME takes the one valid certificate of an entry; of several, give one's serial number, --superseded
+    /// or --all. A certificate that the inventory has lost is revoked by its file. What is installed is
+    /// revoked with --force only; what is revoked already stays as it is. --reason keyCompromise takes
+    /// every valid certificate for the same key, whosever it is, and from then on `renew` refuses that key.
+    ///
+    /// HAProxy reads the CRL where [revocation] of zpki.toml has `enabled = true` and its lines have
+    /// crl-file, at each reload. Servers read no CRL: a certificate that a client may use, such as the
+    /// load-balancer's, passes there until it expires, revoked or not.
+    #[command(after_long_help = revoke::RUNBOOK)]
+    Revoke(revoke::Revoke),
+    /// Sign a fresh CRL
+    ///
+    /// With the entries that it has, the next number, and a new nextUpdate. `apply` does so in time: when
+    /// less than a third is left; an expired CRL makes HAProxy refuse every server. With [revocation]
+    /// enabled in zpki.toml it also goes to load-balancer/crl.pem.
+    Crl(crl::Crl),
     /// Say whether HAProxy and the servers will accept each other's certificates, and if not, why
     ///
     /// Without FILE everything in the PKI directory is checked: each server's certificate as HAProxy will

@@ -4,8 +4,7 @@
 use std::io;
 
 use crate::commands::error::Error;
-use crate::commands::export::Refusal;
-use crate::commands::import;
+use crate::commands::{export, import, revoke};
 use crate::domain::finding::Severity;
 use crate::store::error::Kind;
 use crate::x509;
@@ -89,6 +88,7 @@ impl Status {
             | Error::NoCrl { .. }
             | Error::NotAPkiDirectory { .. }
             | Error::UnknownEntry { .. } => Self::NoInput,
+            Error::Revocation(refusal) => Self::of_revocation(refusal),
             Error::Declined | Error::Interrupted => Self::Signal(signal),
             Error::CaEndsTooSoon { .. }
             | Error::ClockContradicted { .. }
@@ -136,7 +136,8 @@ impl Status {
         }
     }
 
-    fn of_export(refusal: &Refusal) -> Self {
+    fn of_export(refusal: &export::Refusal) -> Self {
+        use export::Refusal;
         match refusal {
             Refusal::CaKey | Refusal::Terminal => Self::Usage,
             Refusal::Mismatch { .. } => Self::Data,
@@ -150,6 +151,22 @@ impl Status {
         match refusal {
             Of::NoAddress { .. } | Of::NoCluster { .. } | Of::Unknown { .. } => Self::Usage,
             Of::Name { .. } | Of::NoServers { .. } | Of::NotZatos { .. } => Self::Data,
+        }
+    }
+
+    /// What was asked for is not clear or not possible, is not to be done without --force, or was not
+    /// found.
+    fn of_revocation(refusal: &revoke::Refusal) -> Self {
+        use revoke::Refusal;
+        match refusal {
+            Refusal::Ca
+            | Refusal::NothingInstalled { .. }
+            | Refusal::OnlyWithName
+            | Refusal::SeveralBegin { .. }
+            | Refusal::SeveralLive { .. } => Self::Usage,
+            Refusal::Installed { .. } => Self::Exists,
+            Refusal::NotByCa { .. } => Self::Data,
+            Refusal::Unknown { .. } | Refusal::Unlisted { .. } => Self::NoInput,
         }
     }
 

@@ -10,6 +10,7 @@ mod expiry;
 mod init;
 mod passphrase;
 mod render;
+mod revoke;
 mod wizard;
 
 use std::ffi::OsString;
@@ -20,6 +21,7 @@ use clap::builder::styling::Style;
 use clap::{CommandFactory, Parser};
 
 use crate::commands;
+use crate::commands::apply::ApplyReport;
 use crate::commands::directory::PkiDirectory;
 use crate::commands::error::{Error, Usage};
 use crate::domain::finding::Severity;
@@ -136,6 +138,21 @@ fn dispatch(arguments: Arguments, system: &mut System) -> Result<Rendered, Error
         Command::Rekey(arguments) => {
             let exit_code = arguments.exit_code;
             let request = apply::renew(arguments, true, &global, system)?;
+            carry_out(request, exit_code, format, &global, system)
+        }
+        Command::Revoke(arguments) => {
+            let exit_code = arguments.exit_code;
+            let request = revoke::revoke(arguments, &global, system)?;
+            let directory = directory(&global, system)?;
+            let report = commands::revoke::run(request, &directory, system)?;
+            let rendered = render::report(format, &report, |report| {
+                render::revoke::revoke(report, verbosity)
+            });
+            Ok(outcome(rendered, &report.done, exit_code))
+        }
+        Command::Crl(arguments) => {
+            let exit_code = arguments.exit_code;
+            let request = revoke::crl(arguments, &global, system)?;
             carry_out(request, exit_code, format, &global, system)
         }
         Command::Check(arguments) => {
@@ -276,8 +293,16 @@ fn carry_out(
     let directory = directory(global, system)?;
     let report = commands::apply::run(request, &directory, system)?;
     let verbosity = render::text::Verbosity::of(global);
+    let rendered = render::report(format, &report, |report| {
+        render::apply::apply(report, verbosity)
+    });
+    Ok(outcome(rendered, &report, exit_code))
+}
+
+/// How a task that writes ends: with a warning when a command that should follow failed.
+fn outcome(rendered: Rendered, report: &ApplyReport, exit_code: bool) -> Rendered {
     let failed = report.hooks.iter().any(|hook| hook.failure.is_some());
-    Ok(Rendered {
+    Rendered {
         changed: report.changed,
         has_changes: exit_code && report.changed,
         severity: if failed {
@@ -285,10 +310,8 @@ fn carry_out(
         } else {
             Severity::Ok
         },
-        ..render::report(format, &report, |report| {
-            render::apply::apply(report, verbosity)
-        })
-    })
+        ..rendered
+    }
 }
 
 /// The format, if the command has it.

@@ -12,11 +12,12 @@ use super::hooks::{self, HookReport};
 use super::init::trusted_clock;
 use super::issuance::Made;
 use super::next_steps::{self, NextStep};
-use super::reconcile::{Action, Besides, Done, Reconciliation, Selection, Task};
+use super::reconcile::{Action, Besides, Done, Reconciliation, Selection, SignedCrl, Task};
 use super::server::Edit;
 use super::state::State;
 use crate::domain::finding::Finding;
 use crate::domain::name::ClusterName;
+use crate::store::Writer;
 use crate::system::System;
 
 /// What is to be done.
@@ -66,6 +67,9 @@ pub struct ApplyReport {
     pub actions: Vec<Action>,
     /// The certificates that were made.
     pub certificates: Vec<Made>,
+    /// The CRL, if one was signed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crl: Option<SignedCrl>,
     /// The commands that were run.
     pub hooks: Vec<HookReport>,
     /// What to know besides.
@@ -83,13 +87,8 @@ pub fn run(
     directory: &PkiDirectory,
     system: &mut System,
 ) -> Result<ApplyReport, Error> {
-    let Writing {
-        force,
-        lock_timeout,
-        ..
-    } = request.writing;
-    let now = trusted_clock(system, force)?;
-    let writer = directory.lock(lock_timeout, system)?;
+    let now = trusted_clock(system, request.writing.force)?;
+    let writer = directory.lock(request.writing.lock_timeout, system)?;
     let (edited, reconciliation) = directory.read(|view| {
         let edit = request.edit.as_ref();
         let edited = edit.map(|edit| edit.carry_out(view)).transpose()?;
@@ -102,14 +101,42 @@ pub fn run(
         let reconciliation = Reconciliation::of(state, view, task, selection, now)?;
         Ok((edited, reconciliation))
     })?;
-    let mut actions = reconciliation.actions();
-    let (change, noted) = match edited {
-        Some(edited) => (edited.change, edited.findings),
-        None => (None, Vec::new()),
+    let mut besides = Besides {
+        hook: request.exec,
+        ..Besides::default()
     };
-    actions.splice(0..0, change.as_ref().map(|(_, action)| action.clone()));
-    let mut findings = std::mem::take(&mut request.writing.findings);
-    findings.extend(noted);
+    if let Some(edited) = edited {
+        request.writing.findings.extend(edited.findings);
+        let (changes, actions): (Vec<_>, Vec<_>) = edited.change.into_iter().unzip();
+        (besides.changes, besides.actions) = (changes, actions);
+    }
+    finish(
+        &reconciliation,
+        besides,
+        request.writing,
+        writer,
+        directory,
+        system,
+    )
+}
+
+/// Carries out what was found to be needed, runs the commands that are owed, and reports.
+pub(super) fn finish(
+    reconciliation: &Reconciliation,
+    besides: Besides,
+    writing: Writing,
+    writer: Writer,
+    directory: &PkiDirectory,
+    system: &mut System,
+) -> Result<ApplyReport, Error> {
+    let Writing {
+        mut ca_key,
+        force,
+        lock_timeout,
+        mut findings,
+    } = writing;
+    let mut actions = besides.actions.clone();
+    actions.extend(reconciliation.actions());
     findings.extend(reconciliation.findings());
     let cluster = reconciliation.cluster();
     let done = if actions.is_empty() {
@@ -117,14 +144,9 @@ pub fn run(
         Done::default()
     } else {
         reconciliation.check_clock(force)?;
-        let access = &mut request.writing.ca_key;
         let authority = match reconciliation.signs() {
-            true => Some(access.open(reconciliation.ca(), cluster, directory, system)?),
+            true => Some(ca_key.open(reconciliation.ca(), cluster, directory, system)?),
             false => None,
-        };
-        let besides = Besides {
-            hook: request.exec,
-            changes: change.into_iter().map(|(change, _)| change).collect(),
         };
         reconciliation.carry_out(authority, besides, writer, system)?
     };
@@ -132,13 +154,14 @@ pub fn run(
     findings.extend(hooks::findings(&hooks));
     Ok(ApplyReport {
         schema: 1,
-        at: now,
+        at: reconciliation.now(),
         changed: !actions.is_empty(),
         directory: directory.path().display().to_string(),
         cluster: cluster.settings().name.clone(),
         actions,
         next_steps: next_steps::after(&done, directory.path()),
         certificates: done.made,
+        crl: done.crl,
         hooks,
         findings,
     })

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use time::OffsetDateTime;
 
-use super::{export, import};
+use super::{export, import, revoke};
 use crate::config::unreadable::Unreadable;
 use crate::domain::cluster::{Key, KeyPath, Misfit};
 use crate::domain::error::{Invalid, nearest};
@@ -156,6 +156,8 @@ pub enum Error {
         /// The name.
         name: EntryName,
     },
+    /// A certificate that is not revoked.
+    Revocation(revoke::Refusal),
     /// The disk.
     Store(store::error::Error),
     /// The terminal.
@@ -321,6 +323,9 @@ impl Error {
     }
 
     fn causes(&self) -> Vec<String> {
+        if let Self::Revocation(refusal) = self {
+            return refusal.causes();
+        }
         let mut causes = vec![self.to_string()];
         if let Self::Store(error) = self {
             let mut source = std::error::Error::source(error);
@@ -369,7 +374,7 @@ impl Error {
             Self::NeedsNewKey { name, .. } => format!("give it a new key: zpki rekey {name}"),
             Self::NeitherEntryNorFile { .. } => "`zpki list` shows the entries".to_owned(),
             Self::NoCertificate { .. } => {
-                "this release makes certificates with `zpki init` only: give --config and a new directory".to_owned()
+                "`zpki apply` makes it".to_owned()
             }
             Self::NoCa { directory } => format!(
                 "restore it from a backup; or make a new CA and every certificate anew, in another directory: zpki init DIR --config {}",
@@ -393,6 +398,7 @@ impl Error {
             Self::Output { .. } => {
                 "make room where it is written to, or write it elsewhere".to_owned()
             }
+            Self::Revocation(refusal) => refusal.hint(),
             Self::Store(store::error::Error::Exists { path }) if path.ends_with(CLUSTER_FILE) => {
                 format!(
                     "choose another place; or, to make the PKI anew that it is left of, give --config {}",
@@ -546,6 +552,7 @@ impl Display for Error {
                 f,
                 "there is a server `{name}` already, with another address or other host names"
             ),
+            Self::Revocation(refusal) => refusal.fmt(f),
             Self::Store(error) => error.fmt(f),
             Self::Unfit { problems } => write!(f, "{} problems", problems.len()),
             Self::UnknownEntry { name, .. } => write!(f, "there is no server {}", Quoted(name)),

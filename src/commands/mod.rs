@@ -22,6 +22,7 @@ pub mod next_steps;
 pub mod plan;
 pub mod reconcile;
 pub mod restore;
+pub mod revoke;
 pub mod server;
 pub mod show;
 pub mod snippet;

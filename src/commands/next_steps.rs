@@ -160,6 +160,22 @@ fn for_lines(folder: &str) -> NextStep {
     )
 }
 
+/// What is to be done for `revoked`, in whose host folders there are revoked certificates.
+pub(super) fn rekey(revoked: &[EntryName], directory: &Path) -> Option<NextStep> {
+    let (names, path) = (joined(revoked, ", "), directory.display().to_string());
+    let command = format!(
+        "zpki -C {} rekey {}",
+        ShellWord(&path),
+        joined(revoked, " ")
+    );
+    (!revoked.is_empty()).then(|| {
+        let what = format!(
+            "make a new key and certificate for {names}, whose installed certificate is revoked, and copy them to the host"
+        );
+        step(what, [command])
+    })
+}
+
 /// So many hosts are named one by one.
 const NAMED: usize = 5;
 

@@ -18,7 +18,7 @@ use super::directory::{View, haproxy_files};
 use super::error::Error;
 use super::host_folder::{self, Identity, Shared, server_settings};
 use super::init::RELEASED;
-use super::state::{Key, State, first_certificate, issued};
+use super::state::{Key, State, compromised, first_certificate, issued};
 use crate::audit;
 use crate::config::diff;
 use crate::domain::cluster::{Cluster, Entry};
@@ -28,7 +28,7 @@ use crate::domain::revocation::Revocation;
 use crate::domain::role::Role;
 use crate::domain::serial_number::SerialNumber;
 use crate::domain::server_line::ServerLine;
-use crate::domain::validity::{Lifetime, Validity};
+use crate::domain::validity::{Lifetime, Validity, show};
 use crate::plan::authority;
 use crate::plan::entry::{Need, Rules, decide};
 use crate::plan::reason::Reason;
@@ -38,6 +38,7 @@ use crate::store::transaction::Change;
 use crate::x509::certificate::ParsedCertificate;
 use crate::x509::digest::sha256;
 
+pub use carry_out::SignedCrl;
 pub(super) use carry_out::{Besides, Done};
 
 /// One thing that is to be done, or was.
@@ -88,12 +89,9 @@ pub enum Verb {
 pub enum Task {
     /// Whatever makes the directory what zpki.toml says.
     Apply,
-    /// A CRL, with these entries besides those that it has, valid for so long or as long as zpki.toml
-    /// says.
+    /// A fresh CRL, valid for so long, or as long as zpki.toml says.
     Crl {
-        /// What is revoked now.
-        revoked: Vec<Revocation>,
-        /// From thisUpdate to nextUpdate.
+        /// From now to nextUpdate.
         lifetime: Option<Lifetime>,
     },
     /// New keys, and certificates for them.
@@ -108,6 +106,21 @@ pub enum Task {
     },
     /// A new certificate for the CA's key.
     RenewCa,
+    /// A CRL with these entries besides those that it has; without any, the one that there is, where
+    /// it belongs.
+    Revoke {
+        /// What is revoked now.
+        revoked: Vec<NewRevocation>,
+    },
+}
+
+/// An entry that the CRL gets.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct NewRevocation {
+    /// Whose certificate it is, where that is known.
+    pub name: Option<EntryName>,
+    /// The entry.
+    pub revocation: Revocation,
 }
 
 /// Which entries are looked at.
@@ -210,6 +223,7 @@ impl Reconciliation {
         let crl = match task {
             Task::Apply if everything => authority::crl(&state.crl, certificate, now),
             Task::Crl { .. } => Some(Reason::Forced),
+            Task::Revoke { ref revoked } if !revoked.is_empty() => Some(Reason::Revocations),
             _ => None,
         };
         let validity = |(validity, _): &(Validity, Reason)| *validity;
@@ -254,6 +268,11 @@ impl Reconciliation {
         &self.state.cluster
     }
 
+    /// The instant that was judged for.
+    pub(super) fn now(&self) -> OffsetDateTime {
+        self.now
+    }
+
     /// The CA's certificate, as it is.
     pub(super) fn ca(&self) -> &ParsedCertificate {
         &self.state.ca.certificate
@@ -284,7 +303,22 @@ impl Reconciliation {
                 "its certificate stays valid until it expires or is revoked: zpki revoke NAME",
             )
         });
-        retired.collect()
+        retired.chain(self.crl_cut_short()).collect()
+    }
+
+    /// A CRL does not outlive its CA, whatever was asked for.
+    fn crl_cut_short(&self) -> Option<Finding> {
+        let not_after = self.ca().details.validity.not_after;
+        let Task::Crl {
+            lifetime: Some(lifetime),
+        } = self.task
+        else {
+            return None;
+        };
+        (not_after - self.now < lifetime.duration()).then(|| {
+            let why = format!("it ends with the CA, on {}", show(not_after));
+            Finding::note("crl-cut-short", CRL, why)
+        })
     }
 
     /// Whether the CA's private key is needed.
@@ -382,7 +416,7 @@ impl Reconciliation {
         }
         let (with_identity, with_shared) = match self.task {
             Task::Apply => (true, true),
-            Task::Crl { .. } | Task::RenewCa => (false, true),
+            Task::Crl { .. } | Task::RenewCa | Task::Revoke { .. } => (false, true),
             Task::Rekey { .. } | Task::Renew { .. } => {
                 (*need != Need::Nothing, *need == Need::Issue)
             }
@@ -428,7 +462,9 @@ impl Reconciliation {
         let folder = HostFolder::of(&entry.name, entry.role);
         match self.task {
             Task::Apply | Task::Rekey { .. } | Task::Renew { .. } => true,
-            Task::Crl { .. } => file.path.file_name() == folder.revocation_file().map(OsStr::new),
+            Task::Crl { .. } | Task::Revoke { .. } => {
+                file.path.file_name() == folder.revocation_file().map(OsStr::new)
+            }
             Task::RenewCa => file.path == folder.trust_bundle(),
         }
     }
@@ -440,7 +476,7 @@ impl Reconciliation {
         };
         let (bundle, crl) = match self.task {
             Task::Apply => (true, true),
-            Task::Crl { .. } => (false, true),
+            Task::Crl { .. } | Task::Revoke { .. } => (false, true),
             Task::RenewCa => (true, false),
             Task::Rekey { .. } | Task::Renew { .. } => (false, false),
         };
@@ -530,11 +566,20 @@ fn needs(
         revoked: |serial: &SerialNumber| state.revoked(serial),
     };
     let entries: Vec<_> = state.entries().collect();
+    if matches!(task, Task::Crl { .. } | Task::RenewCa | Task::Revoke { .. }) {
+        // What entries need is none of their business, nor is a damaged file of the inventory.
+        return Ok(entries.iter().map(|_| Need::Nothing).collect());
+    }
+    let compromised = compromised(state, view)?;
     let needs = entries.par_iter().map(|(entry, held)| {
         if !selection.has(&entry.name) {
             return Ok(Need::Nothing);
         }
-        let need = decide(&held.of(entry), &rules, || issued(&entry.name, view))?;
+        let need = decide(&held.of(entry), &rules, || {
+            let mut issued = issued(&entry.name, view)?;
+            issued.extend(held.share_key(&compromised).cloned());
+            Ok::<_, Error>(issued)
+        })?;
         need_for(task, need, entry, selection)
     });
     needs.collect()
@@ -544,7 +589,7 @@ fn needs(
 fn need_for(task: &Task, need: Need, entry: &Entry, selection: &Selection) -> Result<Need, Error> {
     Ok(match (task, need) {
         (Task::Apply, need) => need,
-        (Task::Crl { .. } | Task::RenewCa, _) => Need::Nothing,
+        (Task::Crl { .. } | Task::RenewCa | Task::Revoke { .. }, _) => Need::Nothing,
         (Task::Renew { force: true }, Need::Nothing | Need::Restore(..)) => {
             Need::Renew(vec![Reason::Forced])
         }

@@ -36,6 +36,8 @@ pub(super) struct State {
     pub(super) ca: Ca,
     /// The record of revocations, as it stands in `ca/crl.pem`.
     pub(super) crl: RevocationList,
+    /// Where the PKI directory is.
+    directory: PathBuf,
     /// What the CRL says, by serial number.
     revoked: HashMap<SerialNumber, Revoked>,
     /// For each entry of the cluster, in its order.
@@ -109,17 +111,11 @@ impl State {
             let path = Path::new(path);
             found.extend(Found::read(path, view)?.map(|it| (path.to_owned(), it)));
         }
-        let revoked = crl.revoked.iter().map(|revocation| {
-            let revoked = match revocation.reason {
-                RevocationReason::KeyCompromise => Revoked::Compromised,
-                _ => Revoked::Otherwise,
-            };
-            (revocation.serial_number.clone(), revoked)
-        });
         Ok(Self {
-            revoked: revoked.collect(),
+            revoked: by_serial_number(&crl),
             hooks: hooks::owed(view)?,
             strangers: strangers(&cluster, view)?,
+            directory: view.path().to_owned(),
             cluster,
             ca,
             crl,
@@ -131,6 +127,23 @@ impl State {
     /// What the CRL says of a serial number.
     pub(super) fn revoked(&self, serial_number: &SerialNumber) -> Option<Revoked> {
         self.revoked.get(serial_number).copied()
+    }
+
+    /// The record of revocations, when nothing of it would be lost by signing it again.
+    pub(super) fn crl_to_sign_again(&self) -> Result<RevocationList, Error> {
+        let found = self.found(Path::new(CRL));
+        let bytes = found
+            .expect("the state was read with the CRL")
+            .bytes
+            .as_slice();
+        let path = self.directory.join(CRL);
+        let block = only_block(bytes, &path)?;
+        crl::read_to_sign_again(&block.contents).map_err(|error| Error::Unreadable {
+            path,
+            line: Some(block.line),
+            because: error.to_string(),
+            hint: error.hint(),
+        })
     }
 
     /// A file or directory that was looked at.
@@ -205,6 +218,23 @@ fn read_crl(view: &View<'_>) -> Result<RevocationList, Error> {
     })?;
     let block = only_block(&bytes, &shown)?;
     crl::read(&block.contents).map_err(|error| unreadable(&shown, Some(block.line), &error))
+}
+
+/// What a CRL says of each serial number. Of two entries that for a compromised key counts.
+fn by_serial_number(crl: &RevocationList) -> HashMap<SerialNumber, Revoked> {
+    let mut revoked = HashMap::with_capacity(crl.revoked.len());
+    for revocation in &crl.revoked {
+        let serial_number = revocation.serial_number.clone();
+        match revocation.reason {
+            RevocationReason::KeyCompromise => {
+                revoked.insert(serial_number, Revoked::Compromised);
+            }
+            _ => {
+                revoked.entry(serial_number).or_insert(Revoked::Otherwise);
+            }
+        }
+    }
+    revoked
 }
 
 fn only_block(bytes: &[u8], path: &Path) -> Result<Block, Error> {
@@ -293,6 +323,20 @@ impl HeldEntry {
             certificate: self.certificate.as_ref(),
         }
     }
+
+    /// Those of `certificates` that are for the key in this host folder.
+    pub(super) fn share_key<'a>(
+        &self,
+        certificates: &'a [ParsedCertificate],
+    ) -> impl Iterator<Item = &'a ParsedCertificate> {
+        let key = match &self.key {
+            Key::Usable(key) => Some(key.public_key_der()),
+            Key::Missing | Key::Unusable(_) => None,
+        };
+        certificates
+            .iter()
+            .filter(move |certificate| key == Some(certificate.public_key_der.as_slice()))
+    }
 }
 
 impl Key {
@@ -345,4 +389,65 @@ pub(super) fn issued(name: &EntryName, view: &View<'_>) -> Result<Vec<ParsedCert
         }
     }
     Ok(found)
+}
+
+/// The certificates of the inventory, whoever they were issued to, whose keys the CRL calls
+/// compromised. One that cannot be read is passed over: `check` tells of it.
+pub(super) fn compromised(state: &State, view: &View<'_>) -> Result<Vec<ParsedCertificate>, Error> {
+    let mut of_crl = state.revoked.values();
+    if of_crl.all(|revoked| *revoked != Revoked::Compromised) {
+        return Ok(Vec::new());
+    }
+    let mut found = Vec::new();
+    for name in view.issued_names()? {
+        let directory = layout::issued_directory(&name);
+        for file in view.list(&directory)? {
+            let serial_number = layout::serial_number_of(&file);
+            let revoked = serial_number.and_then(|serial_number| state.revoked(&serial_number));
+            if revoked == Some(Revoked::Compromised) {
+                let bytes = view.bytes(&directory.join(&file))?;
+                found.extend(bytes.and_then(|bytes| first_certificate(&bytes)));
+            }
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::domain::revocation::Revocation;
+
+    #[test]
+    fn of_two_entries_for_one_serial_number_that_for_a_compromised_key_counts() {
+        let serial_number = |octet| SerialNumber::from_octets(&[octet]);
+        let entry = |octet, reason| Revocation {
+            serial_number: serial_number(octet),
+            revoked_at: datetime!(2026-11-23 12:00 UTC),
+            reason,
+        };
+        use RevocationReason::{CaCompromise, KeyCompromise, Superseded};
+        let crl = RevocationList {
+            issuer: "CN=ca".to_owned(),
+            this_update: datetime!(2026-11-23 12:00 UTC),
+            next_update: None,
+            crl_number: None,
+            authority_key_identifier: None,
+            revoked: vec![
+                entry(1, KeyCompromise),
+                entry(1, Superseded),
+                entry(2, Superseded),
+                entry(2, KeyCompromise),
+                entry(3, CaCompromise),
+            ],
+        };
+        let revoked = by_serial_number(&crl);
+        let of = |octet| revoked.get(&serial_number(octet)).copied();
+        assert_eq!(of(1), Some(Revoked::Compromised));
+        assert_eq!(of(2), Some(Revoked::Compromised));
+        assert_eq!(of(3), Some(Revoked::Otherwise));
+        assert_eq!(of(4), None);
+    }
 }

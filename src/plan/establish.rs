@@ -87,14 +87,13 @@ fn findings(cluster: &Cluster, next_update: OffsetDateTime) -> Vec<Finding> {
         )
     }));
     if cluster.settings().revocation.enabled {
-        findings.push(Finding::warning(
+        findings.push(Finding::note(
             "crl-expires",
             "load-balancer/crl.pem",
             format!(
-                "from {} on, when this CRL expires, HAProxy refuses every server, and this release of zpki signs no other",
+                "from {} on, when this CRL expires, HAProxy refuses every server: run `zpki apply` regularly, which signs a fresh one when less than a third is left",
                 show(next_update)
             ),
-            "leave out [revocation] enabled until you use a release that does",
         ));
     }
     if !cluster.settings().load_balancer.verifyhost {
@@ -281,6 +280,17 @@ mod tests {
         };
         let expected = [warning("server1"), warning("scheduler")];
         assert_eq!(findings(settings), expected);
+    }
+
+    #[test]
+    fn that_haproxy_depends_on_a_fresh_crl_is_told() {
+        let mut settings = settings("prod");
+        settings.revocation.enabled = true;
+        let expected = (
+            Severity::Ok,
+            "load-balancer/crl.pem: crl-expires".to_owned(),
+        );
+        assert_eq!(findings(settings), [expected]);
     }
 
     #[test]

@@ -75,6 +75,8 @@ pub enum Reason {
     Purposes,
     /// zpki.toml names it no more.
     Removed,
+    /// Certificates are revoked now.
+    Revocations,
     /// The certificate in place was revoked.
     Revoked,
     /// The subject is not what the entry's and the cluster's names make it.
@@ -106,6 +108,7 @@ impl Reason {
             Self::NewEntry => "new-entry",
             Self::Purposes => "purposes",
             Self::Removed => "removed",
+            Self::Revocations => "revocations",
             Self::Revoked => "revoked",
             Self::Subject => "subject",
         }
@@ -156,6 +159,7 @@ impl Display for Reason {
             Self::NewEntry => f.write_str("new entry"),
             Self::Purposes => f.write_str("purposes changed"),
             Self::Removed => f.write_str("entry removed"),
+            Self::Revocations => f.write_str("certificates revoked"),
             Self::Revoked => f.write_str("revoked"),
             Self::Subject => f.write_str("name of the cluster changed"),
         }

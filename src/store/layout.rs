@@ -134,8 +134,14 @@ pub fn issued(name: &EntryName, serial_number: &SerialNumber) -> PathBuf {
 /// none.
 #[must_use]
 pub fn is_issued(file: &OsStr) -> bool {
-    let serial_number = file.to_str().and_then(|name| name.strip_suffix(".pem"));
-    serial_number.is_some_and(|serial| serial.parse::<SerialNumber>().is_ok())
+    serial_number_of(file).is_some()
+}
+
+/// The serial number that a file of the inventory is named for.
+#[must_use]
+pub fn serial_number_of(file: &OsStr) -> Option<SerialNumber> {
+    let serial_number = file.to_str()?.strip_suffix(".pem")?;
+    serial_number.parse().ok()
 }
 
 /// Where the certificates of an entry stand in the inventory.

@@ -86,8 +86,9 @@ fn encoded(reason: RevocationReason) -> rcgen::RevocationReason {
     }
 }
 
-/// The reason for a code; 7 and those above 10 are none.
-fn decoded(code: u8) -> Option<RevocationReason> {
+/// The reason for a code (RFC 5280 5.3.1); 7 and those above 10 are none.
+#[must_use]
+pub fn reason_of_code(code: u8) -> Option<RevocationReason> {
     Some(match code {
         0 => RevocationReason::Unspecified,
         1 => RevocationReason::KeyCompromise,
@@ -264,7 +265,7 @@ impl<'a> Entry<'a> {
             return Some(RevocationReason::Unspecified);
         };
         match Element::tagged(value, ENUMERATED)?.content {
-            [code] if reasons.next().is_none() => decoded(*code),
+            [code] if reasons.next().is_none() => reason_of_code(*code),
             _ => None,
         }
     }
@@ -364,7 +365,7 @@ mod tests {
 
     /// Every reason that a complete CRL may give.
     fn reasons() -> Vec<RevocationReason> {
-        let codes = (0..=10).filter_map(decoded);
+        let codes = (0..=10).filter_map(reason_of_code);
         codes
             .filter(|reason| *reason != RevocationReason::RemoveFromCrl)
             .collect()

@@ -70,7 +70,10 @@ fn done(report: &ApplyReport, verbosity: Verbosity) -> String {
     let mut certificates = report.certificates.iter();
     for action in &report.actions {
         let made = signs(action.action).then(|| certificates.next()).flatten();
+        let crl = report.crl.as_ref();
+        let crl = crl.filter(|_| action.action == Verb::SignCrl);
         let not_after = made.map(|made| date(made.validity.not_after));
+        let not_after = not_after.or_else(|| crl.map(|crl| date(crl.next_update)));
         let serial_number = made.map(|made| made.serial_number.to_string());
         let algorithm = made.map(|made| made.key_algorithm.to_string());
         table.row(

@@ -27,6 +27,11 @@ pub(in crate::cli) fn attempt(command: &Command) -> String {
         Command::Rekey(_) => "make new keys".to_owned(),
         Command::Renew(_) => "renew the certificates".to_owned(),
         Command::Backup(_) => "back up the PKI directory".to_owned(),
+        Command::Revoke(revoke) => {
+            let subject = revoke.subject.display().to_string();
+            format!("revoke `{}`", Plain(&subject))
+        }
+        Command::Crl(_) => "sign a CRL".to_owned(),
         Command::Check(check) => super::super::check::attempt(check),
         Command::Completions { .. } => "print the completions".to_owned(),
         Command::Expiry(expiry) => super::super::expiry::attempt(expiry),

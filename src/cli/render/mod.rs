@@ -9,6 +9,7 @@ pub(super) mod export;
 pub(super) mod import;
 pub(super) mod json;
 pub(super) mod log;
+pub(super) mod revoke;
 pub(super) mod text;
 
 use std::io::{self, Write};

@@ -13,7 +13,7 @@ use super::verdict::{Judge, Source, VerdictReport};
 use super::{because, shown, worst_first};
 use crate::audit::entry::Installed;
 use crate::audit::files::Observed;
-use crate::audit::{authority, entry, files};
+use crate::audit::{authority, entry, files, revocation};
 use crate::commands::directory::{PkiDirectory, View};
 use crate::commands::error::Error;
 use crate::commands::init::RELEASED;
@@ -28,6 +28,7 @@ use crate::store::layout::{
 };
 use crate::system::System;
 use crate::verify::policy::Policy;
+use crate::x509::crl;
 use crate::x509::path_certificate::PathCertificate;
 use crate::x509::path_crl::PathCrl;
 use crate::x509::pem::{self, Block};
@@ -89,6 +90,7 @@ pub fn run(
         findings: installation.findings.clone(),
     };
     inspection.authority();
+    inspection.still_passing();
     let entries = installation.cluster.entries().iter();
     let entries = entries.map(|entry| inspection.entry(entry)).collect();
     if is_now {
@@ -461,12 +463,13 @@ impl Inspection<'_> {
         };
         self.pair(&folder.private_key(), leaf);
         self.public_key(entry, leaf);
-        self.revocation(leaf);
+        self.revocation(entry, leaf);
         self.findings.extend(entry::check(&Installed {
             entry,
             about: &leaf.shown(),
             certificate: &leaf.certificate,
             issued: self.installation.issued_to(&entry.name),
+            revoked: &self.revoked,
         }));
         report.verdicts = self.verdicts(entry, &sent);
         report
@@ -518,14 +521,31 @@ impl Inspection<'_> {
     }
 
     /// What is revoked should not be installed; where HAProxy has the CRL, it says so itself.
-    fn revocation(&mut self, leaf: &Located) {
+    fn revocation(&mut self, entry: &Entry, leaf: &Located) {
         if self.revoked.contains_key(&leaf.certificate.serial_octets) {
             self.findings.push(Finding::warning(
                 "revoked",
                 leaf.shown(),
                 "it was revoked (ca/crl.pem); servers read no CRL, and HAProxy only the crl-file that it was given",
-                "issue a new certificate with a new key",
+                format!("give it a new key and certificate: zpki rekey {}", entry.name),
             ));
+        }
+    }
+
+    /// Certificates that were revoked and still pass for the load-balancer, where servers ask for one.
+    fn still_passing(&mut self) {
+        let settings = self.installation.cluster.settings();
+        if !settings.load_balancer.client_certificate.is_sent() {
+            return;
+        }
+        for (name, issued) in &self.installation.issued {
+            for certificate in issued.iter().flatten().filter(|_| *name != EntryName::ca()) {
+                if let Some(code) = self.revoked.get(&certificate.serial_octets) {
+                    let reason = crl::reason_of_code(*code);
+                    self.findings
+                        .extend(revocation::check(name, certificate, reason, self.at));
+                }
+            }
         }
     }
 
@@ -648,8 +668,12 @@ impl Inspection<'_> {
             return Vec::new();
         };
         crls_of(bytes, path).unwrap_or_else(|error| {
+            let next = match path == Path::new(CRL) {
+                true => "restore it from a backup: it is the record of revocations",
+                false => "write it again: zpki apply",
+            };
             self.findings.push(Finding {
-                next: Some("have the CA sign a fresh CRL".to_owned()),
+                next: Some(next.to_owned()),
                 ..damaged(path, &error)
             });
             Vec::new()

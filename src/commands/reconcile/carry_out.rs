@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use std::slice;
 
 use rayon::prelude::*;
+use serde::Serialize;
+use time::OffsetDateTime;
 
-use super::{Known, Reconciliation, Task, trust_bundle};
+use super::{Action, Known, NewRevocation, Reconciliation, Task, trust_bundle};
 use crate::commands::error::Error;
 use crate::commands::host_folder::{self, Identity};
 use crate::commands::issuance::{AT_ONCE, Issuer, Made, made};
@@ -16,16 +18,14 @@ use crate::commands::{certificate_authority, hooks};
 use crate::domain::certificate::RevocationList;
 use crate::domain::cluster::Entry;
 use crate::domain::name::EntryName;
-use crate::domain::revocation::Revocation;
 use crate::domain::text::joined;
-use crate::domain::validity::{Lifetime, Validity};
+use crate::domain::validity::Validity;
 use crate::plan::authority::{crl_number, crl_updates};
 use crate::plan::entry::Need;
 use crate::store::Writer;
 use crate::store::file::{Bytes, Directory, File};
 use crate::store::layout::{
-    self, CA_CERTIFICATE, CLOSED_DIRECTORY, CRL, HostFolder, LOG, LOG_FILE, PENDING, PUBLIC,
-    RETIRED,
+    self, CA_CERTIFICATE, CLOSED_DIRECTORY, HostFolder, LOG, LOG_FILE, PENDING, PUBLIC, RETIRED,
 };
 use crate::store::transaction::{Change, Transaction};
 use crate::system::System;
@@ -33,14 +33,15 @@ use crate::verify::issued::{Trust, VerifiedPath};
 use crate::x509::crl::{self, CrlTemplate};
 use crate::x509::digest::sha256;
 use crate::x509::issue::{Authority, RenewalTemplate};
-use crate::x509::pem;
 use crate::x509::private_key::PrivateKey;
 
 /// What goes with a reconciliation into the same transaction.
 #[derive(Debug, Default)]
 pub(in crate::commands) struct Besides {
-    /// Other files, such as an edited zpki.toml.
+    /// What becomes of other files, such as zpki.toml.
     pub(in crate::commands) changes: Vec<Change>,
+    /// What is told of that.
+    pub(in crate::commands) actions: Vec<Action>,
     /// The command that each changed host folder owes from then on.
     pub(in crate::commands) hook: Option<String>,
 }
@@ -50,10 +51,28 @@ pub(in crate::commands) struct Besides {
 pub(in crate::commands) struct Done<'a> {
     /// The certificates that were made: the CA's, then those of entries.
     pub(in crate::commands) made: Vec<Made>,
+    /// The CRL that was signed.
+    pub(in crate::commands) crl: Option<SignedCrl>,
     /// The entries whose host folders have changed.
     pub(in crate::commands) changed: Vec<&'a Entry>,
     /// The files that have changed, relative to the PKI directory.
     pub(in crate::commands) files: Vec<PathBuf>,
+}
+
+/// A CRL that was signed.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SignedCrl {
+    /// CRL number.
+    pub crl_number: u64,
+    /// thisUpdate.
+    #[serde(with = "time::serde::rfc3339")]
+    pub this_update: OffsetDateTime,
+    /// nextUpdate: from then on, HAProxy refuses every server.
+    #[serde(with = "time::serde::rfc3339")]
+    pub next_update: OffsetDateTime,
+    /// How many entries it has.
+    pub entries: usize,
 }
 
 /// A certificate that was just signed.
@@ -84,9 +103,11 @@ impl Reconciliation {
             Some(authority) => self.sign(authority, system)?,
             None => self.needs.iter().map(|_| None).collect(),
         };
-        let crl = match (&self.crl, &authority) {
-            (Some(_), Some(authority)) => Some(self.sign_crl(authority)?),
-            _ => None,
+        let (crl, signed_crl) = match (&self.crl, &authority) {
+            (Some(_), Some(authority)) => self
+                .sign_crl(authority)
+                .map(|(bytes, signed)| (Some(bytes), Some(signed)))?,
+            _ => (None, None),
         };
         let chain = &self.state.ca.chain_pem;
         let renewed = authority.as_ref().filter(|_| self.ca.is_some());
@@ -134,6 +155,7 @@ impl Reconciliation {
         writer.commit(&transaction, &*system.progress)?;
         Ok(Done {
             made: all_made,
+            crl: signed_crl,
             changed,
             files: transaction
                 .changes
@@ -238,39 +260,37 @@ impl Reconciliation {
     }
 
     /// The record of revocations, with nothing lost, for another while.
-    fn sign_crl(&self, authority: &Authority) -> Result<Bytes, Error> {
-        let record = self.record()?;
+    fn sign_crl(&self, authority: &Authority) -> Result<(Bytes, SignedCrl), Error> {
+        let record = self.state.crl_to_sign_again()?;
         let ca = &authority.certificate().details.validity;
-        let settings = &self.state.cluster.settings().revocation;
-        let (revoked, lifetime) = self.crl_task();
-        let template = CrlTemplate {
-            updates: crl_updates(lifetime.unwrap_or(settings.lifetime), ca, self.now)?,
-            number: crl_number(last_number(&record), self.now)?,
-            revoked: record.revoked.iter().chain(revoked).cloned().collect(),
+        let lifetime = match self.task {
+            Task::Crl {
+                lifetime: Some(lifetime),
+            } => lifetime,
+            _ => self.state.cluster.settings().revocation.lifetime,
         };
-        Ok(crl::to_pem(&authority.revocation_list(&template)?).into())
+        let number = crl_number(last_number(&record), self.now)?;
+        let revoked = self.revoked().iter().map(|new| new.revocation.clone());
+        let template = CrlTemplate {
+            updates: crl_updates(lifetime, ca, self.now)?,
+            number,
+            revoked: record.revoked.into_iter().chain(revoked).collect(),
+        };
+        let signed = SignedCrl {
+            crl_number: number,
+            this_update: template.updates.not_before,
+            next_update: template.updates.not_after,
+            entries: template.revoked.len(),
+        };
+        let der = authority.revocation_list(&template)?;
+        Ok((crl::to_pem(&der).into(), signed))
     }
 
-    /// The record of revocations, if all that it says can be said again.
-    fn record(&self) -> Result<RevocationList, Error> {
-        let path = Path::new(CRL);
-        let found = self.state.found(path);
-        let blocks = found.map(|found| pem::scan(&found.bytes));
-        let block = blocks.into_iter().flatten().flatten().next();
-        let block = block.ok_or_else(|| Error::NoCrl { path: path.into() })?;
-        crl::read_to_sign_again(&block.contents).map_err(|error| Error::Unreadable {
-            path: path.into(),
-            line: Some(block.line),
-            because: error.to_string(),
-            hint: error.hint(),
-        })
-    }
-
-    /// What is revoked now, and how long the CRL that says so is to be valid.
-    fn crl_task(&self) -> (&[Revocation], Option<Lifetime>) {
+    /// What is revoked now.
+    fn revoked(&self) -> &[NewRevocation] {
         match &self.task {
-            Task::Crl { revoked, lifetime } => (revoked, *lifetime),
-            _ => (&[], None),
+            Task::Revoke { revoked } => revoked,
+            _ => &[],
         }
     }
 
@@ -303,11 +323,11 @@ impl Reconciliation {
             };
             events.push(log::certificate(action, made.next()?, reasons));
         }
-        let (revoked, _) = self.crl_task();
-        events.extend(revoked.iter().map(|revocation| Event {
+        events.extend(self.revoked().iter().map(|new| Event {
             action: "revoke",
-            serial_number: Some(&revocation.serial_number),
-            reason: Some(revocation.reason.to_string()),
+            name: new.name.as_ref(),
+            serial_number: Some(&new.revocation.serial_number),
+            reason: Some(new.revocation.reason.to_string()),
             ..Event::default()
         }));
         events.extend(self.crl.as_ref().map(|reason| Event {
