@@ -13,7 +13,7 @@ use super::statistics::{READ_TIMEOUT, read_answer, show_stat};
 /// HAProxy and the servers of a site. They end when it is dropped, before the files of the site go.
 pub(super) struct Cluster {
     servers: BTreeMap<&'static str, Process>,
-    _haproxy: Process,
+    haproxy: Option<Process>,
     site: Site,
 }
 
@@ -29,11 +29,19 @@ impl Cluster {
         }
         let cluster = Self {
             servers,
-            _haproxy: start_haproxy(&site),
+            haproxy: Some(start_haproxy(&site)),
             site,
         };
         cluster.wait_until_checked();
         cluster
+    }
+
+    /// Ends HAProxy and starts it again, so that it reads its files; returns when it has checked each
+    /// server.
+    pub(super) fn restart_haproxy(&mut self) {
+        drop(self.haproxy.take());
+        self.haproxy = Some(start_haproxy(&self.site));
+        self.wait_until_checked();
     }
 
     /// The files that the cluster runs on.

@@ -52,6 +52,52 @@ fn a_server_is_refused_while_its_certificate_is_expired() {
     assert_eq!(cluster.answers(), "server1 server2");
 }
 
+#[test]
+fn a_server_with_a_revoked_certificate_is_refused_until_it_has_a_new_one() {
+    let site = Site::init(&["--client-certificate", "required"]);
+    site.enable_revocation();
+    let mut cluster = Cluster::start(site);
+    assert_eq!(cluster.health("server1"), "UP L6OK");
+    assert_eq!(cluster.answers(), "server1 server2");
+
+    let leaked = ["revoke", "server1", "--force", "--reason=keyCompromise"];
+    cluster.site().zpki(&leaked);
+    cluster.restart_haproxy();
+    assert_eq!(cluster.health("server1"), "DOWN L6RSP");
+    assert_eq!(cluster.health("server2"), "UP L6OK");
+    assert_eq!(cluster.answers(), "server2");
+    cluster.wait_for_log("server1", "ALERT_CERTIFICATE_REVOKED");
+
+    let other = ["revoke", "server2", "--force"];
+    cluster.site().zpki(&other);
+    cluster.restart_haproxy();
+    assert_eq!(cluster.health("server2"), "DOWN L6RSP");
+    assert_eq!(cluster.answers(), "503");
+
+    // With nothing but its new key and certificate, a server is back.
+    cluster.site().zpki(&["rekey", "server1"]);
+    cluster.site().install_server("server1");
+    cluster.wait_until("server1", "UP L6OK");
+    assert_eq!(cluster.answers(), "server1");
+}
+
+/// Nothing tells the servers: they read no CRL.
+#[test]
+fn a_load_balancer_with_a_revoked_certificate_still_passes() {
+    let site = Site::init(&["--client-certificate", "required"]);
+    site.enable_revocation();
+    let leaked = [
+        "revoke",
+        "load-balancer",
+        "--force",
+        "--reason=keyCompromise",
+    ];
+    site.zpki(&leaked);
+    let cluster = Cluster::start(site);
+    assert_eq!(cluster.health("server1"), "UP L6OK");
+    assert_eq!(cluster.answers(), "server1 server2");
+}
+
 /// In TLS 1.3 the client has finished its handshake before the server looks at its certificate: the
 /// check succeeds, the requests do not.
 #[test]

@@ -128,6 +128,24 @@ impl Site {
             .arg(&certificate));
     }
 
+    /// Runs zpki in the PKI directory.
+    pub(super) fn zpki(&self, arguments: &[&str]) {
+        run(Command::new(env!("CARGO_BIN_EXE_zpki"))
+            .env_clear()
+            .arg("-C")
+            .arg(self.path("demo"))
+            .args(arguments));
+    }
+
+    /// Has HAProxy read the CRL: in zpki.toml, and in the lines that follow from it.
+    pub(super) fn enable_revocation(&self) {
+        self.edit(&self.path("demo/zpki.toml"), |text| {
+            text.replace("# enabled = false", "enabled = true")
+        });
+        self.zpki(&["apply"]);
+        self.install_lines();
+    }
+
     /// Adds a layer-7 check to HAProxy's backend.
     pub(super) fn check_with_requests(&self) {
         self.edit(&self.zato_config(), |text| {
@@ -195,15 +213,19 @@ impl Site {
 
     /// Does what zpki's next steps tell the administrator to do.
     fn install(&self) {
-        let printed = fs::read_to_string(self.path("demo/load-balancer/haproxy.cfg")).unwrap();
-        let lines: Vec<String> = server_lines(&printed).map(str::to_owned).collect();
-        self.replace_server_lines(&lines);
+        self.install_lines();
         for server in SERVERS {
             self.install_server(server);
         }
     }
 
-    fn install_server(&self, server: &str) {
+    fn install_lines(&self) {
+        let printed = fs::read_to_string(self.path("demo/load-balancer/haproxy.cfg")).unwrap();
+        let lines: Vec<String> = server_lines(&printed).map(str::to_owned).collect();
+        self.replace_server_lines(&lines);
+    }
+
+    pub(super) fn install_server(&self, server: &str) {
         fs::create_dir_all(self.server_file(server, "")).unwrap();
         for entry in fs::read_dir(self.path(&format!("demo/servers/{server}"))).unwrap() {
             let entry = entry.unwrap();

@@ -123,6 +123,13 @@ impl Pki {
         format!("{directory}/{}", file.to_str().unwrap())
     }
 
+    /// Runs zpki in the PKI directory, words split at blanks.
+    pub(super) fn zpki(&self, words: &str) {
+        let mut zpki = Command::new(env!("CARGO_BIN_EXE_zpki"));
+        zpki.env_clear().arg("-C").arg(&self.directory);
+        run(zpki.args(words.split(' ')));
+    }
+
     /// What openssl says; it must succeed. Words are split at blanks, and paths are relative to the
     /// PKI directory.
     pub(super) fn openssl(&self, words: &str) -> String {

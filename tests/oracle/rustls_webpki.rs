@@ -75,6 +75,26 @@ fn another_ca_does_not_vouch_for_it() {
     assert_eq!(verdict, Err(Error::UnknownIssuer));
 }
 
+#[test]
+fn what_is_revoked_is_refused_and_nothing_else() {
+    for reason in ["keyCompromise", "unspecified"] {
+        let pki = Pki::of(&small_cluster("ed25519"));
+        let server = pki.path("servers/server1/zato-server-cert.pem");
+        let load_balancer = pki.path("load-balancer/key-cert.pem");
+        pki.zpki(&format!("revoke server1 --force --reason {reason}"));
+        let judge = Judge::of(&pki);
+        assert_eq!(
+            judge.verdict(&server, server_auth()),
+            Err(Error::CertRevoked)
+        );
+        assert_eq!(judge.verdict(&load_balancer, client_auth()), Ok(()));
+        pki.zpki("rekey server1");
+        pki.zpki("crl --lifetime 30d");
+        let judge = Judge::of(&pki);
+        assert_eq!(judge.verdict(&server, server_auth()), Ok(()));
+    }
+}
+
 /// A verifier that trusts a CA and has its CRL.
 pub(super) struct Judge {
     anchor: TrustAnchor<'static>,
