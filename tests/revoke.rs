@@ -886,6 +886,42 @@ fn a_wrong_passphrase_writes_nothing() {
     unchanged(&sandbox, "revoke server1", NOW);
 }
 
+#[test]
+fn without_the_cas_key_nothing_is_written_and_with_it_from_elsewhere_it_is() {
+    let sandbox = Sandbox::with_demo();
+    fs::rename(sandbox.path("demo/ca/ca.key.pem"), sandbox.path("key")).unwrap();
+    let before = sandbox.tree();
+    let hint = "say where it is: --ca-key FILE, or key_file in [ca] of zpki.toml";
+    for words in ["revoke server1 --force", "crl"] {
+        zpki(&sandbox, words).status(66).stderr_with(hint);
+    }
+    zpki(
+        &sandbox,
+        "revoke server1 --force --ca-key demo/load-balancer/key-cert.pem",
+    )
+    .status(74)
+    .stderr_with("the private key does not belong to the certificate of");
+    assert!(sandbox.tree() == before);
+    done(&sandbox, "revoke server1 --force --ca-key key");
+    assert_eq!(entries(&sandbox).len(), 1);
+}
+
+#[test]
+fn revoking_goes_on_to_the_last_day_of_the_ca() {
+    let sandbox = with_revocation();
+    let ends = datetime!(2036-11-20 12:00 UTC);
+    let words = "revoke server1 --force";
+    zpki_at(&sandbox, words, ends - Duration::HOUR).product();
+    assert_eq!(record(&sandbox).next_update, Some(ends));
+    let before = sandbox.tree();
+    for words in ["revoke server2 --force", "crl --force"] {
+        zpki_at(&sandbox, words, ends)
+            .status(74)
+            .stderr_with("2036-11-20 12:00:00 UTC");
+    }
+    assert!(sandbox.tree() == before);
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Report {

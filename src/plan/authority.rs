@@ -40,9 +40,15 @@ pub fn is_self_signed(ca: &ParsedCertificate) -> bool {
     ca.subject_der == ca.issuer_der
 }
 
-/// Whether a fresh CRL is to be signed: `crl` is by another CA, or less than a third of it is left.
+/// Whether a fresh CRL is to be signed: `crl` is by another CA, or less than a third of it is left and
+/// it ends before the CA does. However little a fresh one would gain, without it HAProxy refuses every
+/// server until the CA ends too.
 #[must_use]
 pub fn crl(crl: &RevocationList, ca: &ParsedCertificate, now: OffsetDateTime) -> Option<Reason> {
+    let ca_ends = ca.details.validity.not_after;
+    if ca_ends <= now {
+        return None;
+    }
     if crl.authority_key_identifier != ca.details.subject_key_identifier {
         return Some(Reason::CrlByAnother);
     }
@@ -50,8 +56,7 @@ pub fn crl(crl: &RevocationList, ca: &ParsedCertificate, now: OffsetDateTime) ->
     let lifetime = next_update - crl.this_update;
     let below = CRL_RENEW_WITHIN.of(lifetime);
     let remaining = next_update - now;
-    let gain = ca.details.validity.not_after - next_update;
-    if remaining >= below || gain < lifetime / 10 {
+    if remaining >= below || ca_ends <= next_update {
         return None;
     }
     Some(if next_update <= now {
@@ -65,16 +70,29 @@ pub fn crl(crl: &RevocationList, ca: &ParsedCertificate, now: OffsetDateTime) ->
     })
 }
 
-/// thisUpdate and nextUpdate of a CRL that is signed `now`, as long as `lifetime` or the CA lasts.
+/// thisUpdate and nextUpdate of a CRL that is signed `now`, as long as `lifetime` or the CA lasts, be
+/// that ever so short: what is to be revoked is to be revoked to the end.
 ///
 /// # Errors
-/// When the CA ends too soon.
+/// When the CA has expired.
 pub fn crl_updates(
     lifetime: Lifetime,
     ca: &Validity,
     now: OffsetDateTime,
 ) -> Result<Validity, NoValidity> {
-    Validity::starting(now, lifetime, Some(ca))
+    if ca.not_after <= now {
+        return Err(NoValidity::IssuerEndsTooSoon {
+            not_after: ca.not_after,
+        });
+    }
+    let Validity {
+        not_before,
+        not_after,
+    } = Validity::starting(now, lifetime, None)?;
+    Ok(Validity {
+        not_before: not_before.max(ca.not_before),
+        not_after: not_after.min(ca.not_after),
+    })
 }
 
 /// The number of a CRL that follows `last`: the time, so that it grows even when the record of the
@@ -85,4 +103,134 @@ pub fn crl_updates(
 pub fn crl_number(last: Option<u64>, now: OffsetDateTime) -> Result<u64, NoValidity> {
     let time = u64::try_from(now.unix_timestamp()).map_err(|_| NoValidity::OutOfRange)?;
     Ok(last.map_or(time, |last| time.max(last.saturating_add(1))))
+}
+
+#[cfg(test)]
+mod tests {
+    use time::Duration;
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::domain::certificate::KeyIdentifier;
+    use crate::domain::key_algorithm::KeyAlgorithm;
+    use crate::domain::name_constraints::NameConstraints;
+    use crate::domain::serial_number::SerialNumber;
+    use crate::x509::issue::{Authority, CaTemplate, Subject};
+    use crate::x509::private_key::PrivateKey;
+
+    const NOW: OffsetDateTime = datetime!(2026-11-23 12:00 UTC);
+    const CA_ENDS: OffsetDateTime = datetime!(2036-11-20 12:00 UTC);
+    const SECOND: Duration = Duration::SECOND;
+
+    fn ca_until(not_after: OffsetDateTime) -> ParsedCertificate {
+        let template = CaTemplate {
+            subject: Subject {
+                organization: "test".to_owned(),
+                common_name: "test CA".to_owned(),
+            },
+            serial_number: SerialNumber::from_octets(&[1]),
+            validity: Validity {
+                not_before: NOW,
+                not_after,
+            },
+            name_constraints: NameConstraints::default(),
+        };
+        let key = PrivateKey::generate(KeyAlgorithm::Ed25519).unwrap();
+        let authority = Authority::self_signed(&template, key).unwrap();
+        authority.certificate().clone()
+    }
+
+    /// A CRL of `ca`, of 100 days from [`NOW`].
+    fn crl_of(ca: &ParsedCertificate) -> RevocationList {
+        RevocationList {
+            issuer: ca.details.subject.clone(),
+            this_update: NOW,
+            next_update: Some(NOW + Duration::days(100)),
+            crl_number: Some("1".to_owned()),
+            authority_key_identifier: ca.details.subject_key_identifier.clone(),
+            revoked: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_crl_is_due_when_less_than_a_third_is_left() {
+        let ca = ca_until(CA_ENDS);
+        let list = crl_of(&ca);
+        let due = NOW + Duration::days(67);
+        assert_eq!(crl(&list, &ca, due - SECOND), None);
+        assert_eq!(crl(&list, &ca, due), None);
+        let expected = Reason::Due {
+            remaining: Duration::days(33) - SECOND,
+            lifetime: Duration::days(100),
+            below: Duration::days(33),
+        };
+        assert_eq!(crl(&list, &ca, due + SECOND), Some(expected));
+        let ends = list.next_update.unwrap();
+        let at = |at| crl(&list, &ca, at);
+        assert!(matches!(at(ends - SECOND), Some(Reason::Due { .. })));
+        assert_eq!(at(ends), Some(Reason::Expired(ends)));
+        assert_eq!(at(ends + SECOND), Some(Reason::Expired(ends)));
+    }
+
+    /// Short of a CA that lasts a second longer, HAProxy would refuse every server in that second.
+    #[test]
+    fn a_crl_lasts_as_long_as_its_ca() {
+        let late = NOW + Duration::days(99);
+        let ends = NOW + Duration::days(100);
+        let at = |ca_ends, at| {
+            let ca = ca_until(ca_ends);
+            crl(&crl_of(&ca), &ca, at).is_some()
+        };
+        assert!(!at(ends, late));
+        assert!(at(ends + SECOND, late));
+        assert!(at(
+            ends + Duration::days(5),
+            ends + Duration::days(5) - SECOND
+        ));
+        // No CRL of an expired CA helps anybody.
+        assert!(!at(ends + Duration::days(5), ends + Duration::days(5)));
+    }
+
+    #[test]
+    fn the_crl_of_another_ca_is_signed_anew() {
+        let ca = ca_until(CA_ENDS);
+        let mut list = crl_of(&ca);
+        list.authority_key_identifier = Some(KeyIdentifier(vec![1]));
+        assert_eq!(crl(&list, &ca, NOW), Some(Reason::CrlByAnother));
+        list.authority_key_identifier = None;
+        assert_eq!(crl(&list, &ca, NOW), Some(Reason::CrlByAnother));
+    }
+
+    #[test]
+    fn the_last_crl_of_a_ca_may_be_short() {
+        let ca = Validity {
+            not_before: datetime!(2020-01-01 0:00 UTC),
+            not_after: CA_ENDS,
+        };
+        let year = "1y".parse().unwrap();
+        let updates = crl_updates(year, &ca, CA_ENDS - SECOND).unwrap();
+        assert_eq!(updates.not_before, CA_ENDS - SECOND - Duration::HOUR);
+        assert_eq!(updates.not_after, CA_ENDS);
+        let not_after = CA_ENDS;
+        let ended = Err(NoValidity::IssuerEndsTooSoon { not_after });
+        assert_eq!(crl_updates(year, &ca, CA_ENDS), ended);
+        let young = Validity {
+            not_before: NOW,
+            ..ca
+        };
+        let updates = crl_updates(year, &young, NOW).unwrap();
+        assert_eq!(updates.not_before, NOW);
+        assert_eq!(updates.not_after, NOW + Duration::days(365));
+    }
+
+    #[test]
+    fn each_number_is_greater_than_the_last() {
+        let time = u64::try_from(NOW.unix_timestamp()).unwrap();
+        assert_eq!(crl_number(None, NOW), Ok(time));
+        assert_eq!(crl_number(Some(time - 1), NOW), Ok(time));
+        assert_eq!(crl_number(Some(time), NOW), Ok(time + 1));
+        assert_eq!(crl_number(Some(time + 7), NOW), Ok(time + 8));
+        let before_1970 = datetime!(1969-12-31 23:59:59 UTC);
+        assert_eq!(crl_number(None, before_1970), Err(NoValidity::OutOfRange));
+    }
 }

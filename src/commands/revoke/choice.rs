@@ -135,8 +135,13 @@ impl Search<'_> {
         if *name == EntryName::ca() {
             return Err(Refusal::Ca.into());
         }
-        let mut own = issued(name, self.view)?;
-        own.retain(|certificate| is_by_ca(certificate, self.state));
+        let own = issued(name, self.view)?;
+        let (mut own, foreign): (Vec<_>, Vec<_>) = own
+            .into_iter()
+            .partition(|certificate| is_by_ca(certificate, self.state));
+        if let Some(foreign) = foreign.first().filter(|_| own.is_empty()) {
+            return Err(not_by_ca(foreign));
+        }
         own.sort_by_key(|certificate| std::cmp::Reverse(certificate.details.validity.not_before));
         if own.is_empty() {
             return Err(Error::NoCertificate { name: name.clone() });
