@@ -20,10 +20,10 @@ pub(crate) const COMMANDS: &[&[&str]] = &[
     &["rekey"],
     &["renew"],
     &["restore"],
+    &["revoke"],
     &["server"],
     &["server", "add"],
     &["server", "remove"],
-    &["revoke"],
     &["show"],
     &["snippet"],
     &["snippet", "haproxy"],
@@ -44,9 +44,9 @@ const WITH_A_SUMMARY: &[&[&str]] = &[
     &["rekey"],
     &["renew"],
     &["restore"],
+    &["revoke"],
     &["server", "add"],
     &["server", "remove"],
-    &["revoke"],
 ];
 
 #[test]
