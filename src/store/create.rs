@@ -159,7 +159,7 @@ impl Drop for Site {
 }
 
 /// The nearest directory above `target` that exists, and the way from there.
-fn nearest(target: &Path, faults: &Faults) -> Result<(Root, PathBuf), Error> {
+pub(super) fn nearest(target: &Path, faults: &Faults) -> Result<(Root, PathBuf), Error> {
     let exists = || Error::Exists {
         path: target.to_owned(),
     };

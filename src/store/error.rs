@@ -101,6 +101,11 @@ pub enum Error {
         /// What is wrong with it.
         because: &'static str,
     },
+    /// Two files of one run would be the same.
+    SameName {
+        /// The file.
+        path: PathBuf,
+    },
     /// The change is committed, and could not be carried out to its end. The next writer does that;
     /// readers see it done already.
     Unfinished {
@@ -136,7 +141,8 @@ impl Error {
             | Self::Exists { .. }
             | Self::Mounted { .. }
             | Self::NotAFile { .. }
-            | Self::Path { .. } => Kind::Refused,
+            | Self::Path { .. }
+            | Self::SameName { .. } => Kind::Refused,
             Self::Interrupted => Kind::Interrupted,
             Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 Kind::Permission
@@ -189,6 +195,9 @@ impl Error {
             }
             Self::Path { .. } => {
                 "a path in a PKI directory is relative, without `..`, and UTF-8".into()
+            }
+            Self::SameName { .. } => {
+                "give each certificate another name, or its files another directory".into()
             }
             Self::Unfinished { source } => {
                 format!(
@@ -275,6 +284,9 @@ impl Display for Error {
                 Shown(path)
             ),
             Self::Path { path, because } => write!(f, "the path {} {because}", Shown(path)),
+            Self::SameName { path } => {
+                write!(f, "two of the files to be written are {}", Shown(path))
+            }
             Self::Unfinished { .. } => write!(f, "the change is committed, but not finished"),
         }
     }

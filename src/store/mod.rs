@@ -23,6 +23,7 @@ pub mod error;
 mod fault;
 pub mod file;
 mod generation;
+pub mod handout;
 mod journal;
 pub mod layout;
 pub mod lock;
