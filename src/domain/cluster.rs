@@ -191,6 +191,17 @@ impl Cluster {
             .find(|entry| entry.name.as_str() == name)
     }
 
+    /// The host name that an entry called `name` gets when its hosts hold none of its own.
+    ///
+    /// # Errors
+    /// [`MisfitReason::NoOwnName`] when that cannot be a host name.
+    pub fn default_host(&self, name: &EntryName) -> Result<DnsName, MisfitReason> {
+        default_host(&self.settings, name).map_err(|tried| MisfitReason::NoOwnName {
+            name: name.clone(),
+            tried,
+        })
+    }
+
     /// How long a CA must last yet so that it can issue a certificate of the longest lifetime and
     /// renew it once; None without entries.
     #[must_use]
@@ -558,7 +569,7 @@ fn default_own_name(
     owners: &mut Owners,
 ) -> Result<DnsName, MisfitReason> {
     let name = &wanted.name;
-    let own = default_host(settings, wanted).map_err(|tried| MisfitReason::NoOwnName {
+    let own = default_host(settings, name).map_err(|tried| MisfitReason::NoOwnName {
         name: name.clone(),
         tried,
     })?;
@@ -573,8 +584,8 @@ fn default_own_name(
 }
 
 /// The host name that an entry's name makes; the text that was tried when it is none.
-fn default_host(settings: &Settings, wanted: &Wanted<'_>) -> Result<DnsName, String> {
-    let name = wanted.name.as_str();
+fn default_host(settings: &Settings, name: &EntryName) -> Result<DnsName, String> {
+    let name = name.as_str();
     if name.contains('.')
         && let Ok(own) = name.parse()
     {

@@ -18,6 +18,7 @@ pub mod host;
 pub mod key_algorithm;
 pub mod name;
 pub mod name_constraints;
+pub mod order;
 pub mod pattern;
 pub mod plain_path;
 pub mod progress;

@@ -18,6 +18,29 @@ pub enum Role {
     Server,
 }
 
+impl Role {
+    /// The words for the roles that certificates are asked for in, in the order of the documentation.
+    pub const NAMES: &'static [&'static str] = &["server", "load-balancer", "client"];
+}
+
+impl std::str::FromStr for Role {
+    type Err = super::error::Invalid;
+
+    /// A CA is not asked for: there is one.
+    fn from_str(value: &str) -> Result<Self, Self::Err> {
+        match value {
+            "client" => Ok(Self::Client),
+            "load-balancer" => Ok(Self::LoadBalancer),
+            "server" => Ok(Self::Server),
+            _ => Err(super::error::Invalid::Choice {
+                what: "role",
+                value: value.to_owned(),
+                choices: Self::NAMES,
+            }),
+        }
+    }
+}
+
 /// Purposes that extendedKeyUsage may name (RFC 5280 4.2.1.12). OpenSSL refuses an end entity
 /// whose extension lacks the one it is used for; a CA has no extension, which permits all.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]

@@ -6,6 +6,7 @@
 //! value by itself, then the values together.
 
 mod edit;
+pub mod manifest;
 mod problem;
 mod render;
 mod schema;

@@ -6,6 +6,7 @@ use crate::domain::cluster::MisfitReason;
 use crate::domain::error::{Invalid, choice_hint};
 use crate::domain::text::{Plain, Quoted};
 
+use super::manifest::Fault;
 use super::schema::{TABLES, TableSchema};
 
 /// One thing that is wrong with a zpki.toml.
@@ -22,6 +23,8 @@ pub struct Problem {
 /// What is wrong with a zpki.toml.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Reason {
+    /// What is wrong with a manifest.
+    Manifest(Fault),
     /// A value that does not fit the others.
     Misfit(MisfitReason),
     /// A key that must be there is not.
@@ -104,6 +107,7 @@ impl Reason {
 impl Display for Reason {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Manifest(fault) => fault.fmt(f),
             Self::Misfit(reason) => reason.fmt(f),
             Self::Missing { table, key } => write!(f, "{} has no `{key}`", table.header()),
             Self::NotUtf8 { byte, column } => {
@@ -130,6 +134,7 @@ impl Display for Reason {
 impl Reason {
     fn hint(&self) -> String {
         match self {
+            Self::Manifest(fault) => fault.hint(),
             Self::Misfit(reason) => reason.hint(),
             Self::Missing { table, key } => {
                 format!("add to {}: {}", table.header(), table.example(key))
@@ -143,7 +148,9 @@ impl Reason {
                 "a line is a [table], a [[table]], or key = value with text in double quotes".into()
             }
             Self::UnknownKey { table, key } => {
-                place_hint(key).unwrap_or_else(|| choice_hint(key, &table.key_names()))
+                let is_elsewhere = TABLES.iter().any(|known| known.name == table.name);
+                let place = is_elsewhere.then(|| place_hint(key)).flatten();
+                place.unwrap_or_else(|| choice_hint(key, &table.key_names()))
             }
             Self::UnknownTable { name: key } | Self::UnknownTopLevelKey { key } => {
                 place_hint(key).unwrap_or_else(|| choice_hint(key, &TABLES.map(|table| table.name)))
@@ -240,7 +247,7 @@ impl<'a> Lines<'a> {
         before.take_while(|(offset, _)| start + offset < at).count() + 1
     }
 
-    fn text(&self, number: usize) -> &'a str {
+    pub(super) fn text(&self, number: usize) -> &'a str {
         let end = self.starts.get(number).copied();
         &self.text[self.starts[number - 1]..end.unwrap_or(self.text.len())]
     }
@@ -249,7 +256,8 @@ impl<'a> Lines<'a> {
 /// Characters shown of a line: enough for any that a person wrote.
 const SHOWN: usize = 160;
 
-fn shown(line: &str) -> String {
+/// A line as an error shows it: trimmed, cut if it is long, and safe on a terminal.
+pub(super) fn shown(line: &str) -> String {
     let line = line.trim_start_matches('\u{feff}').trim();
     match line.char_indices().nth(SHOWN) {
         Some((cut, _)) => format!("{}...", Plain(&line[..cut])),

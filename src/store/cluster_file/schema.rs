@@ -92,6 +92,19 @@ pub(super) static CLIENTS: TableSchema = TableSchema {
     ],
 };
 
+/// The only table of a manifest.
+pub(super) static CERTIFICATE: TableSchema = TableSchema {
+    name: "certificate",
+    repeated: true,
+    keys: &[
+        ("name", r#""app1""#),
+        ("role", r#""server""#),
+        ("hosts", r#"["app1.prod.internal", "10.0.0.21"]"#),
+        KEY_ALGORITHM,
+        LIFETIME,
+    ],
+};
+
 pub(super) static REVOCATION: TableSchema = TableSchema {
     name: "revocation",
     repeated: false,

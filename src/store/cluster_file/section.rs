@@ -39,6 +39,21 @@ pub(super) fn check_top_level(root: &DeTable<'_>, found: &mut Vec<Found>) {
     }
 }
 
+/// Reports what stands outside of `tables`, in the words of another file than zpki.toml.
+pub(super) fn check_tables(
+    root: &DeTable<'_>,
+    tables: &[&TableSchema],
+    found: &mut Vec<Found>,
+    unknown: impl Fn(String) -> Reason,
+) {
+    let is_known = |name: &str| tables.iter().any(|table| table.name == name);
+    let keys = root.keys().filter(|key| !is_known(key.get_ref()));
+    found.extend(keys.map(|key| Found {
+        at: Some(key.span().start),
+        reason: unknown(key.get_ref().to_string()),
+    }));
+}
+
 impl<'a> Section<'a> {
     /// The table of the file that `schema` describes; none when something that is no table bears
     /// its name.
@@ -151,6 +166,12 @@ impl<'a> Section<'a> {
         items
             .filter_map(|item| self.text(item, key, &read))
             .collect()
+    }
+
+    /// Where the value of `key` stands, or else the table itself.
+    pub(super) fn place(&self, key: &'static str) -> Option<usize> {
+        let item = self.item(key).map(|item| item.span().start);
+        item.or(self.at)
     }
 
     fn item(&self, key: &'static str) -> Option<&'a Node<'a>> {
