@@ -1,7 +1,9 @@
 //! ca/log.jsonl: who did what, when and why. It holds no secrets.
 
+use std::collections::HashMap;
+
 use rayon::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::issuance::Made;
@@ -36,6 +38,60 @@ pub(super) struct Event<'a> {
     pub(super) validity: Option<Validity>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) reason: Option<String>,
+    /// Where the wish came from, when it was not zpki.toml.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) origin: Option<&'a str>,
+}
+
+/// What is looked for in a line that was read.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Read {
+    action: String,
+    name: Option<String>,
+    serial_number: Option<String>,
+    origin: Option<String>,
+}
+
+/// Which certificates zpki.toml called for, as the log has it.
+#[derive(Debug)]
+pub(super) struct Origins {
+    /// By name and serial number.
+    certificates: HashMap<(String, String), bool>,
+    /// The last of each name.
+    last: HashMap<String, bool>,
+}
+
+impl Origins {
+    /// Reads the log. A line that cannot be read says nothing.
+    pub(super) fn of(log: &[u8]) -> Self {
+        let lines = log.split(|byte| *byte == b'\n');
+        let lines = lines.filter_map(|line| serde_json::from_slice::<Read>(line).ok());
+        let mut origins = Self {
+            certificates: HashMap::new(),
+            last: HashMap::new(),
+        };
+        for line in lines.filter(|it| matches!(&*it.action, "issue" | "rekey" | "renew")) {
+            let (Some(name), Some(serial_number)) = (line.name, line.serial_number) else {
+                continue;
+            };
+            let named = line.origin.is_none();
+            origins.last.insert(name.clone(), named);
+            origins.certificates.insert((name, serial_number), named);
+        }
+        origins
+    }
+
+    /// Whether zpki.toml named `name` when the certificate with `serial_number` was made, or else the last
+    /// one. What the log does not know was not named.
+    pub(super) fn was_named(&self, name: &EntryName, serial_number: Option<&SerialNumber>) -> bool {
+        let name = name.to_string();
+        let named = match serial_number {
+            Some(serial_number) => self.certificates.get(&(name, serial_number.to_string())),
+            None => self.last.get(&name),
+        };
+        named.copied().unwrap_or_default()
+    }
 }
 
 /// What the log is told of one certificate.
@@ -50,6 +106,7 @@ pub(super) fn certificate<'a>(
         serial_number: Some(&made.serial_number),
         validity: Some(made.validity),
         reason,
+        origin: None,
     }
 }
 

@@ -17,15 +17,12 @@ use time::OffsetDateTime;
 use super::directory::{View, haproxy_files};
 use super::error::Error;
 use super::host_folder::{self, Identity, Shared, server_settings};
-use super::init::RELEASED;
-use super::state::{Key, State, compromised, first_certificate, issued};
-use crate::audit;
+use super::state::{Key, State, Stranger, compromised, issued};
 use crate::config::diff;
 use crate::domain::cluster::{Cluster, Entry};
 use crate::domain::finding::Finding;
 use crate::domain::name::EntryName;
 use crate::domain::revocation::Revocation;
-use crate::domain::role::Role;
 use crate::domain::serial_number::SerialNumber;
 use crate::domain::server_line::ServerLine;
 use crate::domain::validity::{Lifetime, Validity, show};
@@ -146,7 +143,8 @@ impl Selection {
             return Ok(());
         };
         let entries = state.cluster.entries().iter().map(|entry| &entry.name);
-        let known: Vec<EntryName> = entries.chain(&state.strangers).cloned().collect();
+        let strangers = state.strangers.iter().map(|stranger| &stranger.name);
+        let known: Vec<EntryName> = entries.chain(strangers).cloned().collect();
         let unknown = names
             .iter()
             .find(|name| known.iter().all(|known| known.as_str() != name.as_str()));
@@ -175,18 +173,10 @@ pub(super) struct Reconciliation {
     crl: Option<Reason>,
     /// What each entry needs, in the order of the cluster; nothing for those not selected.
     needs: Vec<Need>,
-    retired: Vec<Retirement>,
+    /// The host folders that are put away.
+    retired: Vec<Stranger>,
     /// What differs, of what does not wait for a signature.
     differences: Vec<Difference>,
-}
-
-/// A host folder that is put away.
-#[derive(Debug)]
-struct Retirement {
-    name: EntryName,
-    role: Role,
-    /// That of the certificate in it.
-    serial_number: Option<SerialNumber>,
 }
 
 /// A file that is not what it should be.
@@ -233,9 +223,8 @@ impl Reconciliation {
             .map_err(|invalid| Error::HaproxyPath { invalid })?;
         let lines = state.cluster.server_lines(&files);
         let strangers = state.strangers.iter();
-        let strangers = strangers.filter(|name| task == Task::Apply && selection.has(name));
-        let retired = strangers.map(|name| Retirement::read(name, Role::Server, view));
-        let retired = retired.collect::<Result<_, _>>()?;
+        let retired = strangers.filter(|it| task == Task::Apply && selection.has(&it.name));
+        let retired = retired.cloned().collect();
         let mut reconciliation = Self {
             retired,
             state,
@@ -278,20 +267,9 @@ impl Reconciliation {
         &self.state.ca.certificate
     }
 
-    /// Refuses to act by a clock that contradicts what was issued before: it would make certificates
-    /// that nobody takes when it is put right, or renew everything at once.
+    /// Refuses to act by a clock that contradicts what was issued before.
     pub(super) fn check_clock(&self, force: bool) -> Result<(), Error> {
-        let validity = |certificate: &ParsedCertificate| certificate.details.validity;
-        let held = self.state.held.iter();
-        let live: Vec<_> = held
-            .filter_map(|held| held.certificate.as_ref().map(validity))
-            .collect();
-        let mut issued = live.clone();
-        issued.push(validity(self.ca()));
-        match audit::authority::clock(self.now, RELEASED, &issued, &live) {
-            Some(finding) if !force => Err(Error::ClockContradicted { why: finding.why }),
-            _ => Ok(()),
-        }
+        self.state.check_clock(self.now, force)
     }
 
     /// What is worth knowing, and is not for `apply` to change.
@@ -348,7 +326,7 @@ impl Reconciliation {
         }
         let entries = self.state.cluster.entries().iter().zip(&self.needs);
         actions.extend(entries.filter_map(|(entry, need)| action(entry, need)));
-        actions.extend(self.retired.iter().map(Retirement::action));
+        actions.extend(self.retired.iter().map(Stranger::action));
         actions.extend(self.differences.iter().map(Difference::action));
         actions
     }
@@ -516,7 +494,7 @@ struct Known<I> {
     identity: I,
 }
 
-fn trust_bundle(roots: &[ParsedCertificate]) -> Bytes {
+pub(super) fn trust_bundle(roots: &[ParsedCertificate]) -> Bytes {
     let roots: String = roots.iter().map(ParsedCertificate::to_pem).collect();
     roots.into()
 }
@@ -628,17 +606,7 @@ fn action(entry: &Entry, need: &Need) -> Option<Action> {
     })
 }
 
-impl Retirement {
-    fn read(name: &EntryName, role: Role, view: &View<'_>) -> Result<Self, Error> {
-        let certificate = view.bytes(&HostFolder::of(name, role).certificate())?;
-        let certificate = certificate.and_then(|bytes| first_certificate(&bytes));
-        Ok(Self {
-            name: name.clone(),
-            role,
-            serial_number: certificate.map(|it| it.details.serial_number),
-        })
-    }
-
+impl Stranger {
     fn action(&self) -> Action {
         let folder = HostFolder::of(&self.name, self.role).directory();
         Action {

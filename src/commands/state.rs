@@ -1,14 +1,18 @@
 //! What there is in a PKI directory: all that `plan` and `apply` decide on, of one state of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
+use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use super::directory::View;
 use super::error::Error;
 use super::hooks::{self, Owed};
+use super::init::RELEASED;
+use super::log;
+use crate::audit;
 use crate::domain::certificate::RevocationList;
 use crate::domain::cluster::{Cluster, Entry};
 use crate::domain::name::EntryName;
@@ -19,7 +23,7 @@ use crate::plan::authority::is_self_signed;
 use crate::plan::entry::{Held, HeldKey, Revoked};
 use crate::store;
 use crate::store::layout::{
-    self, CA_CERTIFICATE, CA_CHAIN, CA_FILE, CRL, HostFolder, LOG_FILE, SERVERS,
+    self, CA_CERTIFICATE, CA_CHAIN, CA_FILE, CLIENTS, CRL, HostFolder, LOG_FILE, SERVERS,
 };
 use crate::verify::issued::Trust;
 use crate::x509;
@@ -44,10 +48,19 @@ pub(super) struct State {
     pub(super) held: Vec<HeldEntry>,
     /// Commands that are owed.
     pub(super) hooks: Vec<Owed>,
-    /// Host folders of servers that zpki.toml does not name.
-    pub(super) strangers: Vec<EntryName>,
+    /// Host folders that zpki.toml does not name any more.
+    pub(super) strangers: Vec<Stranger>,
     /// Every file and directory that was looked at and is there.
     found: HashMap<PathBuf, Found>,
+}
+
+/// A host folder that zpki.toml does not name any more.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Stranger {
+    pub(super) name: EntryName,
+    pub(super) role: Role,
+    /// That of the certificate in it.
+    pub(super) serial_number: Option<SerialNumber>,
 }
 
 /// The CA's certificate, and those above it.
@@ -114,7 +127,7 @@ impl State {
         Ok(Self {
             revoked: by_serial_number(&crl),
             hooks: hooks::owed(view)?,
-            strangers: strangers(&cluster, view)?,
+            strangers: strangers(&cluster, found.get(Path::new(LOG_FILE)), view)?,
             directory: view.path().to_owned(),
             cluster,
             ca,
@@ -149,6 +162,22 @@ impl State {
     /// A file or directory that was looked at.
     pub(super) fn found(&self, path: &Path) -> Option<&Found> {
         self.found.get(path)
+    }
+
+    /// Refuses to act by a clock that contradicts what was issued before: it would make certificates
+    /// that nobody takes when it is put right, or renew everything at once.
+    pub(super) fn check_clock(&self, now: OffsetDateTime, force: bool) -> Result<(), Error> {
+        let validity = |certificate: &ParsedCertificate| certificate.details.validity;
+        let held = self.held.iter();
+        let live: Vec<_> = held
+            .filter_map(|held| held.certificate.as_ref().map(validity))
+            .collect();
+        let mut issued = live.clone();
+        issued.push(validity(&self.ca.certificate));
+        match audit::authority::clock(now, RELEASED, &issued, &live) {
+            Some(finding) if !force => Err(Error::ClockContradicted { why: finding.why }),
+            _ => Ok(()),
+        }
     }
 
     /// Each entry, with what there is of it.
@@ -271,14 +300,40 @@ fn unreadable(path: &Path, line: Option<usize>, error: &x509::error::Error) -> E
     }
 }
 
-fn strangers(cluster: &Cluster, view: &View<'_>) -> Result<Vec<EntryName>, store::Error> {
-    let is_known = |name: &EntryName| {
-        let entry = cluster.entry(name.as_str());
-        entry.is_some_and(|entry| entry.role == Role::Server)
-    };
-    let names = view.list(Path::new(SERVERS))?;
-    let names = names.iter().filter_map(|name| name.to_str()?.parse().ok());
-    Ok(names.filter(|name| !is_known(name)).collect())
+/// Host folders that zpki.toml named once: all of servers, for none else has one there; of clients those
+/// whose certificate was not made by `zpki issue`.
+fn strangers(
+    cluster: &Cluster,
+    log: Option<&Found>,
+    view: &View<'_>,
+) -> Result<Vec<Stranger>, Error> {
+    let mut strangers = Vec::new();
+    for (directory, role) in [(SERVERS, Role::Server), (CLIENTS, Role::Client)] {
+        let names = view.list(Path::new(directory))?;
+        let known = cluster.entries().iter().filter(|entry| entry.role == role);
+        let known: HashSet<&EntryName> = known.map(|entry| &entry.name).collect();
+        let names = names.iter().filter_map(|name| name.to_str()?.parse().ok());
+        for name in names.filter(|name| !known.contains(name)) {
+            let certificate = view.bytes(&HostFolder::of(&name, role).certificate())?;
+            let certificate = certificate.and_then(|bytes| first_certificate(&bytes));
+            strangers.push(Stranger {
+                serial_number: certificate.map(|it| it.details.serial_number),
+                name,
+                role,
+            });
+        }
+    }
+    if strangers
+        .iter()
+        .any(|stranger| stranger.role == Role::Client)
+    {
+        let log = log::Origins::of(log.map_or(&[], |log| log.bytes.as_slice()));
+        strangers.retain(|stranger| {
+            let serial_number = stranger.serial_number.as_ref();
+            stranger.role == Role::Server || log.was_named(&stranger.name, serial_number)
+        });
+    }
+    Ok(strangers)
 }
 
 type Files = Vec<(PathBuf, Found)>;
@@ -340,7 +395,7 @@ impl HeldEntry {
 }
 
 impl Key {
-    fn read(bytes: Option<&[u8]>) -> Self {
+    pub(super) fn read(bytes: Option<&[u8]>) -> Self {
         let Some(bytes) = bytes else {
             return Self::Missing;
         };

@@ -17,7 +17,7 @@ use super::text::serialize_as_text;
 pub struct ClusterName(String);
 
 /// The name of an entry: at most 64 characters (`ub-common-name`).
-#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct EntryName(String);
 
 serialize_as_text!(ClusterName, EntryName);
