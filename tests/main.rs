@@ -22,6 +22,7 @@ mod export;
 mod help;
 mod import;
 mod init;
+mod issue;
 mod json;
 mod layers;
 mod log;

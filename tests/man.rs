@@ -554,6 +554,35 @@ zpki -C prod-pki init --config prod-pki/zpki.toml",
         ],
     ),
     (
+        "zpki-issue",
+        &[
+            (
+                "Key and certificate for one more HAProxy front end, in one file:",
+                r"zpki -C prod-pki issue edge1 --role server \
+    --host edge1.prod.internal \
+    --out /etc/haproxy/certs --format key-cert",
+            ),
+            (
+                "A client of the servers, in clients/cron:",
+                "zpki -C prod-pki issue cron --role client",
+            ),
+            (
+                "A certificate for a key that stays where it is:",
+                r"zpki -C prod-pki issue --csr app1.csr --role server \
+    > app1.cert.pem",
+            ),
+            (
+                "Many at once, and in a pipeline only those that are new:",
+                "zpki -C prod-pki issue --from many.csv --out certificates",
+            ),
+            (
+                "For a browser or for Java:",
+                r"zpki -C prod-pki issue alice --role client --out alice \
+    --format p12 --p12-passphrase-file passphrase",
+            ),
+        ],
+    ),
+    (
         "zpki-list",
         &[
             (

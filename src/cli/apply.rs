@@ -1,5 +1,7 @@
 //! From the arguments of `plan`, `apply`, `renew`, `rekey` and `server` to their requests.
 
+use std::path::Path;
+
 use super::args::Global;
 use super::args::apply::{Apply, CaKey, Renew};
 use super::args::server::ServerCommand;
@@ -83,11 +85,22 @@ pub(super) fn writing(
     global: &Global,
     system: &mut System,
 ) -> Result<Writing, Error> {
+    writing_beside(None, flags, force, global, system)
+}
+
+/// The same, where `input` is read too, which may be standard input.
+pub(super) fn writing_beside(
+    input: Option<&Path>,
+    flags: &CaKey,
+    force: bool,
+    global: &Global,
+    system: &mut System,
+) -> Result<Writing, Error> {
     let findings = passphrase::finding(&flags.passphrase, system);
     Ok(Writing {
         ca_key: CaKeyAccess {
             file: flags.ca_key.clone(),
-            passphrase: passphrase::given(&flags.passphrase, false, None, system)?,
+            passphrase: passphrase::given(&flags.passphrase, false, input, system)?,
             may_ask: !global.non_interactive,
         },
         force,

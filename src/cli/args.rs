@@ -3,6 +3,7 @@
 pub(super) mod apply;
 pub(super) mod backup;
 pub(super) mod crl;
+pub(super) mod issue;
 pub(super) mod revoke;
 pub(super) mod server;
 
@@ -231,6 +232,16 @@ pub(super) enum Command {
     /// `zpki init --config` makes a new CA and new certificates; no key is. A certificate does not say an
     /// address: --from-haproxy or --server does.
     Import(Box<Import>),
+    /// Make certificates that zpki.toml does not name
+    ///
+    /// For a new key, for the key of a certification request (--csr), or for everything that a manifest
+    /// lists (--from), all of it or nothing. Of a request only its public key is taken and, unless --host
+    /// is given, its DNS names and addresses; its subject and its extensions are not. Private keys are in
+    /// files of mode 0600. No file is replaced without --force.
+    ///
+    /// Asked for what there is already, and is not due, nothing is made. `renew` and `apply` know nothing
+    /// of these certificates: to renew one, issue it again. `list`, `show` and `expiry` have them.
+    Issue(Box<issue::Issue>),
     /// List the entries of the cluster and their newest certificates
     List,
     /// Show what was issued, by whom and when: the log

@@ -6,6 +6,7 @@ use std::io;
 use crate::commands::error::Error;
 use crate::commands::{export, import, revoke};
 use crate::domain::finding::Severity;
+use crate::domain::order;
 use crate::store::error::Kind;
 use crate::x509;
 
@@ -69,10 +70,16 @@ impl Status {
     pub fn of(error: &Error, signal: u8) -> Self {
         match error {
             Error::ClusterFile { .. } | Error::NotPermitted { .. } => Self::Config,
-            Error::NeedsNewKey { .. } | Error::ServerExists { .. } => Self::Exists,
+            Error::NeedsNewKey { .. }
+            | Error::RequestKeyCompromised { .. }
+            | Error::ServerExists { .. }
+            | Error::WouldReplace { .. } => Self::Exists,
             Error::Export(refusal) => Self::of_export(refusal),
             Error::Import(refusal) => Self::of_import(refusal),
-            Error::HaproxyFile { .. } | Error::Unreadable { .. } => Self::Data,
+            Error::OrderRefused { refusals, .. } => Self::of_order(refusals),
+            Error::HaproxyFile { .. } | Error::Manifest { .. } | Error::Unreadable { .. } => {
+                Self::Data
+            }
             Error::HaproxyPath { .. }
             | Error::Misfits { .. }
             | Error::Unfit { .. }
@@ -102,6 +109,15 @@ impl Status {
                 Self::Permission
             }
             Error::X509(_) => Self::Io,
+        }
+    }
+
+    /// What zpki.toml names is not overwritten; all else is wrong usage.
+    fn of_order(refusals: &[order::Refusal]) -> Self {
+        let is_named = |refusal: &order::Refusal| matches!(refusal, order::Refusal::Named { .. });
+        match refusals.iter().any(is_named) {
+            true => Self::Exists,
+            false => Self::Usage,
         }
     }
 

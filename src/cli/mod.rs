@@ -8,6 +8,7 @@ mod backup;
 mod check;
 mod expiry;
 mod init;
+mod issue;
 mod passphrase;
 mod render;
 mod revoke;
@@ -213,6 +214,19 @@ fn dispatch(arguments: Arguments, system: &mut System) -> Result<Rendered, Error
             Ok(Rendered {
                 changed: report.changed,
                 ..rendered
+            })
+        }
+        Command::Issue(arguments) => {
+            let exit_code = arguments.exit_code;
+            let request = issue::request(*arguments, &global, system)?;
+            let directory = directory(&global, system)?;
+            let report = commands::issue::run(request, &directory, system)?;
+            Ok(Rendered {
+                changed: report.changed,
+                has_changes: exit_code && report.changed,
+                ..render::report(format, &report, |report| {
+                    render::issue::issue(report, verbosity)
+                })
             })
         }
         Command::List => {

@@ -28,9 +28,7 @@ pub(super) fn given(
     system: &mut System,
 ) -> Result<Option<Passphrase>, Error> {
     if input == Some(Path::new(STDIN)) && file(flags, system).as_deref() == input {
-        let what = "standard input";
-        let sources = "a file to read, the passphrase".to_owned();
-        return Err(Error::Usage(Usage::Twice { what, sources }));
+        return Err(stdin_twice("a file to read, the passphrase"));
     }
     let variable = system.variable(VARIABLE).map(ToOwned::to_owned);
     let sources: Vec<&str> = [
@@ -72,13 +70,21 @@ pub(super) fn finding(flags: &CaPassphrase, system: &System) -> Option<Finding> 
     })
 }
 
+/// Two things that are to be read from standard input.
+pub(super) fn stdin_twice(sources: &str) -> Error {
+    Error::Usage(Usage::Twice {
+        what: "standard input",
+        sources: sources.to_owned(),
+    })
+}
+
 fn file(flags: &CaPassphrase, system: &System) -> Option<PathBuf> {
     let variable = || system.variable(FILE_VARIABLE).map(PathBuf::from);
     flags.ca_passphrase_file.clone().or_else(variable)
 }
 
 /// The first line of the file, without its line end.
-fn from_file(path: &Path, system: &mut System) -> Result<Passphrase, Error> {
+pub(super) fn from_file(path: &Path, system: &mut System) -> Result<Passphrase, Error> {
     let bytes = system
         .read(path)
         .map_err(|error| Error::input(path, error))?;

@@ -13,7 +13,9 @@ use crate::domain::error::{Invalid, nearest};
 use crate::domain::host::Host;
 use crate::domain::name::EntryName;
 use crate::domain::name_constraints::NameConstraints;
+use crate::domain::order;
 use crate::domain::progress::Interrupted;
+use crate::domain::serial_number::SerialNumber;
 use crate::domain::settings::Settings;
 use crate::domain::text::{Plain, Quoted, joined};
 use crate::domain::threshold::Threshold;
@@ -94,6 +96,13 @@ pub enum Error {
         /// What does not fit.
         misfits: Vec<Misfit>,
     },
+    /// A manifest cannot be fulfilled as it is.
+    Manifest {
+        /// The file.
+        path: PathBuf,
+        /// Everything that is wrong with it.
+        problems: Vec<Problem>,
+    },
     /// A certificate cannot be renewed for the key that there is.
     NeedsNewKey {
         /// The entry.
@@ -144,12 +153,26 @@ pub enum Error {
         /// The constraints.
         name_constraints: NameConstraints,
     },
+    /// What was asked for does not fit the cluster.
+    OrderRefused {
+        /// The certificate's name.
+        name: EntryName,
+        /// Everything that stands against it.
+        refusals: Vec<order::Refusal>,
+    },
     /// Standard output cannot be written.
     Output {
         /// Why.
         error: io::Error,
         /// Whether the command has changed something all the same.
         changed: bool,
+    },
+    /// A certificate for the key of the request was revoked, for the key is not safe.
+    RequestKeyCompromised {
+        /// Whose it was.
+        name: EntryName,
+        /// Its serial number.
+        serial_number: SerialNumber,
     },
     /// There is a server of that name, and it is another one.
     ServerExists {
@@ -197,6 +220,13 @@ pub enum Error {
     },
     /// The command line says too little, or two things at once.
     Usage(Usage),
+    /// A file stands where another is to be.
+    WouldReplace {
+        /// The file.
+        path: PathBuf,
+        /// Whether it is outside of the PKI directory.
+        is_outside: bool,
+    },
     /// Keys and certificates.
     X509(x509::error::Error),
 }
@@ -220,6 +250,23 @@ pub enum Usage {
         /// The flags, each with what it is for.
         flags: Vec<&'static str>,
     },
+    /// The certificate of a request has no name.
+    NoName {
+        /// What is wrong with its first host name, if it has one.
+        invalid: Option<Invalid>,
+    },
+    /// A certificate that has no host folder.
+    NoOut {
+        /// Its name.
+        name: EntryName,
+    },
+    /// A PKCS#12 file needs a passphrase, and nobody can be asked.
+    NoP12Passphrase,
+    /// A file with the private key, which a request does not have.
+    NoPrivateKey {
+        /// The format of the file.
+        format: &'static str,
+    },
     /// The CA's key is encrypted, its passphrase was not given, and nobody can be asked.
     NoPassphrase,
     /// An output format that the command does not have.
@@ -229,6 +276,8 @@ pub enum Usage {
         /// Those that it has.
         formats: &'static str,
     },
+    /// The passphrase of a PKCS#12 file that is not asked for.
+    P12PassphraseForNothing,
     /// The passphrase is not UTF-8.
     PassphraseNotUtf8 {
         /// Where it came from.
@@ -282,7 +331,7 @@ impl Error {
     #[must_use]
     pub fn reasons(&self) -> Vec<Reason> {
         match self {
-            Self::ClusterFile { path, problems } => problems
+            Self::ClusterFile { path, problems } | Self::Manifest { path, problems } => problems
                 .iter()
                 .map(|problem| cluster_file_reason(path, problem))
                 .collect(),
@@ -305,6 +354,14 @@ impl Error {
             } => misfits
                 .iter()
                 .map(|misfit| misfit_reason(settings, haproxy_file.as_deref(), misfit))
+                .collect(),
+            Self::OrderRefused { refusals, .. } => refusals
+                .iter()
+                .map(|refusal| Reason {
+                    at: None,
+                    because: vec![refusal.to_string()],
+                    hint: Some(refusal.hint()),
+                })
                 .collect(),
             Self::Unverified { name, refusals } => refusals
                 .iter()
@@ -343,7 +400,8 @@ impl Error {
             | Self::Input { path, .. }
             | Self::NoCaKey { path }
             | Self::NoCrl { path }
-            | Self::NotAPkiDirectory { path } => Some(path.display().to_string()),
+            | Self::NotAPkiDirectory { path }
+            | Self::WouldReplace { path, .. } => Some(path.display().to_string()),
             Self::Export(refusal) => refusal.place().map(|path| path.display().to_string()),
             Self::Import(refusal) => refusal.place().map(|path| path.display().to_string()),
             Self::Unreadable { path, line, .. } => Some(at_line(path, *line, None)),
@@ -416,8 +474,15 @@ impl Error {
                     None => "`zpki list` shows the entries".to_owned(),
                 }
             }
+            Self::RequestKeyCompromised { .. } => {
+                "make a new key, and a request with it".to_owned()
+            }
             Self::Unreadable { hint, .. } => hint.clone(),
             Self::Usage(usage) => usage.hint(),
+            Self::WouldReplace { is_outside: true, .. } => {
+                "name another directory: --out; or replace it: --force".to_owned()
+            }
+            Self::WouldReplace { .. } => "replace it: --force".to_owned(),
             Self::X509(error) => error.hint(),
             _ => return None,
         };
@@ -526,6 +591,7 @@ impl Display for Error {
                 f.write_str(&words(error))
             }
             Self::Interrupted => f.write_str("interrupted; nothing was left behind"),
+            Self::Manifest { problems, .. } => write!(f, "{} problems", problems.len()),
             Self::Misfits { misfits, .. } => write!(f, "{} problems", misfits.len()),
             Self::NeedsNewKey { name, reasons } => write!(
                 f,
@@ -548,6 +614,14 @@ impl Display for Error {
                 f,
                 "`{host}` of `{name}` is outside the name constraints ({name_constraints})"
             ),
+            Self::OrderRefused { name, .. } => write!(f, "`{name}` does not fit the cluster"),
+            Self::RequestKeyCompromised {
+                name,
+                serial_number,
+            } => write!(
+                f,
+                "the key of the request is not safe: certificate {serial_number} of `{name}` was revoked for that"
+            ),
             Self::ServerExists { name } => write!(
                 f,
                 "there is a server `{name}` already, with another address or other host names"
@@ -569,6 +643,9 @@ impl Display for Error {
                 write!(f, "the certificate for `{name}` would be refused")
             }
             Self::Usage(usage) => usage.fmt(f),
+            Self::WouldReplace { .. } => {
+                f.write_str("there is another file already, and it would be lost")
+            }
             Self::X509(error) => error.fmt(f),
         }
     }
@@ -607,6 +684,29 @@ impl Display for Usage {
             Self::HostOfClient => {
                 f.write_str("--host does not go with --as server-client: servers check no name")
             }
+            Self::NoName {
+                invalid: Some(invalid),
+            } => {
+                write!(
+                    f,
+                    "its first host name is no name for a certificate: {invalid}"
+                )
+            }
+            Self::NoName { invalid: None } => f.write_str("it has no host name to be named after"),
+            Self::NoOut { name } => write!(
+                f,
+                "`{name}` is no client, so it has no folder in the PKI directory"
+            ),
+            Self::NoP12Passphrase => {
+                f.write_str("a PKCS#12 file needs a passphrase, and nobody can be asked for it")
+            }
+            Self::P12PassphraseForNothing => {
+                f.write_str("--p12-passphrase-file goes with --format p12 only")
+            }
+            Self::NoPrivateKey { format } => write!(
+                f,
+                "--format {format} has the private key in it, which a request does not have"
+            ),
             Self::NoPassphrase => f.write_str(
                 "the CA's private key is encrypted, and nobody can be asked for its passphrase",
             ),
@@ -642,6 +742,11 @@ impl Usage {
                 "see `zpki init --help`, or run it on a terminal to be asked".to_owned()
             }
             Self::HostOfClient => "leave out --host".into(),
+            Self::NoName { .. } => "give the name: zpki issue NAME --csr FILE".into(),
+            Self::NoOut { .. } => "say where its files are to go: --out DIR".into(),
+            Self::NoP12Passphrase => "give it: --p12-passphrase-file FILE".into(),
+            Self::P12PassphraseForNothing => "leave it out, or give --format p12".into(),
+            Self::NoPrivateKey { .. } => "give --format pem or fullchain".into(),
             Self::NoPassphrase => "give it: --ca-passphrase-file FILE, or ZPKI_CA_PASSPHRASE".into(),
             Self::PurposeWithoutStrict => "leave out --purpose, or give --as strict".into(),
             Self::OutputFormat { formats, .. } => format!("it has {formats}"),

@@ -58,9 +58,20 @@ impl<'a> Identity<'a> {
         certificate: &'a ParsedCertificate,
         chain: &'a str,
     ) -> Self {
+        Self::of(&entry.name, entry.role, key, certificate, chain)
+    }
+
+    /// One of what zpki.toml need not name.
+    pub(super) fn of(
+        name: &'a EntryName,
+        role: Role,
+        key: &'a PrivateKey,
+        certificate: &'a ParsedCertificate,
+        chain: &'a str,
+    ) -> Self {
         Self {
-            name: &entry.name,
-            role: entry.role,
+            name,
+            role,
             key,
             certificate,
             chain,

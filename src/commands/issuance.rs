@@ -13,13 +13,14 @@ use crate::domain::name::EntryName;
 use crate::domain::role::Role;
 use crate::domain::serial_number::SerialNumber;
 use crate::domain::validity::Validity;
+use crate::plan::entry::Wanted;
 use crate::plan::establish::Issuance;
 use crate::store::file::Tree;
 use crate::store::layout::HostFolder;
 use crate::system::{Entropy, System};
 use crate::verify::issued::{Expected, Trust, VerifiedPath, verify_issued};
 use crate::x509::issue::{Authority, EndEntityTemplate, Subject};
-use crate::x509::private_key::PrivateKey;
+use crate::x509::public_key::SubjectKey;
 
 /// One certificate that was made.
 #[derive(Clone, Debug, Serialize)]
@@ -69,7 +70,7 @@ impl Issuer<'_> {
         let issue = |Issuance { entry, validity }: &Issuance<'_>| {
             progress.advance()?;
             let key = entropy.private_key(entry.key_algorithm)?;
-            let path = self.certify(entry, *validity, &key, entropy)?;
+            let path = self.certify(&(*entry).into(), *validity, &key, entropy)?;
             let identity = Identity::issued(entry, &key, &path, "");
             Ok((made(entry, &path), identity.tree(shared)))
         };
@@ -77,35 +78,35 @@ impl Issuer<'_> {
         issuances.map(issue).collect()
     }
 
-    /// A certificate of `entry` for `key`, verified.
+    /// A certificate as `wanted` for `key`, verified.
     pub(super) fn certify(
         &self,
-        entry: &Entry,
+        wanted: &Wanted<'_>,
         validity: Validity,
-        key: &PrivateKey,
+        key: &dyn SubjectKey,
         entropy: &dyn Entropy,
     ) -> Result<VerifiedPath, Error> {
         let settings = self.cluster.settings();
         let template = EndEntityTemplate {
             subject: Subject {
                 organization: settings.name.to_string(),
-                common_name: entry.name.to_string(),
+                common_name: wanted.name.to_string(),
             },
             serial_number: entropy.serial_number()?,
             validity,
-            hosts: entry.hosts.clone(),
-            extended_key_usage: entry.extended_key_usage,
+            hosts: wanted.hosts.to_vec(),
+            extended_key_usage: wanted.extended_key_usage,
         };
         let certificate = self.authority.issue(&template, key)?;
         let expected = Expected {
             now: self.now,
             public_key_der: key.public_key_der(),
-            hosts: &entry.hosts,
-            extended_key_usage: entry.extended_key_usage,
+            hosts: wanted.hosts,
+            extended_key_usage: wanted.extended_key_usage,
             name_constraints: &settings.ca.name_constraints,
         };
         verify_issued(certificate, self.trust, &expected).map_err(|refusals| Error::Unverified {
-            name: entry.name.clone(),
+            name: wanted.name.clone(),
             refusals,
         })
     }

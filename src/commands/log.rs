@@ -43,6 +43,9 @@ pub(super) struct Event<'a> {
     pub(super) origin: Option<&'a str>,
 }
 
+/// The origin of what was asked for on the command line or in a manifest: zpki.toml never named it.
+pub(super) const REQUEST: &str = "request";
+
 /// What is looked for in a line that was read.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]

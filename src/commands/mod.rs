@@ -16,6 +16,7 @@ pub mod hooks;
 pub mod import;
 pub mod init;
 pub mod issuance;
+pub mod issue;
 pub mod list;
 pub mod log;
 pub mod next_steps;

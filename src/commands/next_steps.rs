@@ -4,6 +4,7 @@ use std::fmt::{self, Display, Formatter};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use time::OffsetDateTime;
 
 use super::reconcile::Done;
 use crate::domain::cluster::{Cluster, Entry, HaproxyFiles};
@@ -11,6 +12,7 @@ use crate::domain::name::EntryName;
 use crate::domain::role::Role;
 use crate::domain::settings::AbsolutePath;
 use crate::domain::text::{ShellWord, joined};
+use crate::domain::validity::show;
 use crate::store::layout::{
     self, CA_KEY, CRL_FILE, HAPROXY_LINES, HostFolder, KEY_CERT, SERVER_SETTINGS, TRUST_BUNDLE,
 };
@@ -230,5 +232,24 @@ fn for_haproxy(cluster: &Cluster, files: &HaproxyFiles, folder: &str) -> NextSte
     step(
         "copy HAProxy's files to where its lines name them, owned by the user that starts it",
         commands,
+    )
+}
+
+/// What was issued to a host folder, and has to get to where it is used.
+pub(super) fn copy(folder: &ShellWord<'_>) -> NextStep {
+    step(
+        "copy the PEM files of each folder to where they are read",
+        [format!("{COPY} {folder}/*.pem HOST:DIRECTORY/")],
+    )
+}
+
+/// When to ask again for what zpki.toml does not name.
+pub(super) fn again(ends: OffsetDateTime) -> NextStep {
+    step(
+        format!(
+            "before {}, run the same command with --force: what zpki.toml does not name is not renewed by `zpki apply`",
+            show(ends)
+        ),
+        [],
     )
 }

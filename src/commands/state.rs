@@ -69,7 +69,7 @@ pub(super) struct Ca {
     pub(super) certificate: ParsedCertificate,
     /// For an intermediate CA: what a host sends behind its own certificate, from the issuing CA
     /// upwards.
-    intermediates: Vec<ParsedCertificate>,
+    pub(super) intermediates: Vec<ParsedCertificate>,
     /// The same as PEM.
     pub(super) chain_pem: String,
     /// What peers trust: the CA itself, or the root above it.

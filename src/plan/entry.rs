@@ -5,11 +5,13 @@ use time::{Duration, OffsetDateTime};
 use super::reason::Reason;
 use crate::domain::certificate::Certificate;
 use crate::domain::cluster::Entry;
+use crate::domain::host::Host;
 use crate::domain::key_algorithm::KeyAlgorithm;
-use crate::domain::name::ClusterName;
+use crate::domain::name::{ClusterName, EntryName};
+use crate::domain::order::Terms;
 use crate::domain::role::ExtendedKeyUsage;
 use crate::domain::serial_number::SerialNumber;
-use crate::domain::validity::{NoValidity, Validity};
+use crate::domain::validity::{Lifetime, NoValidity, RenewWithin, Validity};
 use crate::x509::certificate::ParsedCertificate;
 
 /// What is judged by.
@@ -50,6 +52,45 @@ pub enum HeldKey<'a> {
         /// SubjectPublicKeyInfo, DER.
         public_key_der: &'a [u8],
     },
+}
+
+/// What a certificate should be.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// Its common name.
+    pub name: &'a EntryName,
+    /// Its host names and addresses.
+    pub hosts: &'a [Host],
+    /// Its purposes.
+    pub extended_key_usage: ExtendedKeyUsage,
+    /// How long the next one is to be valid.
+    pub lifetime: Lifetime,
+    /// When it is due.
+    pub renew_within: RenewWithin,
+}
+
+impl<'a> From<&'a Entry> for Wanted<'a> {
+    fn from(entry: &'a Entry) -> Self {
+        Self {
+            name: &entry.name,
+            hosts: &entry.hosts,
+            extended_key_usage: entry.extended_key_usage,
+            lifetime: entry.lifetime,
+            renew_within: entry.renew_within,
+        }
+    }
+}
+
+impl<'a> From<&'a Terms> for Wanted<'a> {
+    fn from(terms: &'a Terms) -> Self {
+        Self {
+            name: &terms.name,
+            hosts: &terms.hosts,
+            extended_key_usage: terms.extended_key_usage,
+            lifetime: terms.lifetime,
+            renew_within: terms.renew_within,
+        }
+    }
 }
 
 /// What there is of an entry.
@@ -123,7 +164,7 @@ where
             let why = "it is for another key".to_owned();
             vec![Reason::CertificateUnusable(why)]
         }
-        Some(certificate) => faults(certificate, held.entry, rules),
+        Some(certificate) => faults(certificate, &held.entry.into(), rules),
     };
     if faults.is_empty() {
         return Ok(Need::Nothing);
@@ -138,7 +179,7 @@ where
     }
     let right = issued
         .into_iter()
-        .filter(|certificate| self::faults(certificate, held.entry, rules).is_empty());
+        .filter(|certificate| self::faults(certificate, &held.entry.into(), rules).is_empty());
     if let Some(newest) = right.max_by_key(|it| it.details.validity.not_before) {
         return Ok(Need::Restore(Box::new(newest), faults));
     }
@@ -150,8 +191,12 @@ where
     })
 }
 
-/// What is wrong with a certificate of `entry`; nothing when it can stay.
-fn faults<R>(certificate: &ParsedCertificate, entry: &Entry, rules: &Rules<'_, R>) -> Vec<Reason>
+/// What is wrong with a certificate that should be as `wanted`; nothing when it can stay.
+pub fn faults<R>(
+    certificate: &ParsedCertificate,
+    wanted: &Wanted<'_>,
+    rules: &Rules<'_, R>,
+) -> Vec<Reason>
 where
     R: Fn(&SerialNumber) -> Option<Revoked>,
 {
@@ -165,23 +210,23 @@ where
     let mut faults = Vec::new();
     faults.extend(revoked);
     faults.extend((!is_by_ca).then_some(Reason::CaChanged));
-    faults.extend(subject(details, entry, rules.cluster));
-    faults.extend(hosts(details, entry));
-    faults.extend(purposes(details, entry.extended_key_usage));
-    faults.extend(due(&details.validity, entry, rules));
+    faults.extend(subject(details, wanted.name, rules.cluster));
+    faults.extend(hosts(details, wanted.hosts));
+    faults.extend(purposes(details, wanted.extended_key_usage));
+    faults.extend(due(&details.validity, wanted, rules));
     faults
 }
 
-fn subject(details: &Certificate, entry: &Entry, cluster: &ClusterName) -> Option<Reason> {
+fn subject(details: &Certificate, name: &EntryName, cluster: &ClusterName) -> Option<Reason> {
     // As x509::issue writes it: both are made of characters that need no escape.
-    let subject = format!("O={cluster},CN={}", entry.name);
+    let subject = format!("O={cluster},CN={name}");
     (details.subject != subject).then_some(Reason::Subject)
 }
 
-fn hosts(details: &Certificate, entry: &Entry) -> Vec<Reason> {
+fn hosts(details: &Certificate, wanted: &[Host]) -> Vec<Reason> {
     let found = details.hosts();
-    let added = entry.hosts.iter().filter(|host| !found.contains(host));
-    let removed = found.iter().filter(|host| !entry.hosts.contains(host));
+    let added = wanted.iter().filter(|host| !found.contains(host));
+    let removed = found.iter().filter(|host| !wanted.contains(host));
     let added = added.cloned().map(Reason::HostAdded);
     added
         .chain(removed.cloned().map(Reason::HostRemoved))
@@ -197,15 +242,15 @@ fn purposes(details: &Certificate, wanted: ExtendedKeyUsage) -> Option<Reason> {
 
 /// Whether a certificate runs out: less than its renewal window is left of it, and a new one would
 /// last longer by a tenth of its lifetime at least. Otherwise it is the CA that has to be renewed.
-fn due<R>(validity: &Validity, entry: &Entry, rules: &Rules<'_, R>) -> Option<Reason> {
+fn due<R>(validity: &Validity, wanted: &Wanted<'_>, rules: &Rules<'_, R>) -> Option<Reason> {
     let now = rules.now;
     if validity.not_after <= now {
         return Some(Reason::Expired(validity.not_after));
     }
     let lifetime = validity.lifetime();
-    let below = entry.renew_within.of(lifetime);
+    let below = wanted.renew_within.of(lifetime);
     let remaining = validity.not_after - now;
-    let next = Validity::starting(now, entry.lifetime, Some(&rules.ca_validity));
+    let next = Validity::starting(now, wanted.lifetime, Some(&rules.ca_validity));
     let gain = match next {
         Ok(next) => next.not_after - validity.not_after,
         Err(NoValidity::IssuerEndsTooSoon { .. } | NoValidity::OutOfRange) => Duration::ZERO,

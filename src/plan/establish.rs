@@ -4,6 +4,7 @@ use time::OffsetDateTime;
 
 use crate::domain::cluster::{Cluster, Entry};
 use crate::domain::finding::Finding;
+use crate::domain::name::EntryName;
 use crate::domain::role::Role;
 use crate::domain::text::joined;
 use crate::domain::validity::{NoValidity, Validity, show};
@@ -78,14 +79,8 @@ fn findings(cluster: &Cluster, next_update: OffsetDateTime) -> Vec<Finding> {
         })
         .collect();
     let callers = cluster.entries().iter();
-    findings.extend(callers.filter(|entry| passes_for_load_balancer(entry)).map(|entry| {
-        Finding::warning(
-            "passes-for-load-balancer",
-            &entry.name,
-            "its certificate allows clientAuth, and servers check no name: it passes for the load-balancer",
-            "keep its private key as safe as the load-balancer's",
-        )
-    }));
+    let callers = callers.filter(|entry| passes_for_load_balancer(entry));
+    findings.extend(callers.map(|entry| caller(&entry.name)));
     if cluster.settings().revocation.enabled {
         findings.push(Finding::note(
             "crl-expires",
@@ -106,6 +101,17 @@ fn findings(cluster: &Cluster, next_update: OffsetDateTime) -> Vec<Finding> {
         ));
     }
     findings
+}
+
+/// What there is to say of a certificate with clientAuth that is not the load-balancer's.
+#[must_use]
+pub fn caller(name: &EntryName) -> Finding {
+    Finding::warning(
+        "passes-for-load-balancer",
+        name,
+        "its certificate allows clientAuth, and servers check no name: it passes for the load-balancer",
+        "keep its private key as safe as the load-balancer's",
+    )
 }
 
 fn passes_for_load_balancer(entry: &Entry) -> bool {

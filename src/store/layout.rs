@@ -161,6 +161,36 @@ pub fn retired(name: &EntryName, serial_number: Option<&SerialNumber>) -> PathBu
     Path::new(RETIRED).join(folder)
 }
 
+/// The file outside of the PKI directory that holds a private key, unless [`key_cert`] or [`pkcs12`] does.
+#[must_use]
+pub fn private_key(name: &EntryName) -> PathBuf {
+    format!("{name}.key.pem").into()
+}
+
+/// The one with a certificate and what it is sent with.
+#[must_use]
+pub fn certificate(name: &EntryName) -> PathBuf {
+    format!("{name}.cert.pem").into()
+}
+
+/// The same, under the name that programs know which want the chain.
+#[must_use]
+pub fn fullchain(name: &EntryName) -> PathBuf {
+    format!("{name}.fullchain.pem").into()
+}
+
+/// The one with private key, certificate and chain.
+#[must_use]
+pub fn key_cert(name: &EntryName) -> PathBuf {
+    format!("{name}.pem").into()
+}
+
+/// The same, as PKCS#12.
+#[must_use]
+pub fn pkcs12(name: &EntryName) -> PathBuf {
+    format!("{name}.p12").into()
+}
+
 /// A host folder: the files that one host needs, and no others. Names are those that the consumer
 /// has by default: server.conf's, or HAProxy's words.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

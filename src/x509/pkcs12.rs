@@ -96,6 +96,15 @@ pub fn encode(
     ))
 }
 
+/// Whether `file`, which [`encode`] made, is for `certificate`: its key says so outside of what is
+/// encrypted.
+#[must_use]
+pub fn is_for(file: &[u8], certificate: &ParsedCertificate) -> bool {
+    let key_id = digest::digest(&SHA256, &certificate.der);
+    let key_id = key_id.as_ref();
+    file.windows(key_id.len()).any(|octets| octets == key_id)
+}
+
 const DATA: &[u8] = &oid!(raw 1.2.840.113549.1.7.1);
 const ENCRYPTED_DATA: &[u8] = &oid!(raw 1.2.840.113549.1.7.6);
 const FRIENDLY_NAME: &[u8] = &oid!(raw 1.2.840.113549.1.9.20);

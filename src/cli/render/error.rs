@@ -43,6 +43,7 @@ pub(in crate::cli) fn attempt(command: &Command) -> String {
             Some(cluster) => format!("make the PKI of `{cluster}`"),
             None => "make a PKI".to_owned(),
         },
+        Command::Issue(issue) => super::super::issue::attempt(issue),
         Command::List => "list the entries".to_owned(),
         Command::Log(_) => "show the log".to_owned(),
         Command::Restore(restore) => {

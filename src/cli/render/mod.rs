@@ -7,6 +7,7 @@ pub(super) mod error;
 pub(super) mod expiry;
 pub(super) mod export;
 pub(super) mod import;
+pub(super) mod issue;
 pub(super) mod json;
 pub(super) mod log;
 pub(super) mod revoke;

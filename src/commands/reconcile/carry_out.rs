@@ -236,7 +236,12 @@ impl Reconciliation {
                 entry.lifetime,
                 Some(&authority.certificate().details.validity),
             )?;
-            let path = issuer.certify(entry, validity, self.key(index, key.as_ref()), entropy)?;
+            let path = issuer.certify(
+                &entry.into(),
+                validity,
+                self.key(index, key.as_ref()),
+                entropy,
+            )?;
             Ok(Some(Signed { key, path }))
         };
         indices.map(sign).collect()

@@ -1,0 +1,1069 @@
+//! `zpki issue`: certificates that zpki.toml does not name, judged by OpenSSL and Python.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use serde::Deserialize;
+use time::{Duration, OffsetDateTime};
+
+use crate::sandbox::{NOW, Run, Sandbox, Tree};
+
+/// A run of `zpki issue` in `demo`.
+fn issue<'a>(sandbox: &'a Sandbox, args: &[&str]) -> Run<'a> {
+    sandbox.args([&["-C", "demo", "issue"], args].concat())
+}
+
+/// A server's certificate, as most tests ask for it.
+const APP: [&str; 7] = [
+    "app",
+    "--role=server",
+    "--host=app.prod.internal",
+    "--host=10.0.0.9",
+    "--out=out",
+    "--format",
+    "pem",
+];
+
+/// That a run is refused and nothing in the sandbox has changed.
+#[track_caller]
+fn refused(sandbox: &Sandbox, args: &[&str], status: i32, stderr: &str) {
+    refused_run(sandbox, issue(sandbox, args), status, stderr);
+}
+
+#[track_caller]
+fn refused_run(sandbox: &Sandbox, run: Run<'_>, status: i32, stderr: &str) {
+    let before = sandbox.tree();
+    run.run().status(status).stderr(stderr);
+    same_tree(sandbox, &before);
+}
+
+#[track_caller]
+fn same_tree(sandbox: &Sandbox, before: &Tree) {
+    // The lock is made by the first who writes.
+    let shown = |tree: &Tree| {
+        let tree = format!("{tree:?}");
+        let lines = tree.lines().filter(|line| !line.contains(".zpki"));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(shown(&sandbox.tree()), shown(before));
+}
+
+/// That openssl takes a certificate of demo's CA strictly; the chain is that of its file.
+#[track_caller]
+fn openssl_takes(sandbox: &Sandbox, file: &str, purpose: &str) {
+    let verify = [
+        "verify",
+        "-x509_strict",
+        "-purpose",
+        purpose,
+        "-CAfile",
+        "demo/ca/ca.cert.pem",
+        file,
+    ];
+    assert_eq!(sandbox.tool("openssl", &verify), format!("{file}: OK\n"));
+}
+
+/// What the log has of `issue`, with its origin.
+fn logged(sandbox: &Sandbox) -> Vec<(String, Option<String>)> {
+    let log = sandbox.read("demo/ca/log.jsonl");
+    let lines = log.lines().map(|line| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let text = |key: &str| line[key].as_str().map(str::to_owned);
+        (text("name").unwrap(), text("origin"))
+    });
+    lines.filter(|(_, origin)| origin.is_some()).collect()
+}
+
+#[test]
+fn a_servers_certificate_goes_where_it_is_wanted() {
+    let sandbox = Sandbox::with_demo();
+    let before = sandbox.tree();
+    let (out, ends) = ("[root]/out", "2027-11-23 12:00:00 UTC");
+    issue(&sandbox, &APP).run().stdout(format!(
+        "\
+DONE   NAME  NOT AFTER                FILES
+issue  app   {ends}  {out}/app.key.pem {out}/app.cert.pem
+
+next:
+  1. before {ends}, run the same command with --force: what zpki.toml does not name is not renewed by `zpki apply`
+"
+    ));
+    assert_eq!(
+        sandbox.tree().changes_since(&before, "demo"),
+        [
+            "+ ca/issued/app",
+            "+ ca/issued/app/[serial].pem",
+            "~ ca/log.jsonl"
+        ]
+    );
+    assert_eq!(
+        sandbox.tree().modes("out"),
+        "0700 /\n0644 app.cert.pem\n0600 app.key.pem\n0644 ca.cert.pem\n"
+    );
+    assert_eq!(
+        logged(&sandbox),
+        [("app".to_owned(), Some("request".to_owned()))]
+    );
+    assert_eq!(
+        sandbox.read("out/ca.cert.pem"),
+        sandbox.read("demo/ca/ca-file.pem")
+    );
+    openssl_takes(&sandbox, "out/app.cert.pem", "sslserver");
+    let names = sandbox.tool(
+        "openssl",
+        &[
+            "x509",
+            "-in",
+            "out/app.cert.pem",
+            "-noout",
+            "-ext",
+            "subjectAltName",
+        ],
+    );
+    assert!(
+        names.contains("DNS:app.prod.internal, IP Address:10.0.0.9"),
+        "{names}"
+    );
+    let listed = sandbox.args(["-C", "demo", "list"]).run().product();
+    assert!(listed.contains("app.prod.internal 10.0.0.9"), "{listed}");
+    let shown = sandbox.args(["-C", "demo", "show", "app"]).run().product();
+    assert!(shown.contains("CN=app"), "{shown}");
+    let expiry = sandbox
+        .args(["-C", "demo", "expiry", "-v", "--output=json"])
+        .run()
+        .product();
+    assert!(expiry.contains("ca/issued/app/"), "{expiry}");
+    let plan = sandbox.args(["-C", "demo", "plan"]).run().product();
+    assert_eq!(plan, "nothing to do\n");
+}
+
+#[test]
+fn asked_again_nothing_is_made() {
+    let sandbox = Sandbox::with_demo();
+    issue(&sandbox, &APP).run().product();
+    let before = sandbox.tree();
+    issue(&sandbox, &APP).run().stdout("unchanged\n");
+    issue(&sandbox, &[&APP[..], &["--exit-code"]].concat())
+        .run()
+        .stdout("unchanged\n");
+    same_tree(&sandbox, &before);
+    // What is public and was lost is put back, for the same certificate.
+    fs::remove_file(sandbox.path("out/app.cert.pem")).unwrap();
+    fs::remove_file(sandbox.path("out/ca.cert.pem")).unwrap();
+    issue(&sandbox, &[&APP[..], &["--exit-code"]].concat())
+        .run()
+        .status(10)
+        .stdout_with("keep  app");
+    same_tree(&sandbox, &before);
+}
+
+#[test]
+fn python_loads_what_it_is_given() {
+    let sandbox = Sandbox::with_demo();
+    issue(&sandbox, &APP).run().product();
+    let haproxy = [
+        "edge",
+        "--role=server",
+        "--host=edge.prod.internal",
+        "--out=out",
+        "--format=key-cert",
+    ];
+    issue(&sandbox, &haproxy).run().product();
+    let full = [
+        "full",
+        "--role=server",
+        "--host=full.prod.internal",
+        "--out=out",
+        "--format=fullchain",
+    ];
+    issue(&sandbox, &full).run().product();
+    assert_eq!(
+        sandbox.tree().modes("out"),
+        "0700 /\n0644 app.cert.pem\n0600 app.key.pem\n0644 ca.cert.pem\n0600 edge.pem\n0644 full.fullchain.pem\n0600 full.key.pem\n"
+    );
+    let script = "\
+import ssl
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain('out/app.cert.pem', 'out/app.key.pem')
+context.load_cert_chain('out/edge.pem')
+context.load_cert_chain('out/full.fullchain.pem', 'out/full.key.pem')
+context.load_verify_locations('out/ca.cert.pem')
+print(len(context.get_ca_certs()))
+";
+    assert_eq!(sandbox.tool("python3", &["-c", script]), "1\n");
+    for again in [haproxy, full] {
+        issue(&sandbox, &again).run().stdout("unchanged\n");
+    }
+}
+
+#[test]
+fn pkcs12_has_a_passphrase() {
+    let sandbox = Sandbox::with_demo();
+    let p12 = ["win", "--role=client", "--out=out", "--format=p12"];
+    refused(
+        &sandbox,
+        &p12,
+        64,
+        "\
+zpki: error: cannot issue `win`
+  because: a PKCS#12 file needs a passphrase, and nobody can be asked for it
+  hint: give it: --p12-passphrase-file FILE
+",
+    );
+    let empty = [&p12[..], &["--p12-passphrase-file=-"]].concat();
+    let before = sandbox.tree();
+    issue(&sandbox, &empty)
+        .stdin("\n")
+        .run()
+        .status(64)
+        .stderr_with("the passphrase from `-` is empty");
+    same_tree(&sandbox, &before);
+    sandbox
+        .file("passphrase", "correct horse\n")
+        .mode("passphrase", 0o600);
+    let given = [&p12[..], &["--p12-passphrase-file=passphrase"]].concat();
+    issue(&sandbox, &given).run().product();
+    assert_eq!(
+        sandbox.tree().modes("out"),
+        "0700 /\n0644 ca.cert.pem\n0600 win.p12\n"
+    );
+    let read = [
+        "pkcs12",
+        "-in",
+        "out/win.p12",
+        "-passin",
+        "file:passphrase",
+        "-nodes",
+    ];
+    let text = sandbox.tool("openssl", &read);
+    assert_eq!(text.matches("BEGIN CERTIFICATE").count(), 2, "{text}");
+    assert_eq!(text.matches("BEGIN PRIVATE KEY").count(), 1);
+    assert!(text.contains("friendlyName: win"), "{text}");
+    // Nothing is made, so nobody is asked.
+    issue(&sandbox, &p12).run().stdout("unchanged\n");
+    refused(
+        &sandbox,
+        &[&APP[..], &["--p12-passphrase-file=passphrase"]].concat(),
+        64,
+        "\
+zpki: error: cannot issue `app`
+  because: --p12-passphrase-file goes with --format p12 only
+  hint: leave it out, or give --format p12
+",
+    );
+}
+
+#[test]
+fn nothing_is_replaced_without_force() {
+    let sandbox = Sandbox::with_demo();
+    issue(&sandbox, &APP).run().product();
+    let stderr = |file: &str| {
+        format!(
+            "\
+zpki: error: cannot issue `app`
+  at: [root]/out/{file}
+  because: there is another file already, and it would be lost
+  hint: name another directory: --out; or replace it: --force
+"
+        )
+    };
+    let other = [
+        "app",
+        "--role=server",
+        "--host=b.prod.internal",
+        "--out=out",
+    ];
+    refused(&sandbox, &other, 73, &stderr("app.key.pem"));
+    let other_key = [&APP[..], &["--key-algorithm=ed25519"]].concat();
+    refused(&sandbox, &other_key, 73, &stderr("app.key.pem"));
+    let key = sandbox.read("out/app.key.pem");
+    issue(&sandbox, &[&other[..], &["--force"]].concat())
+        .run()
+        .stdout_with("issue  app");
+    assert_ne!(sandbox.read("out/app.key.pem"), key);
+    openssl_takes(&sandbox, "out/app.cert.pem", "sslserver");
+    assert_eq!(
+        sandbox.tree().modes("out"),
+        "0700 /\n0644 app.cert.pem\n0600 app.key.pem\n0644 ca.cert.pem\n"
+    );
+    sandbox.file("foreign/ca.cert.pem", "another CA\n");
+    let foreign = ["b", "--role=server", "--host=b", "--out=foreign"];
+    let stderr = stderr("ca.cert.pem").replace("/out/", "/foreign/");
+    refused(&sandbox, &foreign, 73, &stderr.replace("`app`", "`b`"));
+    assert_eq!(
+        sandbox.tree().modes("foreign"),
+        "0755 /\n0644 ca.cert.pem\n"
+    );
+}
+
+#[test]
+fn what_is_due_is_issued_again() {
+    let sandbox = Sandbox::with_demo();
+    let short = [&APP[..], &["--lifetime=90d"]].concat();
+    issue(&sandbox, &short).run().product();
+    let later = NOW + Duration::days(70);
+    issue(&sandbox, &short)
+        .now(later)
+        .run()
+        .status(73)
+        .stderr_with("app.key.pem");
+    let key = sandbox.read("out/app.key.pem");
+    issue(&sandbox, &[&short[..], &["--force"]].concat())
+        .now(later)
+        .run()
+        .stdout_with("issue  app");
+    assert_ne!(sandbox.read("out/app.key.pem"), key);
+    assert_eq!(
+        fs::read_dir(sandbox.path("demo/ca/issued/app"))
+            .unwrap()
+            .count(),
+        2
+    );
+    issue(&sandbox, &short)
+        .now(later)
+        .run()
+        .stdout("unchanged\n");
+}
+
+#[test]
+fn a_client_has_a_host_folder() {
+    let sandbox = Sandbox::with_demo();
+    issue(&sandbox, &["cron", "--role=client"])
+        .run()
+        .stderr(
+            "\
+note: cron: host names by default: cron.demo.internal
+warning: cron: its certificate allows clientAuth, and servers check no name: it passes for the load-balancer
+  hint: keep its private key as safe as the load-balancer's
+",
+        )
+        .stdout_with("rsync -pog --chown=zato:zato [root]/demo/clients/cron/*.pem HOST:DIRECTORY/");
+    assert_eq!(
+        sandbox.tree().modes("demo/clients"),
+        "0755 /\n0700 cron/\n0644 cron/ca.cert.pem\n0644 cron/client.cert.pem\n0600 cron/client.key.pem\n"
+    );
+    openssl_takes(&sandbox, "demo/clients/cron/client.cert.pem", "sslclient");
+    issue(&sandbox, &["cron", "--role=client"])
+        .run()
+        .stdout("unchanged\n");
+    let before = sandbox.tree();
+    issue(
+        &sandbox,
+        &["cron", "--role=client", "--host=other.internal"],
+    )
+    .run()
+    .status(73)
+    .stderr(
+        "\
+zpki: error: cannot issue `cron`
+  at: clients/cron/client.key.pem
+  because: there is another file already, and it would be lost
+  hint: replace it: --force
+",
+    );
+    same_tree(&sandbox, &before);
+}
+
+/// Names `cron` in zpki.toml, or not.
+fn name_cron(sandbox: &Sandbox, named: bool) {
+    let text = sandbox.read("demo/zpki.toml");
+    let client = "\n[[clients]]\nname = \"cron\"\n";
+    let text = match named {
+        true => text + client,
+        false => text.replace(client, ""),
+    };
+    sandbox.file("demo/zpki.toml", text);
+}
+
+fn plan(sandbox: &Sandbox) -> String {
+    sandbox.args(["-C", "demo", "plan"]).run().product()
+}
+
+#[test]
+fn apply_leaves_alone_what_was_asked_for() {
+    let sandbox = Sandbox::with_demo();
+    issue(&sandbox, &["cron", "--role=client"]).run().product();
+    assert_eq!(plan(&sandbox), "nothing to do\n");
+    sandbox
+        .args(["-C", "demo", "apply"])
+        .run()
+        .stdout("unchanged\n");
+    assert!(sandbox.path("demo/clients/cron/client.key.pem").exists());
+    // Nor does it, without a log, know whose a folder is.
+    fs::remove_file(sandbox.path("demo/ca/log.jsonl")).unwrap();
+    assert_eq!(plan(&sandbox), "nothing to do\n");
+}
+
+#[test]
+fn apply_retires_a_client_that_zpki_toml_named() {
+    let sandbox = Sandbox::with_demo();
+    name_cron(&sandbox, true);
+    sandbox.args(["-C", "demo", "apply"]).run().product();
+    assert!(sandbox.path("demo/clients/cron").exists());
+    name_cron(&sandbox, false);
+    // What is asked for elsewhere under the same name makes no difference.
+    issue(&sandbox, &["cron", "--role=client", "--out=out"])
+        .run()
+        .product();
+    let planned = plan(&sandbox);
+    assert!(planned.contains("retire"), "{planned}");
+    sandbox.args(["-C", "demo", "apply"]).run().product();
+    assert!(!sandbox.path("demo/clients/cron").exists());
+    let retired = sandbox.tree().modes("demo/retired");
+    assert!(
+        retired.contains("0600 cron-[serial]/client.key.pem"),
+        "{retired}"
+    );
+    // And from then on the name is free.
+    issue(&sandbox, &["cron", "--role=client"]).run().product();
+    assert_eq!(plan(&sandbox), "nothing to do\n");
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let sandbox = Sandbox::new();
+    let init = [
+        "init",
+        "demo",
+        "--cluster=demo",
+        "--server=server1=10.0.0.1:17010",
+        "--permitted-domain=prod.internal",
+        "--permitted-network=10.0.0.0/8",
+        "--no-ca-passphrase",
+        "-q",
+    ];
+    sandbox.args(init).run().stdout("");
+    let because =
+        |name: &str, reasons: &str| format!("zpki: error: cannot issue `{name}`\n  {reasons}");
+    refused(
+        &sandbox,
+        &["Server1", "--role=server", "--host=a.prod.internal", "--out=out"],
+        73,
+        &because("Server1", "\
+  because: `server1` is an entry of zpki.toml
+  hint: make its next certificate with `zpki renew server1` or `zpki rekey server1`, change it in zpki.toml, or choose another name
+"),
+    );
+    refused(
+        &sandbox,
+        &["app", "--role=server", "--out=out"],
+        64,
+        &because(
+            "app",
+            "\
+  because: `app` is a server and has no host name
+  hint: say under which names it is reached: --host, or hosts in a manifest
+",
+        ),
+    );
+    refused(
+        &sandbox,
+        &["app", "--role=server", "--host=app.test", "--out=out", "--lifetime=20y"],
+        64,
+        &because("app", "\
+  because: `app.test` of `app` is outside the CA's name constraints (permitted_domains: prod.internal; permitted_networks: 10.0.0.0/8)
+  hint: permit its domain (permitted_domains), or give another host name
+  because: the lifetime 20y is longer than the CA's, 10y
+  hint: give a lifetime of at most 10y, or the CA a longer one
+"),
+    );
+    refused(
+        &sandbox,
+        &["app", "--role=load-balancer"],
+        64,
+        &because(
+            "app",
+            "\
+  because: `app` is no client, so it has no folder in the PKI directory
+  hint: say where its files are to go: --out DIR
+",
+        ),
+    );
+    let before = sandbox.tree();
+    for args in [
+        &["app", "--out=out"][..],
+        &["--role=server", "--out=out"],
+        &["app", "--role=ca", "--out=out"],
+        &["app", "--role=server", "--host=a_b", "--out=out"],
+        &[
+            "ca",
+            "--role=server",
+            "--host=ca.prod.internal",
+            "--out=out",
+        ],
+        &[
+            "app",
+            "--role=server",
+            "--host=a.prod.internal",
+            "--format=p12",
+        ],
+        &["app", "--from=m.toml"],
+    ] {
+        assert_eq!(issue(&sandbox, args).run().status_alone(), 64, "{args:?}");
+    }
+    same_tree(&sandbox, &before);
+}
+
+#[test]
+fn a_certificate_does_not_outlive_the_ca() {
+    let sandbox = Sandbox::with_demo();
+    let late = NOW + Duration::days(9 * 365 + 200);
+    let run = |args: &[&'static str], now: OffsetDateTime| {
+        let args = [&APP[..], args].concat();
+        sandbox
+            .args([&["-C", "demo", "issue"], &args[..]].concat())
+            .now(now)
+    };
+    run(&["--force"], late)
+        .run()
+        .stdout_with("2036-11-20 12:00:00 UTC")
+        .stderr(
+            "\
+warning: app: its certificate ends with the CA, on 2036-11-20 12:00:00 UTC, before its lifetime of 1y is over
+  hint: renew the CA: zpki ca renew
+",
+        );
+    let before = sandbox.tree();
+    run(
+        &["--host=c", "--force"],
+        NOW + Duration::days(10 * 365 - 20),
+    )
+    .run()
+    .status(74)
+    .stderr_with("the CA ends on 2036-11-20 12:00:00 UTC, too soon");
+    same_tree(&sandbox, &before);
+}
+
+#[test]
+fn a_clock_that_cannot_be_right_is_refused() {
+    let sandbox = Sandbox::with_demo();
+    for now in [NOW - Duration::days(400), NOW + Duration::days(5000)] {
+        let before = sandbox.tree();
+        let run = issue(&sandbox, &APP).now(now).run();
+        assert_eq!(run.status_alone(), 74);
+        same_tree(&sandbox, &before);
+    }
+}
+
+#[test]
+fn names_that_verifyhost_cannot_tell_apart_are_said() {
+    let sandbox = Sandbox::with_demo();
+    issue(
+        &sandbox,
+        &[
+            "app",
+            "--role=server",
+            "--host=*.demo.internal",
+            "--out=out",
+        ],
+    )
+    .run()
+    .stdout_with("issue  app")
+    .stderr_with(
+        "warning: app: its certificate matches `*.demo.internal`, and so does that of `server",
+    );
+    issue(
+        &sandbox,
+        &["ip", "--role=server", "--host=10.0.0.1", "--out=out"],
+    )
+    .run()
+    .stdout_with("issue  ip")
+    .stderr(
+        "\
+warning: ip: its certificate has addresses only, which HAProxy's verifyhost never matches
+  hint: give it a host name too: --host
+",
+    );
+}
+
+#[test]
+fn a_full_or_closed_directory_leaves_nothing_issued() {
+    let sandbox = Sandbox::with_demo();
+    sandbox.file("file", "no directory");
+    let args = ["app", "--role=server", "--host=a.internal", "--out=file"];
+    let before = sandbox.tree();
+    let status = issue(&sandbox, &args).run().status_alone();
+    assert_eq!(status, 74);
+    same_tree(&sandbox, &before);
+    // The PKI directory cannot be changed: what was put outside goes away again.
+    sandbox.file("demo/ca/issued/app", "in the way");
+    let before = sandbox.tree();
+    let status = issue(&sandbox, &APP).run().status_alone();
+    assert_ne!(status, 0);
+    same_tree(&sandbox, &before);
+    assert!(!sandbox.path("out").exists());
+}
+
+/// A certification request that openssl makes, in `request.pem`, its key in `request.key`.
+fn request(sandbox: &Sandbox, options: &[&str]) {
+    let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
+    request_for(sandbox, &key, options);
+}
+
+fn request_for(sandbox: &Sandbox, key: &[&str], options: &[&str]) {
+    let request = [
+        "req",
+        "-new",
+        "-nodes",
+        "-keyout",
+        "request.key",
+        "-out",
+        "request.pem",
+    ];
+    let subject = ["-subj", "/O=Evil/CN=admin"];
+    sandbox.tool("openssl", &[&request, key, &subject, options].concat());
+}
+
+const NAMES: [&str; 2] = [
+    "-addext",
+    "subjectAltName=DNS:App.prod.internal,DNS:b.prod.internal,IP:10.0.0.9",
+];
+
+#[test]
+fn a_request_gives_its_key_and_its_names_and_nothing_else() {
+    let sandbox = Sandbox::with_demo();
+    let ca = [
+        "-addext",
+        "basicConstraints=CA:TRUE",
+        "-addext",
+        "keyUsage=keyCertSign",
+    ];
+    request(&sandbox, &[&NAMES[..], &ca].concat());
+    let csr = ["--csr=request.pem", "--role=server"];
+    let product = issue(&sandbox, &csr).run().product();
+    assert!(
+        product.starts_with("-----BEGIN CERTIFICATE-----\n"),
+        "{product}"
+    );
+    assert_eq!(product.matches("BEGIN").count(), 1);
+    sandbox.file("app.pem", &product);
+    openssl_takes(&sandbox, "app.pem", "sslserver");
+    let text = sandbox.tool("openssl", &["x509", "-in", "app.pem", "-noout", "-text"]);
+    for part in [
+        "Subject: O = demo, CN = app.prod.internal",
+        "DNS:app.prod.internal, DNS:b.prod.internal, IP Address:10.0.0.9",
+        "CA:FALSE",
+    ] {
+        assert!(text.contains(part), "no {part}: {text}");
+    }
+    assert!(!text.contains("Evil"), "{text}");
+    assert!(!text.contains("Certificate Sign"), "{text}");
+    let key = |args: &[&str]| sandbox.tool("openssl", args);
+    assert_eq!(
+        key(&["x509", "-in", "app.pem", "-noout", "-pubkey"]),
+        key(&["pkey", "-in", "request.key", "-pubout"])
+    );
+    // The same again, also from standard input, is the same certificate.
+    let before = sandbox.tree();
+    issue(&sandbox, &csr).run().stdout(&product);
+    let bytes = sandbox.read("request.pem");
+    issue(&sandbox, &["--csr=-", "--role=server", "-q"])
+        .stdin(bytes)
+        .run()
+        .stdout(&product);
+    same_tree(&sandbox, &before);
+    // Into a directory: no key, and public.
+    issue(
+        &sandbox,
+        &[&csr[..], &["--out=out", "--format=fullchain"]].concat(),
+    )
+    .run()
+    .stdout_with("keep  app.prod.internal");
+    assert_eq!(
+        sandbox.tree().modes("out"),
+        "0755 /\n0644 app.prod.internal.fullchain.pem\n0644 ca.cert.pem\n"
+    );
+    assert_eq!(sandbox.read("out/app.prod.internal.fullchain.pem"), product);
+}
+
+#[test]
+fn a_request_may_be_given_other_names() {
+    let sandbox = Sandbox::with_demo();
+    request(&sandbox, &["-addext", "subjectAltName=email:a@b.example"]);
+    let named = [
+        "mail",
+        "--csr=request.pem",
+        "--role=server",
+        "--host=mail.prod.internal",
+    ];
+    let product = issue(&sandbox, &named).run().product();
+    sandbox.file("mail.pem", product);
+    let text = sandbox.tool("openssl", &["x509", "-in", "mail.pem", "-noout", "-text"]);
+    assert!(text.contains("CN = mail"), "{text}");
+    assert!(text.contains("DNS:mail.prod.internal"), "{text}");
+    assert!(!text.contains("a@b.example"), "{text}");
+}
+
+#[test]
+fn a_request_that_is_no_good_is_refused() {
+    let sandbox = Sandbox::with_demo();
+    let csr = ["--csr=request.pem", "--role=server"];
+    let refused = |args: &[&str], status: i32, part: &str| {
+        let before = sandbox.tree();
+        issue(&sandbox, args).run().status(status).stderr_with(part);
+        same_tree(&sandbox, &before);
+    };
+    refused(&csr, 66, "at: request.pem");
+    sandbox.file("request.pem", "nothing\n");
+    refused(&csr, 65, "it has no certification request");
+    request(
+        &sandbox,
+        &["-addext", "subjectAltName=DNS:a.internal,email:a@b.example"],
+    );
+    refused(&csr, 65, "a@b.example");
+    request(&sandbox, &["-addext", "subjectAltName=DNS:a_b.internal"]);
+    refused(&csr, 65, "a_b.internal");
+    request(&sandbox, &[]);
+    refused(&csr, 64, "it has no host name to be named after");
+    refused(
+        &["a", csr[0], csr[1]],
+        64,
+        "`a` is a server and has no host name",
+    );
+    request(&sandbox, &["-addext", "subjectAltName=DNS:*.internal"]);
+    refused(&csr, 64, "is no name for a certificate");
+    request(&sandbox, &NAMES);
+    refused(
+        &[&csr[..], &["--out=out", "--format=p12"]].concat(),
+        64,
+        "--format p12 has the private key in it",
+    );
+    refused(
+        &["server1", csr[0], csr[1], "--host=a"],
+        73,
+        "is an entry of zpki.toml",
+    );
+    let pem = sandbox.read("request.pem");
+    sandbox.file("request.pem", pem.repeat(2));
+    refused(&csr, 65, "it has a second certification request");
+    request_for(&sandbox, &["-newkey", "rsa:1024"], &NAMES);
+    refused(&csr, 65, "rsa-1024");
+    // One octet of the signature is another.
+    request(&sandbox, &NAMES);
+    sandbox.tool(
+        "openssl",
+        &[
+            "req",
+            "-in",
+            "request.pem",
+            "-outform",
+            "DER",
+            "-out",
+            "request.der",
+        ],
+    );
+    let mut der = fs::read(sandbox.path("request.der")).unwrap();
+    *der.last_mut().unwrap() ^= 1;
+    sandbox.file("request.pem", der);
+    refused(&csr, 65, "is not signed with its own key");
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Report {
+    schema: u32,
+    at: String,
+    changed: bool,
+    directory: String,
+    cluster: String,
+    certificates: Vec<Certificate>,
+    findings: Vec<Finding>,
+    next_steps: Vec<NextStep>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Certificate {
+    name: String,
+    role: String,
+    issued: bool,
+    key_algorithm: String,
+    serial_number: String,
+    not_before: String,
+    not_after: String,
+    hosts: Vec<String>,
+    file: String,
+    files: Vec<String>,
+    pem: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Finding {
+    severity: String,
+    id: String,
+    about: String,
+    why: String,
+    next: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct NextStep {
+    what: String,
+    commands: Vec<String>,
+}
+
+fn report(sandbox: &Sandbox, args: &[&str]) -> Report {
+    let json = issue(sandbox, &[args, &["--output=json"]].concat())
+        .run()
+        .product();
+    serde_json::from_str(&json).unwrap()
+}
+
+#[test]
+fn the_report_is_json() {
+    let sandbox = Sandbox::with_demo();
+    let first = report(&sandbox, &APP);
+    assert_eq!((first.schema, first.changed), (1, true));
+    assert_eq!(first.at, "2026-11-23T12:00:00Z");
+    assert_eq!(first.cluster, "demo");
+    assert_eq!(Path::new(&first.directory), sandbox.path("demo"));
+    assert_eq!(first.findings.len(), 0);
+    assert_eq!(first.next_steps.len(), 1);
+    assert!(first.next_steps[0].what.contains("--force"));
+    assert_eq!(first.next_steps[0].commands.len(), 0);
+    let [made] = &first.certificates[..] else {
+        panic!("{first:?}");
+    };
+    assert_eq!(
+        (&*made.name, &*made.role, made.issued),
+        ("app", "server", true)
+    );
+    assert_eq!(made.key_algorithm, "ecdsa-p256");
+    assert_eq!(made.not_before, "2026-11-23T11:00:00Z");
+    assert_eq!(made.not_after, "2027-11-23T12:00:00Z");
+    assert_eq!(made.hosts, ["app.prod.internal", "10.0.0.9"]);
+    assert_eq!(
+        made.file,
+        format!("ca/issued/app/{}.pem", made.serial_number)
+    );
+    assert!(sandbox.path("demo").join(&made.file).exists());
+    assert_eq!(made.pem, None);
+    assert_eq!(
+        made.files,
+        ["out/app.key.pem", "out/app.cert.pem"].map(|it| sandbox.path(it).display().to_string())
+    );
+    let second = report(&sandbox, &APP);
+    assert!(!second.changed && !second.certificates[0].issued);
+    assert_eq!(second.certificates[0].serial_number, made.serial_number);
+    request(&sandbox, &NAMES);
+    let csr = report(&sandbox, &["--csr=request.pem", "--role=client"]);
+    let warning = &csr.findings[0];
+    assert_eq!(
+        (&*warning.severity, &*warning.id, &*warning.about),
+        ("warning", "passes-for-load-balancer", "app.prod.internal")
+    );
+    assert!(warning.why.contains("clientAuth") && warning.next.is_some());
+    let pem = csr.certificates[0].pem.as_deref().unwrap();
+    assert!(pem.contains("BEGIN CERTIFICATE"));
+    assert!(csr.certificates[0].files.is_empty());
+}
+
+#[test]
+fn a_manifest_is_one_transaction() {
+    let sandbox = Sandbox::with_demo();
+    sandbox.file(
+        "many.toml",
+        r#"
+[[certificate]]
+name = "app1"
+role = "server"
+hosts = ["app1.prod.internal", "10.0.0.1"]
+key_algorithm = "ed25519"
+lifetime = "90d"
+
+[[certificate]]
+name = "cron"
+role = "client"
+"#,
+    );
+    sandbox.file(
+        "more.csv",
+        "name,role,hosts\r\napp2,server,app2.prod.internal 10.0.0.2\r\n",
+    );
+    let first = report(&sandbox, &["--from=many.toml", "--out=out"]);
+    let names: Vec<_> = first
+        .certificates
+        .iter()
+        .map(|it| (&*it.name, &*it.key_algorithm))
+        .collect();
+    assert_eq!(names, [("app1", "ed25519"), ("cron", "ecdsa-p256")]);
+    issue(&sandbox, &["--from=more.csv", "--out=out"])
+        .run()
+        .product();
+    assert_eq!(
+        sandbox.tree().modes("out"),
+        "0700 /\n0644 app1.cert.pem\n0600 app1.key.pem\n0644 app2.cert.pem\n0600 app2.key.pem\n0644 ca.cert.pem\n0644 cron.cert.pem\n0600 cron.key.pem\n"
+    );
+    openssl_takes(&sandbox, "out/app1.cert.pem", "sslserver");
+    openssl_takes(&sandbox, "out/app2.cert.pem", "sslserver");
+    openssl_takes(&sandbox, "out/cron.cert.pem", "sslclient");
+    let before = sandbox.tree();
+    for manifest in ["--from=many.toml", "--from=more.csv"] {
+        issue(&sandbox, &[manifest, "--out=out"])
+            .run()
+            .stdout("unchanged\n");
+    }
+    same_tree(&sandbox, &before);
+    // One that is new is made, and the others stay.
+    let text = sandbox.read("more.csv") + "app3,server,app3.prod.internal\n";
+    sandbox.file("more.csv", text);
+    let third = report(&sandbox, &["--from=more.csv", "--out=out"]);
+    let issued: Vec<_> = third.certificates.iter().map(|it| it.issued).collect();
+    assert_eq!(issued, [false, true]);
+}
+
+#[test]
+fn clients_of_a_manifest_may_have_host_folders() {
+    let sandbox = Sandbox::with_demo();
+    sandbox.file(
+        "clients.csv",
+        "name,role,hosts\na,client,\nb,client,b.prod.internal\n",
+    );
+    issue(&sandbox, &["--from=clients.csv"]).run().product();
+    for name in ["a", "b"] {
+        openssl_takes(
+            &sandbox,
+            &format!("demo/clients/{name}/client.cert.pem"),
+            "sslclient",
+        );
+    }
+    assert_eq!(plan(&sandbox), "nothing to do\n");
+}
+
+#[test]
+fn a_manifest_is_checked_before_anything_is_signed() {
+    let sandbox = Sandbox::with_demo();
+    sandbox.file(
+        "many.csv",
+        "name,role,hosts\napp1,server,app1.internal\nserver1,server,a.internal\napp2,server,\n",
+    );
+    refused(
+        &sandbox,
+        &["--from=many.csv", "--out=out"],
+        65,
+        "\
+zpki: error: cannot issue what `many.csv` asks for
+  at: many.csv:3: server1,server,a.internal
+  because: `server1` is an entry of zpki.toml
+  hint: make its next certificate with `zpki renew server1` or `zpki rekey server1`, change it in zpki.toml, or choose another name
+  at: many.csv:4: app2,server,
+  because: `app2` is a server and has no host name
+  hint: say under which names it is reached: --host, or hosts in a manifest
+",
+    );
+    sandbox.file(
+        "many.toml",
+        "[[certificate]]\nname = \"a\"\nrole = \"server\"\nhosts = \"a.internal\"\naddress = \"10.0.0.1\"\n",
+    );
+    refused(
+        &sandbox,
+        &["--from=many.toml", "--out=out"],
+        65,
+        "\
+zpki: error: cannot issue what `many.toml` asks for
+  at: many.toml:4: hosts = \"a.internal\"
+  because: expected a list of strings, found a string
+  hint: write it like this: hosts = [\"app1.prod.internal\", \"10.0.0.21\"]
+  at: many.toml:5: address = \"10.0.0.1\"
+  because: unknown key `address` in [[certificate]]
+  hint: one of: name, role, hosts, key_algorithm, lifetime
+",
+    );
+    sandbox.file("good.csv", "name,role,hosts\napp1,server,app1.internal\n");
+    refused(
+        &sandbox,
+        &["--from=good.csv"],
+        64,
+        "\
+zpki: error: cannot issue what `good.csv` asks for
+  because: `app1` is no client, so it has no folder in the PKI directory
+  hint: say where its files are to go: --out DIR
+",
+    );
+    // One file that is in the way of one certificate is in the way of all.
+    sandbox.file(
+        "good.csv",
+        "name,role,hosts\napp1,server,app1.internal\napp2,server,app2.internal\n",
+    );
+    sandbox.file("out/app2.key.pem", "somebody's");
+    refused(
+        &sandbox,
+        &["--from=good.csv", "--out=out"],
+        73,
+        "\
+zpki: error: cannot issue what `good.csv` asks for
+  at: [root]/out/app2.key.pem
+  because: there is another file already, and it would be lost
+  hint: name another directory: --out; or replace it: --force
+",
+    );
+    // Two certificates whose files would have the same name.
+    sandbox.file("good.csv", "name,role,hosts\nca.cert,server,ca.cert\n");
+    refused(
+        &sandbox,
+        &["--from=good.csv", "--out=new", "--format=key-cert"],
+        73,
+        "\
+zpki: error: cannot issue what `good.csv` asks for
+  because: two of the files to be written are `[root]/new/ca.cert.pem`
+  hint: give each certificate another name, or its files another directory
+",
+    );
+}
+
+#[test]
+fn the_umask_changes_nothing() {
+    let sandbox = Sandbox::with_demo();
+    issue(&sandbox, &APP).umask("000").run_program().product();
+    let mode = |path: &str| {
+        fs::metadata(sandbox.path(path))
+            .unwrap()
+            .permissions()
+            .mode()
+            & 0o7777
+    };
+    assert_eq!(
+        ["out", "out/app.key.pem", "out/app.cert.pem"].map(mode),
+        [0o700, 0o600, 0o644]
+    );
+}
+
+#[test]
+fn the_ca_key_opens_with_its_passphrase_only() {
+    let sandbox = Sandbox::new();
+    let init = [
+        "init",
+        "demo",
+        "--cluster=demo",
+        "--server=server1=10.0.0.1:17010",
+        "-q",
+    ];
+    sandbox
+        .args(init)
+        .env("ZPKI_CA_PASSPHRASE", "secret")
+        .run()
+        .stdout("");
+    refused(
+        &sandbox,
+        &APP,
+        64,
+        "\
+zpki: error: cannot issue `app`
+  because: the CA's private key is encrypted, and nobody can be asked for its passphrase
+  hint: give it: --ca-passphrase-file FILE, or ZPKI_CA_PASSPHRASE
+",
+    );
+    let wrong = issue(&sandbox, &APP).env("ZPKI_CA_PASSPHRASE", "wrong");
+    let before = sandbox.tree();
+    assert_eq!(wrong.run().status_alone(), 77);
+    same_tree(&sandbox, &before);
+    issue(&sandbox, &APP)
+        .env("ZPKI_CA_PASSPHRASE", "secret")
+        .run()
+        .product();
+    // Nothing is signed, so nothing is opened.
+    issue(&sandbox, &APP).run().stdout("unchanged\n");
+}
