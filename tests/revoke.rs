@@ -128,7 +128,7 @@ DONE      WHAT        NOT AFTER                WHY
 sign-crl  ca/crl.pem  2027-11-23 12:00:00 UTC  certificates revoked
 
 next:
-  1. copy the files of [root]/demo/load-balancer to where HAProxy reads them, unless it reads them there, and reload it
+  1. copy the PEM files of [root]/demo/load-balancer to where HAProxy reads them, unless it reads them there, and reload it
 ",
     );
     assert_eq!(entries(&sandbox), [format!("{old} superseded")]);
@@ -216,7 +216,7 @@ sign-crl  ca/crl.pem  2027-11-23 12:00:00 UTC  certificates revoked
 next:
   1. make a new key and certificate for server1, whose installed certificate is revoked, and copy them to the host
        zpki -C [root]/demo rekey server1
-  2. copy the files of [root]/demo/load-balancer to where HAProxy reads them, unless it reads them there, and reload it
+  2. copy the PEM files of [root]/demo/load-balancer to where HAProxy reads them, unless it reads them there, and reload it
 ",
     );
     assert_eq!(entries(&sandbox), [format!("{old} unspecified")]);
@@ -1081,7 +1081,7 @@ DONE      WHAT        NOT AFTER                WHY
 sign-crl  ca/crl.pem  2027-04-02 12:00:00 UTC  asked for
 
 next:
-  1. copy the files of [root]/demo/load-balancer to where HAProxy reads them, unless it reads them there, and reload it
+  1. copy the PEM files of [root]/demo/load-balancer to where HAProxy reads them, unless it reads them there, and reload it
 ",
     );
     let after = record(&sandbox);
