@@ -267,6 +267,25 @@ fn a_file_that_is_missing_comes_back_without_the_ca_key() {
 }
 
 #[test]
+fn a_crl_that_is_due_with_its_ca_is_signed_for_the_renewed_one() {
+    let sandbox = Sandbox::new();
+    let more = ["--lifetime", "7d", "--ca-lifetime", "30d"];
+    sandbox.args(DEMO.iter().chain(&more)).run().product();
+    let now = NOW + Duration::days(29);
+    sandbox
+        .args(["-C", "demo", "apply", "--force"])
+        .now(now)
+        .run()
+        .product();
+    assert_eq!(plan_at(&sandbox, now), "nothing to do\n");
+    let crl = sandbox.tool(
+        "openssl",
+        &["crl", "-in", "demo/ca/crl.pem", "-noout", "-nextupdate"],
+    );
+    assert_eq!(crl, "nextUpdate=Jan 21 12:00:00 2027 GMT\n");
+}
+
+#[test]
 fn what_was_edited_by_hand_is_shown_before_it_is_replaced() {
     let sandbox = Sandbox::with_demo();
     let before = sandbox.tree();

@@ -210,14 +210,14 @@ impl Reconciliation {
         if ca.is_some() {
             check_live_names(&state, view, now)?;
         }
+        let validity = |(validity, _): &(Validity, Reason)| *validity;
+        let ca_validity = ca.as_ref().map_or(certificate.details.validity, validity);
         let crl = match task {
-            Task::Apply if everything => authority::crl(&state.crl, certificate, now),
+            Task::Apply if everything => authority::crl(&state.crl, certificate, &ca_validity, now),
             Task::Crl { .. } => Some(Reason::Forced),
             Task::Revoke { ref revoked } if !revoked.is_empty() => Some(Reason::Revocations),
             _ => None,
         };
-        let validity = |(validity, _): &(Validity, Reason)| *validity;
-        let ca_validity = ca.as_ref().map_or(certificate.details.validity, validity);
         let needs = needs(&state, view, &task, &selection, ca_validity, now)?;
         let files = haproxy_files(view.path(), &state.cluster.settings().load_balancer)
             .map_err(|invalid| Error::HaproxyPath { invalid })?;

@@ -42,10 +42,15 @@ pub fn is_self_signed(ca: &ParsedCertificate) -> bool {
 
 /// Whether a fresh CRL is to be signed: `crl` is by another CA, or less than a third of it is left and
 /// it ends before the CA does. However little a fresh one would gain, without it HAProxy refuses every
-/// server until the CA ends too.
+/// server until the CA ends too. `ca_validity` is the CA's as it will be when this run has renewed it.
 #[must_use]
-pub fn crl(crl: &RevocationList, ca: &ParsedCertificate, now: OffsetDateTime) -> Option<Reason> {
-    let ca_ends = ca.details.validity.not_after;
+pub fn crl(
+    crl: &RevocationList,
+    ca: &ParsedCertificate,
+    ca_validity: &Validity,
+    now: OffsetDateTime,
+) -> Option<Reason> {
+    let ca_ends = ca_validity.not_after;
     if ca_ends <= now {
         return None;
     }
@@ -115,12 +120,17 @@ mod tests {
     use crate::domain::key_algorithm::KeyAlgorithm;
     use crate::domain::name_constraints::NameConstraints;
     use crate::domain::serial_number::SerialNumber;
+    use crate::domain::settings::{
+        CaSettings, CertificateSettings, LoadBalancerSettings, Overrides, RevocationSettings,
+        ServerSettings, Settings,
+    };
     use crate::x509::issue::{Authority, CaTemplate, Subject};
     use crate::x509::private_key::PrivateKey;
 
     const NOW: OffsetDateTime = datetime!(2026-11-23 12:00 UTC);
     const CA_ENDS: OffsetDateTime = datetime!(2036-11-20 12:00 UTC);
     const SECOND: Duration = Duration::SECOND;
+    const DAY: Duration = Duration::DAY;
 
     fn ca_until(not_after: OffsetDateTime) -> ParsedCertificate {
         let template = CaTemplate {
@@ -152,21 +162,119 @@ mod tests {
         }
     }
 
+    /// Certificates of 100 days that are due 10 days before their end, by a CA of so many days.
+    fn cluster(ca_days: i64) -> Cluster {
+        let server = ServerSettings {
+            name: "server1".parse().unwrap(),
+            address: "10.0.0.1:17010".parse().unwrap(),
+            hosts: Vec::new(),
+            options: Default::default(),
+            calls_servers: false,
+            overrides: Overrides::default(),
+        };
+        Cluster::new(Settings {
+            name: "prod".parse().unwrap(),
+            ca: CaSettings {
+                lifetime: format!("{ca_days}d").parse().unwrap(),
+                ..CaSettings::default()
+            },
+            certificates: CertificateSettings {
+                lifetime: "100d".parse().unwrap(),
+                renew_within: "10d".parse().unwrap(),
+                ..CertificateSettings::default()
+            },
+            load_balancer: LoadBalancerSettings::default(),
+            servers: vec![server],
+            clients: Vec::new(),
+            revocation: RevocationSettings::default(),
+        })
+        .unwrap()
+    }
+
+    /// When the CA has so much left, is it renewed?
+    fn is_renewed(ca_days: i64, wanted_days: i64, left: Duration) -> bool {
+        let ca = ca_until(NOW + Duration::days(ca_days));
+        let now = ca.details.validity.not_after - left;
+        let decided = super::ca(&cluster(wanted_days), &ca, now).unwrap();
+        if let Some((validity, reason)) = &decided {
+            assert_eq!(validity.not_after, now + Duration::days(wanted_days));
+            let needed = 110 * DAY;
+            assert_eq!(
+                *reason,
+                Reason::CaRunway {
+                    remaining: left,
+                    needed
+                }
+            );
+        }
+        decided.is_some()
+    }
+
+    #[test]
+    fn a_ca_is_renewed_when_it_cannot_issue_and_renew_the_longest_certificate() {
+        assert!(!is_renewed(1000, 1000, 110 * DAY + SECOND));
+        assert!(!is_renewed(1000, 1000, 110 * DAY));
+        assert!(is_renewed(1000, 1000, 110 * DAY - SECOND));
+        assert!(is_renewed(1000, 1000, SECOND));
+        assert!(is_renewed(1000, 1000, -SECOND));
+    }
+
+    #[test]
+    fn a_ca_is_renewed_only_for_a_tenth_of_its_lifetime_more() {
+        // A CA of 100 days can never issue 100 days and renew them in ten.
+        assert!(!is_renewed(100, 100, 90 * DAY + SECOND));
+        assert!(is_renewed(100, 100, 90 * DAY));
+        // One that is to become shorter has more left than a new one would have.
+        assert!(!is_renewed(1000, 100, 109 * DAY));
+    }
+
+    #[test]
+    fn only_a_self_signed_ca_renews_itself() {
+        let mut ca = ca_until(CA_ENDS);
+        let now = ca.details.validity.not_after - DAY;
+        assert!(super::ca(&cluster(1000), &ca, now).unwrap().is_some());
+        ca.issuer_der.push(0);
+        assert!(!is_self_signed(&ca));
+        assert_eq!(super::ca(&cluster(1000), &ca, now), Ok(None));
+    }
+
+    #[test]
+    fn a_crl_goes_by_the_validity_that_the_ca_will_have() {
+        let ca = ca_until(NOW + Duration::days(100));
+        let list = crl_of(&ca);
+        let now = NOW + Duration::days(99);
+        assert_eq!(crl(&list, &ca, &ca.details.validity, now), None);
+        let renewed = Validity::starting(now, Lifetime::default_ca(), None).unwrap();
+        let reason = crl(&list, &ca, &renewed, now);
+        assert_eq!(reason.map(|it| it.id()), Some("due"));
+    }
+
+    #[test]
+    fn a_crl_without_an_end_is_never_due() {
+        let ca = ca_until(CA_ENDS);
+        let mut list = crl_of(&ca);
+        list.next_update = None;
+        assert_eq!(crl(&list, &ca, &ca.details.validity, NOW), None);
+    }
+
     #[test]
     fn a_crl_is_due_when_less_than_a_third_is_left() {
         let ca = ca_until(CA_ENDS);
         let list = crl_of(&ca);
         let due = NOW + Duration::days(67);
-        assert_eq!(crl(&list, &ca, due - SECOND), None);
-        assert_eq!(crl(&list, &ca, due), None);
+        assert_eq!(crl(&list, &ca, &ca.details.validity, due - SECOND), None);
+        assert_eq!(crl(&list, &ca, &ca.details.validity, due), None);
         let expected = Reason::Due {
             remaining: Duration::days(33) - SECOND,
             lifetime: Duration::days(100),
             below: Duration::days(33),
         };
-        assert_eq!(crl(&list, &ca, due + SECOND), Some(expected));
+        assert_eq!(
+            crl(&list, &ca, &ca.details.validity, due + SECOND),
+            Some(expected)
+        );
         let ends = list.next_update.unwrap();
-        let at = |at| crl(&list, &ca, at);
+        let at = |at| crl(&list, &ca, &ca.details.validity, at);
         assert!(matches!(at(ends - SECOND), Some(Reason::Due { .. })));
         assert_eq!(at(ends), Some(Reason::Expired(ends)));
         assert_eq!(at(ends + SECOND), Some(Reason::Expired(ends)));
@@ -179,7 +287,7 @@ mod tests {
         let ends = NOW + Duration::days(100);
         let at = |ca_ends, at| {
             let ca = ca_until(ca_ends);
-            crl(&crl_of(&ca), &ca, at).is_some()
+            crl(&crl_of(&ca), &ca, &ca.details.validity, at).is_some()
         };
         assert!(!at(ends, late));
         assert!(at(ends + SECOND, late));
@@ -196,9 +304,15 @@ mod tests {
         let ca = ca_until(CA_ENDS);
         let mut list = crl_of(&ca);
         list.authority_key_identifier = Some(KeyIdentifier(vec![1]));
-        assert_eq!(crl(&list, &ca, NOW), Some(Reason::CrlByAnother));
+        assert_eq!(
+            crl(&list, &ca, &ca.details.validity, NOW),
+            Some(Reason::CrlByAnother)
+        );
         list.authority_key_identifier = None;
-        assert_eq!(crl(&list, &ca, NOW), Some(Reason::CrlByAnother));
+        assert_eq!(
+            crl(&list, &ca, &ca.details.validity, NOW),
+            Some(Reason::CrlByAnother)
+        );
     }
 
     #[test]
