@@ -759,6 +759,122 @@ fn a_request_that_is_no_good_is_refused() {
     refused(&csr, 65, "is not signed with its own key");
 }
 
+#[test]
+fn a_key_that_is_not_safe_gets_no_certificate() {
+    let sandbox = Sandbox::with_demo();
+    request(&sandbox, &NAMES);
+    let csr = ["--csr=request.pem", "--role=server"];
+    issue(&sandbox, &csr).run().product();
+    let revoke = [
+        "-C",
+        "demo",
+        "revoke",
+        "app.prod.internal",
+        "--reason=keyCompromise",
+    ];
+    sandbox.args(revoke).run().product();
+    let other = ["other", csr[0], csr[1]];
+    for args in [&csr[..], &other] {
+        let before = sandbox.tree();
+        issue(&sandbox, args)
+            .run()
+            .status(73)
+            .stderr_with("the key of the request is not safe: certificate [serial]");
+        same_tree(&sandbox, &before);
+    }
+}
+
+#[test]
+fn what_was_revoked_is_issued_again() {
+    let sandbox = Sandbox::with_demo();
+    issue(&sandbox, &APP).run().product();
+    sandbox
+        .args(["-C", "demo", "revoke", "app"])
+        .run()
+        .product();
+    let before = sandbox.tree();
+    let status = issue(&sandbox, &APP).run().status_alone();
+    assert_eq!(status, 73);
+    same_tree(&sandbox, &before);
+    issue(&sandbox, &[&APP[..], &["--force"]].concat())
+        .run()
+        .stdout_with("issue  app");
+}
+
+#[test]
+fn under_an_intermediate_ca_the_chain_comes_along() {
+    let sandbox = Sandbox::with_demo();
+    let script = "\
+set -e
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout root.key -out root.pem -subj /CN=root -days 4000 -addext keyUsage=critical,keyCertSign,cRLSign
+openssl req -new -key demo/ca/ca.key.pem -out sub.csr -subj /CN=sub
+printf 'basicConstraints=critical,CA:TRUE\\nkeyUsage=critical,keyCertSign,cRLSign\\nsubjectKeyIdentifier=hash\\nauthorityKeyIdentifier=keyid\\n' >ca.ext
+openssl x509 -req -in sub.csr -CA root.pem -CAkey root.key -set_serial 2 -days 4000 -extfile ca.ext -out demo/ca/ca.cert.pem
+cp root.pem demo/ca/chain.pem
+";
+    sandbox.tool("sh", &["-c", &format!("({script}) 2>&1")]);
+    sandbox.file("passphrase", "pw\n").mode("passphrase", 0o600);
+    // That CA is valid from now on, by the clock of this machine.
+    let run = |args: &[&str]| {
+        let args = [
+            &[
+                "-C",
+                "demo",
+                "issue",
+                "app",
+                "--role=server",
+                "--host=app.internal",
+            ],
+            args,
+        ];
+        sandbox.args(args.concat()).run_program().product()
+    };
+    for (format, file) in [
+        ("pem", "app.cert.pem"),
+        ("key-cert", "app.pem"),
+        ("fullchain", "app.fullchain.pem"),
+        ("p12", "app.p12"),
+    ] {
+        let out = format!("--out={format}");
+        let format_flag = format!("--format={format}");
+        match format {
+            "p12" => run(&[&out, &format_flag, "--p12-passphrase-file=passphrase"]),
+            _ => run(&[&out, &format_flag]),
+        };
+        let file = format!("{format}/{file}");
+        if format == "p12" {
+            let read = [
+                "pkcs12",
+                "-in",
+                &file,
+                "-passin",
+                "file:passphrase",
+                "-nokeys",
+            ];
+            sandbox.file("p12.pem", sandbox.tool("openssl", &read));
+        }
+        let pem = if format == "p12" { "p12.pem" } else { &file };
+        let certificates = sandbox.read(pem).matches("BEGIN CERTIFICATE").count();
+        assert_eq!(certificates, if format == "p12" { 3 } else { 2 }, "{file}");
+        assert_eq!(
+            sandbox.read(format!("{format}/ca.cert.pem")),
+            sandbox.read("root.pem")
+        );
+        let verify = [
+            "verify",
+            "-x509_strict",
+            "-purpose",
+            "sslserver",
+            "-CAfile",
+            "root.pem",
+            "-untrusted",
+            pem,
+            pem,
+        ];
+        assert_eq!(sandbox.tool("openssl", &verify), format!("{pem}: OK\n"));
+    }
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Report {

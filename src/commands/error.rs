@@ -169,8 +169,6 @@ pub enum Error {
     },
     /// A certificate for the key of the request was revoked, for the key is not safe.
     RequestKeyCompromised {
-        /// Whose it was.
-        name: EntryName,
         /// Its serial number.
         serial_number: SerialNumber,
     },
@@ -615,12 +613,9 @@ impl Display for Error {
                 "`{host}` of `{name}` is outside the name constraints ({name_constraints})"
             ),
             Self::OrderRefused { name, .. } => write!(f, "`{name}` does not fit the cluster"),
-            Self::RequestKeyCompromised {
-                name,
-                serial_number,
-            } => write!(
+            Self::RequestKeyCompromised { serial_number } => write!(
                 f,
-                "the key of the request is not safe: certificate {serial_number} of `{name}` was revoked for that"
+                "the key of the request is not safe: certificate {serial_number}, which it has, was revoked for that"
             ),
             Self::ServerExists { name } => write!(
                 f,

@@ -24,7 +24,7 @@ use super::issuance::{AT_ONCE, Issuer};
 use super::log::{self, Event, REQUEST};
 use super::next_steps::{self, NextStep};
 use super::reconcile::trust_bundle;
-use super::state::{Key, State, issued};
+use super::state::{Key, State, compromised, issued};
 use crate::domain::finding::Finding;
 use crate::domain::host::Host;
 use crate::domain::name::{ClusterName, EntryName};
@@ -33,7 +33,7 @@ use crate::domain::role::Role;
 use crate::domain::serial_number::SerialNumber;
 use crate::domain::text::ShellWord;
 use crate::domain::validity::{Validity, show};
-use crate::plan::entry::{Revoked, Rules, Wanted, faults};
+use crate::plan::entry::{Rules, Wanted, faults};
 use crate::plan::establish::caller;
 use crate::store::file::{Bytes, File};
 use crate::store::handout::{self, Handout, Outgoing};
@@ -173,11 +173,10 @@ pub fn run(
         state.check_clock(now, force)?;
         let access = &mut writing.ca_key;
         let may_ask = access.may_ask;
-        let certificate = &state.ca.certificate;
-        let authority = access.open(certificate, &state.cluster, directory, system)?;
-        let passphrase = match (format, run.out, p12_passphrase) {
-            (Format::P12, Some(_), None) => Some(ask_p12_passphrase(may_ask, system)?),
-            (_, _, given) => given,
+        let authority = access.open(&state.ca.certificate, &state.cluster, directory, system)?;
+        let passphrase = match p12_passphrase {
+            None if run.seals() => Some(ask_p12_passphrase(may_ask, system)?),
+            given => given,
         };
         (Some(authority), passphrase)
     } else {
@@ -246,6 +245,11 @@ struct Done<'a> {
 }
 
 impl Run<'_> {
+    /// Whether its files are encrypted.
+    fn seals(&self) -> bool {
+        self.format == Format::P12 && self.out.is_some()
+    }
+
     /// What there is of each, and that nothing is in the way.
     fn jobs<'t>(&self, terms: &'t [Terms], view: &View<'_>) -> Result<Vec<Job<'t>>, Error> {
         let jobs: Vec<_> = terms
@@ -331,27 +335,13 @@ impl Run<'_> {
 
     /// That no certificate for this key was revoked because the key is not safe.
     fn check_key(&self, public_key_der: &[u8], view: &View<'_>) -> Result<(), Error> {
-        let revoked = self.state.crl.revoked.iter();
-        let compromised: Vec<_> = revoked
-            .map(|revocation| &revocation.serial_number)
-            .filter(|serial| self.state.revoked(serial) == Some(Revoked::Compromised))
-            .collect();
-        if compromised.is_empty() {
-            return Ok(());
+        let mut compromised = compromised(self.state, view)?.into_iter();
+        match compromised.find(|it| it.public_key_der == public_key_der) {
+            Some(certificate) => Err(Error::RequestKeyCompromised {
+                serial_number: certificate.details.serial_number,
+            }),
+            None => Ok(()),
         }
-        for name in view.issued_names()? {
-            for serial_number in &compromised {
-                let bytes = view.bytes(&layout::issued(&name, serial_number))?;
-                let certificate = bytes.and_then(|bytes| super::state::first_certificate(&bytes));
-                if certificate.is_some_and(|it| it.public_key_der == public_key_der) {
-                    return Err(Error::RequestKeyCompromised {
-                        name,
-                        serial_number: (*serial_number).clone(),
-                    });
-                }
-            }
-        }
-        Ok(())
     }
 
     /// That nothing is in the way of its files.
