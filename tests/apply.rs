@@ -266,6 +266,53 @@ fn a_file_that_is_missing_comes_back_without_the_ca_key() {
     assert_eq!(sandbox.tree().changes_since(&before, "demo"), [""; 0]);
 }
 
+/// Changes one octet in the middle of the signature of a PEM file's first certificate.
+fn alter(sandbox: &Sandbox, path: &str) {
+    let text = sandbox.read(path);
+    let block = pem::parse(&text).unwrap();
+    let mut der = block.contents().to_vec();
+    let last = der.len() - 3;
+    der[last] ^= 1;
+    let line_ending = pem::LineEnding::LF;
+    let config = pem::EncodeConfig::new().set_line_ending(line_ending);
+    sandbox.file(
+        path,
+        pem::encode_config(&pem::Pem::new("CERTIFICATE", der), config),
+    );
+}
+
+#[test]
+fn a_certificate_of_which_one_octet_is_another_is_put_back() {
+    let sandbox = Sandbox::with_demo();
+    let before = sandbox.tree();
+    let path = "demo/servers/server1/zato-server-cert.pem";
+    alter(&sandbox, path);
+    sandbox
+        .mode("demo/servers/server1", 0o700)
+        .mode("demo/servers", 0o755);
+    let why = "certificate unusable: it is not as the CA signed it";
+    assert_eq!(
+        actions(&plan(&sandbox))[0],
+        format!("restore server1 {why}")
+    );
+    applied(&sandbox, NOW);
+    assert_eq!(sandbox.tree().changes_since(&before, "demo"), [""; 0]);
+
+    // What was altered in the inventory is not put back, and does not make what is right wrong.
+    let issued = std::fs::read_dir(sandbox.path("demo/ca/issued/server1")).unwrap();
+    let issued = issued.last().unwrap().unwrap().file_name();
+    let issued = format!("demo/ca/issued/server1/{}", issued.to_str().unwrap());
+    alter(&sandbox, &issued);
+    assert_eq!(plan(&sandbox), "nothing to do\n");
+    std::fs::remove_file(sandbox.path(path)).unwrap();
+    assert_eq!(
+        actions(&plan(&sandbox)),
+        ["renew server1 certificate missing"]
+    );
+    applied(&sandbox, NOW);
+    sandbox.args(["-C", "demo", "check"]).run().status_alone();
+}
+
 #[test]
 fn a_crl_that_is_due_with_its_ca_is_signed_for_the_renewed_one() {
     let sandbox = Sandbox::new();

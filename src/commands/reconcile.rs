@@ -17,7 +17,7 @@ use time::OffsetDateTime;
 use super::directory::{View, haproxy_files};
 use super::error::Error;
 use super::host_folder::{self, Identity, Shared, server_settings};
-use super::state::{Key, State, Stranger, compromised, issued};
+use super::state::{Key, State, Stranger, compromised, issued, issued_by};
 use crate::config::diff;
 use crate::domain::cluster::{Cluster, Entry};
 use crate::domain::finding::Finding;
@@ -554,7 +554,7 @@ fn needs(
             return Ok(Need::Nothing);
         }
         let need = decide(&held.of(entry), &rules, || {
-            let mut issued = issued(&entry.name, view)?;
+            let mut issued = issued_by(rules.ca, &entry.name, view)?;
             issued.extend(held.share_key(&compromised).cloned());
             Ok::<_, Error>(issued)
         })?;

@@ -81,6 +81,8 @@ pub(super) struct Ca {
 pub(super) struct HeldEntry {
     pub(super) key: Key,
     pub(super) certificate: Option<ParsedCertificate>,
+    /// Whether the certificate is not as the CA signed it.
+    is_altered: bool,
 }
 
 /// A private key, or what is in its place.
@@ -112,7 +114,7 @@ impl State {
         let read = cluster
             .entries()
             .par_iter()
-            .map(|entry| HeldEntry::read(entry, view));
+            .map(|entry| HeldEntry::read(entry, &ca.certificate, view));
         let read: Vec<_> = read.collect::<Result<_, Error>>()?;
         let mut found = HashMap::new();
         let mut held = Vec::with_capacity(read.len());
@@ -339,7 +341,11 @@ fn strangers(
 type Files = Vec<(PathBuf, Found)>;
 
 impl HeldEntry {
-    fn read(entry: &Entry, view: &View<'_>) -> Result<(Self, Files), Error> {
+    fn read(
+        entry: &Entry,
+        ca: &ParsedCertificate,
+        view: &View<'_>,
+    ) -> Result<(Self, Files), Error> {
         let folder = HostFolder::of(&entry.name, entry.role);
         let directory = folder.directory();
         let mut files = Vec::new();
@@ -356,9 +362,14 @@ impl HeldEntry {
             let found = files.find(|(found, _)| found == path);
             found.map(|(_, found)| found.bytes.as_slice())
         };
+        let certificate = bytes(&folder.certificate()).and_then(first_certificate);
         let held = Self {
             key: Key::read(bytes(&folder.private_key())),
-            certificate: bytes(&folder.certificate()).and_then(first_certificate),
+            is_altered: match &certificate {
+                Some(certificate) => is_altered(certificate, &entry.name, ca, view)?,
+                None => false,
+            },
+            certificate,
         };
         Ok((held, files))
     }
@@ -376,6 +387,7 @@ impl HeldEntry {
                 },
             },
             certificate: self.certificate.as_ref(),
+            is_altered: self.is_altered,
         }
     }
 
@@ -392,6 +404,23 @@ impl HeldEntry {
             .iter()
             .filter(move |certificate| key == Some(certificate.public_key_der.as_slice()))
     }
+}
+
+/// Whether a certificate says that it is by `ca` and is not as that signed it. What equals the
+/// inventory's copy is: that takes a tenth of the time of a signature.
+fn is_altered(
+    certificate: &ParsedCertificate,
+    name: &EntryName,
+    ca: &ParsedCertificate,
+    view: &View<'_>,
+) -> Result<bool, store::Error> {
+    if certificate.issuer_der != ca.subject_der {
+        return Ok(false);
+    }
+    let path = layout::issued(name, &certificate.details.serial_number);
+    let issued = view.bytes(&path)?;
+    let is_known = issued.is_some_and(|issued| *issued == *certificate.to_pem().as_bytes());
+    Ok(!is_known && certificate.is_signed_by(ca) == Some(false))
 }
 
 impl Key {
@@ -431,6 +460,18 @@ impl Found {
             bytes: Zeroizing::default(),
         }
     }
+}
+
+/// What the inventory has of a name, as it was signed; of what another CA than `ca` signed, that is
+/// not asked.
+pub(super) fn issued_by(
+    ca: &ParsedCertificate,
+    name: &EntryName,
+    view: &View<'_>,
+) -> Result<Vec<ParsedCertificate>, Error> {
+    let mut issued = issued(name, view)?;
+    issued.retain(|it| it.issuer_der != ca.subject_der || it.is_signed_by(ca) != Some(false));
+    Ok(issued)
 }
 
 /// What the inventory has of a name, in no order.

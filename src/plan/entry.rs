@@ -102,6 +102,8 @@ pub struct Held<'a> {
     pub key: HeldKey<'a>,
     /// The certificate there.
     pub certificate: Option<&'a ParsedCertificate>,
+    /// Whether that says that it is by the CA and is not: an octet of it is another.
+    pub is_altered: bool,
 }
 
 /// What is to be done about an entry's key and certificate.
@@ -127,8 +129,8 @@ impl Need {
     }
 }
 
-/// Decides what `held` needs. `issued` gives what the inventory has of the entry; it is asked only
-/// when what is installed is not right.
+/// Decides what `held` needs. `issued` gives what the inventory has of the entry, as it was signed; it
+/// is asked only when what is installed is not right.
 ///
 /// # Errors
 /// What `issued` answers.
@@ -162,6 +164,10 @@ where
         None => vec![Reason::CertificateMissing],
         Some(certificate) if certificate.public_key_der != public_key_der => {
             let why = "it is for another key".to_owned();
+            vec![Reason::CertificateUnusable(why)]
+        }
+        Some(_) if held.is_altered => {
+            let why = "it is not as the CA signed it".to_owned();
             vec![Reason::CertificateUnusable(why)]
         }
         Some(certificate) => faults(certificate, &held.entry.into(), rules),
@@ -260,4 +266,515 @@ fn due<R>(validity: &Validity, wanted: &Wanted<'_>, rules: &Rules<'_, R>) -> Opt
         lifetime,
         below,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::domain::host::Host;
+    use crate::domain::name_constraints::NameConstraints;
+    use crate::domain::role::Role;
+    use crate::domain::validity::RenewWithin;
+    use crate::x509::issue::{Authority, CaTemplate, EndEntityTemplate, Subject};
+    use crate::x509::private_key::PrivateKey;
+
+    const START: OffsetDateTime = datetime!(2026-11-23 12:00 UTC);
+    const END: OffsetDateTime = datetime!(2027-03-03 12:00 UTC);
+    const SECOND: Duration = Duration::SECOND;
+    const DAY: Duration = Duration::DAY;
+
+    /// A certificate that is issued: by default what the entry wants, for 100 days from START.
+    #[derive(Clone, Copy)]
+    struct Issued<'a> {
+        serial: u8,
+        name: &'a str,
+        organization: &'a str,
+        hosts: &'a [&'a str],
+        server_auth: bool,
+        client_auth: bool,
+        from: OffsetDateTime,
+        days: i64,
+    }
+
+    const ISSUED: Issued<'_> = Issued {
+        serial: 1,
+        name: "server1",
+        organization: "prod",
+        hosts: &["server1.prod.internal", "10.0.0.1"],
+        server_auth: true,
+        client_auth: false,
+        from: START,
+        days: 100,
+    };
+
+    /// An entry that wants Ed25519 and 100 days, due 10 days before the end; and its surroundings.
+    struct Scene {
+        ca: Authority,
+        ca_validity: Validity,
+        cluster: ClusterName,
+        entry: Entry,
+        key: PrivateKey,
+        now: OffsetDateTime,
+        is_altered: bool,
+        revoked: Vec<(u8, Revoked)>,
+    }
+
+    fn serial_number(octet: u8) -> SerialNumber {
+        SerialNumber::from_random([octet; 16])
+    }
+
+    fn key() -> PrivateKey {
+        PrivateKey::generate(KeyAlgorithm::Ed25519).unwrap()
+    }
+
+    fn authority(name: &str) -> Authority {
+        let template = CaTemplate {
+            subject: Subject {
+                organization: "prod".to_owned(),
+                common_name: name.to_owned(),
+            },
+            serial_number: serial_number(99),
+            validity: Validity {
+                not_before: START,
+                not_after: START + Duration::days(3650),
+            },
+            name_constraints: NameConstraints::default(),
+        };
+        Authority::self_signed(&template, key()).unwrap()
+    }
+
+    fn hosts(hosts: &[&str]) -> Vec<Host> {
+        hosts.iter().map(|host| host.parse().unwrap()).collect()
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            let ca = authority("prod CA");
+            Self {
+                ca_validity: ca.certificate().details.validity,
+                ca,
+                cluster: "prod".parse().unwrap(),
+                entry: Entry {
+                    name: "server1".parse().unwrap(),
+                    role: Role::Server,
+                    key_algorithm: KeyAlgorithm::Ed25519,
+                    lifetime: "100d".parse().unwrap(),
+                    renew_within: "10d".parse().unwrap(),
+                    extended_key_usage: ExtendedKeyUsage {
+                        server_auth: true,
+                        client_auth: false,
+                    },
+                    hosts: hosts(ISSUED.hosts),
+                    own_name: "server1.prod.internal".parse().unwrap(),
+                    chosen: Vec::new(),
+                },
+                key: key(),
+                now: START,
+                is_altered: false,
+                revoked: Vec::new(),
+            }
+        }
+
+        fn issue(&self, issued: &Issued<'_>) -> ParsedCertificate {
+            self.issue_by(&self.ca, &self.key, issued)
+        }
+
+        fn issue_by(
+            &self,
+            ca: &Authority,
+            key: &PrivateKey,
+            issued: &Issued<'_>,
+        ) -> ParsedCertificate {
+            let template = EndEntityTemplate {
+                subject: Subject {
+                    organization: issued.organization.to_owned(),
+                    common_name: issued.name.to_owned(),
+                },
+                serial_number: serial_number(issued.serial),
+                validity: Validity {
+                    not_before: issued.from,
+                    not_after: issued.from + Duration::days(issued.days),
+                },
+                hosts: hosts(issued.hosts),
+                extended_key_usage: ExtendedKeyUsage {
+                    server_auth: issued.server_auth,
+                    client_auth: issued.client_auth,
+                },
+            };
+            ca.issue(&template, key).unwrap()
+        }
+
+        fn usable(&self) -> HeldKey<'_> {
+            HeldKey::Usable {
+                algorithm: self.key.algorithm(),
+                public_key_der: self.key.public_key_der(),
+            }
+        }
+
+        fn need(
+            &self,
+            key: HeldKey<'_>,
+            certificate: Option<&ParsedCertificate>,
+            inventory: &[ParsedCertificate],
+        ) -> Need {
+            let held = Held {
+                entry: &self.entry,
+                key,
+                certificate,
+                is_altered: self.is_altered,
+            };
+            let rules = Rules {
+                now: self.now,
+                ca: self.ca.certificate(),
+                ca_validity: self.ca_validity,
+                cluster: &self.cluster,
+                revoked: |serial: &SerialNumber| {
+                    let mut revoked = self.revoked.iter();
+                    let found = revoked.find(|(octet, _)| serial_number(*octet) == *serial);
+                    found.map(|(_, revoked)| *revoked)
+                },
+            };
+            let issued = || Ok::<_, Infallible>(inventory.to_vec());
+            decide(&held, &rules, issued).unwrap()
+        }
+
+        /// What is needed with this certificate in place and in the inventory.
+        fn with(&self, certificate: &ParsedCertificate) -> String {
+            let inventory = [certificate.clone()];
+            told(&self.need(self.usable(), Some(certificate), &inventory))
+        }
+
+        /// The same, for one that is issued as this says.
+        fn with_issued(&self, issued: &Issued<'_>) -> String {
+            self.with(&self.issue(issued))
+        }
+    }
+
+    fn told(need: &Need) -> String {
+        let (verb, reasons) = match need {
+            Need::Nothing => return "nothing".to_owned(),
+            Need::Issue => return "issue".to_owned(),
+            Need::Renew(reasons) => ("renew".to_owned(), reasons),
+            Need::Rekey(reasons) => ("rekey".to_owned(), reasons),
+            Need::Restore(certificate, reasons) => {
+                let serial = &certificate.details.serial_number;
+                let number = (1..99).find(|octet| serial_number(*octet) == *serial);
+                (format!("restore {}", number.unwrap()), reasons)
+            }
+        };
+        let reasons: Vec<_> = reasons.iter().map(Reason::id).collect();
+        format!("{verb}: {}", reasons.join(" "))
+    }
+
+    #[test]
+    fn each_thing_that_is_wrong_with_a_certificate_is_a_reason() {
+        let issued = ISSUED;
+        let scene = Scene::new();
+        for (issued, expected) in [
+            (issued, "nothing"),
+            (
+                Issued {
+                    hosts: &["server1.prod.internal"],
+                    ..issued
+                },
+                "renew: host-added",
+            ),
+            (
+                Issued {
+                    hosts: &["server1.prod.internal", "10.0.0.1", "10.0.0.2"],
+                    ..issued
+                },
+                "renew: host-removed",
+            ),
+            (
+                Issued {
+                    hosts: &["10.0.0.1", "server1.prod.internal"],
+                    ..issued
+                },
+                "nothing",
+            ),
+            (
+                Issued {
+                    hosts: &["other.prod.internal"],
+                    ..issued
+                },
+                "renew: host-added host-added host-removed",
+            ),
+            (
+                Issued {
+                    client_auth: true,
+                    ..issued
+                },
+                "renew: purposes",
+            ),
+            (
+                Issued {
+                    server_auth: false,
+                    client_auth: true,
+                    ..issued
+                },
+                "renew: purposes",
+            ),
+            (
+                Issued {
+                    name: "server2",
+                    ..issued
+                },
+                "renew: subject",
+            ),
+            (
+                Issued {
+                    organization: "test",
+                    ..issued
+                },
+                "renew: subject",
+            ),
+            (
+                Issued {
+                    organization: "test",
+                    client_auth: true,
+                    hosts: &["server1.prod.internal"],
+                    ..issued
+                },
+                "renew: subject host-added purposes",
+            ),
+        ] {
+            assert_eq!(scene.with_issued(&issued), expected);
+        }
+    }
+
+    #[test]
+    fn a_certificate_is_due_below_its_window_and_expired_at_its_end() {
+        let mut scene = Scene::new();
+        let certificate = scene.issue(&ISSUED);
+        for (now, expected) in [
+            (START, "nothing"),
+            (END - 10 * DAY - SECOND, "nothing"),
+            (END - 10 * DAY, "nothing"),
+            (END - 10 * DAY + SECOND, "renew: due"),
+            (END - SECOND, "renew: due"),
+            (END, "renew: expired"),
+            (END + SECOND, "renew: expired"),
+        ] {
+            scene.now = now;
+            assert_eq!(scene.with(&certificate), expected, "{now}");
+        }
+    }
+
+    #[test]
+    fn a_window_in_percent_is_of_the_certificates_own_lifetime() {
+        let mut scene = Scene::new();
+        scene.entry.renew_within = RenewWithin::Percentage(50);
+        let half = Issued { days: 50, ..ISSUED };
+        for (issued, days, expected) in [
+            (ISSUED, 50, "nothing"),
+            (ISSUED, 51, "renew: due"),
+            (half, 25, "nothing"),
+            (half, 26, "renew: due"),
+        ] {
+            scene.now = START + Duration::days(days);
+            assert_eq!(scene.with_issued(&issued), expected, "{days} days");
+        }
+    }
+
+    #[test]
+    fn a_renewal_gives_a_tenth_of_the_lifetime_at_least() {
+        let mut scene = Scene::new();
+        scene.entry.renew_within = RenewWithin::Percentage(99);
+        let certificate = scene.issue(&ISSUED);
+        for (now, expected) in [
+            (START + 2 * DAY, "nothing"),
+            (START + 10 * DAY - SECOND, "nothing"),
+            (START + 10 * DAY, "renew: due"),
+        ] {
+            scene.now = now;
+            assert_eq!(scene.with(&certificate), expected, "{now}");
+        }
+        // The same holds of a CA that cuts it short.
+        scene.now = END - DAY;
+        for (ca_ends, expected) in [
+            (END, "nothing"),
+            (END + 10 * DAY - SECOND, "nothing"),
+            (END + 10 * DAY, "renew: due"),
+        ] {
+            scene.ca_validity.not_after = ca_ends;
+            assert_eq!(scene.with(&certificate), expected, "{ca_ends}");
+        }
+        // What has expired is renewed whatever that gives.
+        scene.now = END;
+        scene.ca_validity.not_after = END + DAY;
+        assert_eq!(scene.with(&certificate), "renew: expired");
+    }
+
+    #[test]
+    fn what_is_revoked_gets_a_new_key() {
+        let mut scene = Scene::new();
+        let certificate = scene.issue(&ISSUED);
+        for (serial, revoked, expected) in [
+            (1, Revoked::Otherwise, "rekey: revoked"),
+            (1, Revoked::Compromised, "rekey: key-compromised"),
+            (2, Revoked::Otherwise, "nothing"),
+        ] {
+            scene.revoked = vec![(serial, revoked)];
+            assert_eq!(scene.with(&certificate), expected);
+        }
+        // Of several reasons one is enough.
+        scene.revoked = vec![(1, Revoked::Otherwise)];
+        scene.now = END;
+        assert_eq!(scene.with(&certificate), "rekey: revoked expired");
+    }
+
+    #[test]
+    fn a_key_that_was_compromised_is_never_certified_again() {
+        let mut scene = Scene::new();
+        let old = scene.issue(&ISSUED);
+        let new = scene.issue(&Issued {
+            serial: 2,
+            client_auth: true,
+            ..ISSUED
+        });
+        let inventory = [old, new.clone()];
+        let need = |scene: &Scene| told(&scene.need(scene.usable(), Some(&new), &inventory[..1]));
+        assert_eq!(need(&scene), "restore 1: purposes");
+        scene.revoked = vec![(1, Revoked::Otherwise)];
+        assert_eq!(need(&scene), "renew: purposes");
+        scene.revoked = vec![(1, Revoked::Compromised)];
+        assert_eq!(need(&scene), "rekey: key-compromised");
+    }
+
+    #[test]
+    fn by_another_ca_or_another_key_of_it() {
+        let scene = Scene::new();
+        for name in ["prod CA", "other CA"] {
+            let other = authority(name);
+            let certificate = scene.issue_by(&other, &scene.key, &ISSUED);
+            assert_eq!(scene.with(&certificate), "renew: ca-changed", "{name}");
+        }
+    }
+
+    #[test]
+    fn what_was_issued_and_is_right_is_restored() {
+        let scene = Scene::new();
+        let right = scene.issue(&ISSUED);
+        let newer = scene.issue(&Issued {
+            serial: 2,
+            from: START + SECOND,
+            ..ISSUED
+        });
+        let wrong = scene.issue(&Issued {
+            serial: 3,
+            from: START + DAY,
+            client_auth: true,
+            ..ISSUED
+        });
+        let others = scene.issue_by(
+            &scene.ca,
+            &key(),
+            &Issued {
+                serial: 4,
+                from: START + DAY,
+                ..ISSUED
+            },
+        );
+        let need = |installed: Option<&ParsedCertificate>, inventory: &[&ParsedCertificate]| {
+            let inventory: Vec<_> = inventory.iter().map(|it| (*it).clone()).collect();
+            told(&scene.need(scene.usable(), installed, &inventory))
+        };
+        for (installed, inventory, expected) in [
+            (None, &[][..], "renew: certificate-missing"),
+            (None, &[&right], "restore 1: certificate-missing"),
+            (None, &[&newer, &right], "restore 2: certificate-missing"),
+            (
+                None,
+                &[&right, &newer, &wrong, &others],
+                "restore 2: certificate-missing",
+            ),
+            (None, &[&wrong, &others], "renew: certificate-missing"),
+            (Some(&wrong), &[&right, &wrong], "restore 1: purposes"),
+            (Some(&wrong), &[&wrong], "renew: purposes"),
+            (Some(&others), &[&right], "restore 1: certificate-unusable"),
+            (Some(&others), &[&others], "renew: certificate-unusable"),
+        ] {
+            assert_eq!(need(installed, inventory), expected);
+        }
+    }
+
+    #[test]
+    fn an_altered_certificate_is_replaced_by_what_was_signed() {
+        let mut scene = Scene::new();
+        let certificate = scene.issue(&ISSUED);
+        assert_eq!(scene.with(&certificate), "nothing");
+        scene.is_altered = true;
+        assert_eq!(scene.with(&certificate), "restore 1: certificate-unusable");
+        let need = scene.need(scene.usable(), Some(&certificate), &[]);
+        assert_eq!(told(&need), "renew: certificate-unusable");
+    }
+
+    #[test]
+    fn without_a_key_there_is_a_new_one() {
+        let scene = Scene::new();
+        let certificate = scene.issue(&ISSUED);
+        let inventory = [certificate.clone()];
+        let another = HeldKey::Usable {
+            algorithm: KeyAlgorithm::EcdsaP256,
+            public_key_der: scene.key.public_key_der(),
+        };
+        let installed = Some(&certificate);
+        for (key, installed, inventory, expected) in [
+            (HeldKey::Missing, None, &[][..], "issue"),
+            (HeldKey::Missing, None, &inventory, "rekey: key-missing"),
+            (HeldKey::Missing, installed, &[], "rekey: key-missing"),
+            (HeldKey::Unusable("torn"), None, &[], "rekey: key-unusable"),
+            (
+                HeldKey::Unusable("torn"),
+                installed,
+                &inventory,
+                "rekey: key-unusable",
+            ),
+            (another, installed, &inventory, "rekey: key-algorithm"),
+            (another, None, &[], "rekey: key-algorithm"),
+        ] {
+            assert_eq!(told(&scene.need(key, installed, inventory)), expected);
+        }
+    }
+
+    #[test]
+    fn the_inventory_is_asked_only_when_something_is_wrong() {
+        let scene = Scene::new();
+        let certificate = scene.issue(&ISSUED);
+        let held = Held {
+            entry: &scene.entry,
+            key: scene.usable(),
+            certificate: Some(&certificate),
+            is_altered: false,
+        };
+        let rules = Rules {
+            now: START,
+            ca: scene.ca.certificate(),
+            ca_validity: scene.ca_validity,
+            cluster: &scene.cluster,
+            revoked: |_: &SerialNumber| None,
+        };
+        assert_eq!(decide(&held, &rules, || Err("asked")), Ok(Need::Nothing));
+        let held = Held {
+            certificate: None,
+            ..held
+        };
+        assert_eq!(decide(&held, &rules, || Err("asked")), Err("asked"));
+    }
+
+    #[test]
+    fn what_signs_needs_the_ca_key() {
+        let scene = Scene::new();
+        let certificate = Box::new(scene.issue(&ISSUED));
+        assert!(Need::Issue.signs());
+        assert!(Need::Renew(Vec::new()).signs());
+        assert!(Need::Rekey(Vec::new()).signs());
+        assert!(!Need::Restore(certificate, Vec::new()).signs());
+        assert!(!Need::Nothing.signs());
+    }
 }
