@@ -25,6 +25,7 @@ mod init;
 mod issue;
 mod json;
 mod layers;
+mod lifecycle;
 mod log;
 mod man;
 mod oracle;

@@ -36,7 +36,15 @@ pub(crate) struct Sandbox {
 
 impl Sandbox {
     pub(crate) fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        Self::of(tempfile::tempdir().unwrap())
+    }
+
+    /// One in memory where there is such a file system: for tests of many runs.
+    pub(crate) fn in_memory() -> Self {
+        tempfile::tempdir_in("/dev/shm").map_or_else(|_| Self::new(), Self::of)
+    }
+
+    fn of(directory: TempDir) -> Self {
         let root = fs::canonicalize(directory.path()).unwrap();
         Self { directory, root }
     }
