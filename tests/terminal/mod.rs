@@ -4,6 +4,7 @@
 mod backup;
 mod check;
 mod disk;
+mod issue;
 mod progress;
 mod pty;
 mod signals;
