@@ -1,6 +1,7 @@
 //! The real program where people and machines run it: at a terminal that is a real pseudo-terminal,
 //! without one, under signals, and on disks that refuse.
 
+mod apply;
 mod backup;
 mod check;
 mod disk;
