@@ -8,6 +8,7 @@
 mod apply;
 mod backup;
 mod bad_input;
+mod ca;
 mod check;
 mod check_cluster;
 mod check_configuration;

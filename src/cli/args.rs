@@ -2,6 +2,7 @@
 
 pub(super) mod apply;
 pub(super) mod backup;
+pub(super) mod ca;
 pub(super) mod crl;
 pub(super) mod issue;
 pub(super) mod revoke;
@@ -33,6 +34,7 @@ mod import;
 mod log;
 
 use backup::{Backup, Restore};
+pub(super) use ca::Ca;
 pub(super) use export::Export;
 pub(super) use import::Import;
 pub(super) use log::Log;
@@ -198,6 +200,8 @@ pub(super) enum Command {
     /// less than a third is left; an expired CRL makes HAProxy refuse every server. With [revocation]
     /// enabled in zpki.toml it also goes to load-balancer/crl.pem.
     Crl(crl::Crl),
+    /// The CA itself: renew it
+    Ca(Ca),
     /// Say whether HAProxy and the servers will accept each other's certificates, and if not, why
     ///
     /// Without FILE everything in the PKI directory is checked: each server's certificate as HAProxy will

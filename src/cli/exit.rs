@@ -8,6 +8,7 @@ use crate::commands::{export, import, revoke};
 use crate::domain::finding::Severity;
 use crate::domain::order;
 use crate::store::error::Kind;
+use crate::verify::issued::Refusal as Refused;
 use crate::x509;
 
 /// How a run ended.
@@ -69,8 +70,14 @@ impl Status {
     #[must_use]
     pub fn of(error: &Error, signal: u8) -> Self {
         match error {
+            Error::Unverified { refusals, .. }
+                if refusals.iter().all(Refused::is_by_name_constraints) =>
+            {
+                Self::Config
+            }
             Error::ClusterFile { .. } | Error::NotPermitted { .. } => Self::Config,
-            Error::NeedsNewKey { .. }
+            Error::CaNotRenewable { .. }
+            | Error::NeedsNewKey { .. }
             | Error::RequestKeyCompromised { .. }
             | Error::ServerExists { .. }
             | Error::WouldReplace { .. } => Self::Exists,

@@ -5,6 +5,7 @@ pub mod exit;
 mod apply;
 mod args;
 mod backup;
+mod ca;
 mod check;
 mod expiry;
 mod init;
@@ -156,6 +157,7 @@ fn dispatch(arguments: Arguments, system: &mut System) -> Result<Rendered, Error
             let request = revoke::crl(arguments, &global, system)?;
             carry_out(request, exit_code, format, &global, system)
         }
+        Command::Ca(arguments) => ca::run(arguments.what, format, &global, system),
         Command::Check(arguments) => {
             let with_path = system.stdout_is_terminal;
             let (rendered, severity) = match check::subject(arguments)? {

@@ -23,10 +23,11 @@ use crate::domain::validity::{NoValidity, show};
 use crate::plan;
 use crate::store;
 use crate::store::cluster_file::Problem;
-use crate::store::layout::CLUSTER_FILE;
+use crate::store::layout::{CA_CERTIFICATE, CLUSTER_FILE};
 use crate::system::NoAnswer;
 use crate::verify::issued::Refusal;
 use crate::x509;
+use crate::x509::profile::NotRenewable;
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -40,6 +41,11 @@ pub enum Error {
     CaEndsTooSoon {
         /// Its notAfter.
         not_after: OffsetDateTime,
+    },
+    /// The CA's next certificate would say less than the present one.
+    CaNotRenewable {
+        /// What would be lost.
+        why: NotRenewable,
     },
     /// The clock contradicts what was issued before.
     ClockContradicted {
@@ -366,7 +372,7 @@ impl Error {
                 .map(|refusal| Reason {
                     at: Some(format!("the certificate for `{name}`")),
                     because: vec![refusal.to_string()],
-                    hint: Some("this is a defect of zpki: please report it".to_owned()),
+                    hint: Some(unverified_hint(refusal).to_owned()),
                 })
                 .collect(),
             other => vec![Reason {
@@ -400,6 +406,7 @@ impl Error {
             | Self::NoCrl { path }
             | Self::NotAPkiDirectory { path }
             | Self::WouldReplace { path, .. } => Some(path.display().to_string()),
+            Self::CaNotRenewable { .. } => Some(CA_CERTIFICATE.to_owned()),
             Self::Export(refusal) => refusal.place().map(|path| path.display().to_string()),
             Self::Import(refusal) => refusal.place().map(|path| path.display().to_string()),
             Self::Unreadable { path, line, .. } => Some(at_line(path, *line, None)),
@@ -415,6 +422,9 @@ impl Error {
             }
             Self::CaEndsTooSoon { .. } => {
                 "renew the CA first: zpki ca renew; or give a shorter lifetime".to_owned()
+            }
+            Self::CaNotRenewable { .. } => {
+                "have it renewed where it was made, then: zpki ca import CERT KEY".to_owned()
             }
             Self::ClockSuspect { now: None, .. } | Self::NoClock => {
                 "set the clock to a date from 1970 to 9999".to_owned()
@@ -485,6 +495,15 @@ impl Error {
             _ => return None,
         };
         Some(hint)
+    }
+}
+
+/// The CA's certificate may say less than zpki.toml now does; all else should never happen.
+fn unverified_hint(refusal: &Refusal) -> &'static str {
+    if refusal.is_by_name_constraints() {
+        "renew the CA with the name constraints of zpki.toml: zpki ca renew"
+    } else {
+        "this is a defect of zpki: please report it"
     }
 }
 
@@ -566,6 +585,9 @@ impl Display for Error {
                 "the CA ends on {}, too soon for a certificate of this lifetime",
                 show(*not_after)
             ),
+            Self::CaNotRenewable { why } => {
+                write!(f, "zpki does not renew this certificate: {why}")
+            }
             Self::ClockContradicted { why } => write!(f, "the clock cannot be believed: {why}"),
             Self::ClockSuspect {
                 now: Some(now),

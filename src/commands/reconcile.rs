@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use serde::Serialize;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::directory::{View, haproxy_files};
 use super::error::Error;
@@ -30,10 +30,11 @@ use crate::plan::authority;
 use crate::plan::entry::{Need, Rules, decide};
 use crate::plan::reason::Reason;
 use crate::store::file::{Bytes, Directory, File};
-use crate::store::layout::{CA_FILE, CRL, HostFolder, PUBLIC, SECRET};
+use crate::store::layout::{CA_CERTIFICATE, CA_FILE, CRL, HostFolder, PUBLIC, SECRET};
 use crate::store::transaction::Change;
 use crate::x509::certificate::ParsedCertificate;
 use crate::x509::digest::sha256;
+use crate::x509::profile::{check_renewable, has_name_constraints};
 
 pub use carry_out::SignedCrl;
 pub(super) use carry_out::{Besides, Done};
@@ -102,7 +103,10 @@ pub enum Task {
         force: bool,
     },
     /// A new certificate for the CA's key.
-    RenewCa,
+    RenewCa {
+        /// Also where it would gain nothing.
+        force: bool,
+    },
     /// A CRL with these entries besides those that it has; without any, the one that there is, where
     /// it belongs.
     Revoke {
@@ -201,10 +205,7 @@ impl Reconciliation {
         let certificate = &state.ca.certificate;
         let ca = match task {
             Task::Apply if everything => authority::ca(&state.cluster, certificate, now)?,
-            Task::RenewCa => {
-                let lifetime = state.cluster.settings().ca.lifetime;
-                Some((Validity::starting(now, lifetime, None)?, Reason::Forced))
-            }
+            Task::RenewCa { force } => renewal_of_ca(&state, force, now)?,
             _ => None,
         };
         if ca.is_some() {
@@ -281,7 +282,9 @@ impl Reconciliation {
                 "its certificate stays valid until it expires or is revoked: zpki revoke NAME",
             )
         });
-        retired.chain(self.crl_cut_short()).collect()
+        let mut findings = self.findings_of_ca();
+        findings.extend(retired.chain(self.crl_cut_short()));
+        findings
     }
 
     /// A CRL does not outlive its CA, whatever was asked for.
@@ -297,6 +300,45 @@ impl Reconciliation {
             let why = format!("it ends with the CA, on {}", show(not_after));
             Finding::note("crl-cut-short", CRL, why)
         })
+    }
+
+    /// What is worth knowing of the CA.
+    fn findings_of_ca(&self) -> Vec<Finding> {
+        let cluster = &self.state.cluster;
+        let runway = match self.task {
+            Task::Apply if self.selection == Selection::All => {
+                authority::foreign_runway(cluster, self.ca(), self.now)
+            }
+            _ => None,
+        };
+        let runway = runway.map(|(reason, why)| {
+            Finding::warning(
+                reason.id(),
+                CA_CERTIFICATE,
+                format!("{reason}; zpki does not renew it: {why}"),
+                "have it renewed where it was made, then: zpki ca import",
+            )
+        });
+        let constraints = self.constraints_differ().then(|| {
+            Finding::warning(
+                "ca-name-constraints",
+                CA_CERTIFICATE,
+                "its name constraints are not those of zpki.toml",
+                "put them in, now or with its next renewal: zpki ca renew",
+            )
+        });
+        runway.into_iter().chain(constraints).collect()
+    }
+
+    /// Whether the CA has other name constraints than zpki.toml has for it. One that was made elsewhere
+    /// has its own.
+    fn constraints_differ(&self) -> bool {
+        let wanted = &self.state.cluster.settings().ca.name_constraints;
+        let is_about_it = self.task == Task::Apply && self.selection == Selection::All;
+        is_about_it
+            && self.ca.is_none()
+            && check_renewable(self.ca(), wanted).is_ok()
+            && !has_name_constraints(self.ca(), wanted)
     }
 
     /// Whether the CA's private key is needed.
@@ -315,11 +357,7 @@ impl Reconciliation {
             diff: None,
         };
         if let Some((_, reason)) = &self.ca {
-            actions.push(ca(
-                Verb::RenewCa,
-                crate::store::layout::CA_CERTIFICATE,
-                reason,
-            ));
+            actions.push(ca(Verb::RenewCa, CA_CERTIFICATE, reason));
         }
         if let Some(reason) = &self.crl {
             actions.push(ca(Verb::SignCrl, CRL, reason));
@@ -394,7 +432,7 @@ impl Reconciliation {
         }
         let (with_identity, with_shared) = match self.task {
             Task::Apply => (true, true),
-            Task::Crl { .. } | Task::RenewCa | Task::Revoke { .. } => (false, true),
+            Task::Crl { .. } | Task::RenewCa { .. } | Task::Revoke { .. } => (false, true),
             Task::Rekey { .. } | Task::Renew { .. } => {
                 (*need != Need::Nothing, *need == Need::Issue)
             }
@@ -443,7 +481,7 @@ impl Reconciliation {
             Task::Crl { .. } | Task::Revoke { .. } => {
                 file.path.file_name() == folder.revocation_file().map(OsStr::new)
             }
-            Task::RenewCa => file.path == folder.trust_bundle(),
+            Task::RenewCa { .. } => file.path == folder.trust_bundle(),
         }
     }
 
@@ -455,7 +493,7 @@ impl Reconciliation {
         let (bundle, crl) = match self.task {
             Task::Apply => (true, true),
             Task::Crl { .. } | Task::Revoke { .. } => (false, true),
-            Task::RenewCa => (true, false),
+            Task::RenewCa { .. } => (true, false),
             Task::Rekey { .. } | Task::Renew { .. } => (false, false),
         };
         let bundle = public(CA_FILE, &known.trust_bundle).filter(|_| bundle);
@@ -497,6 +535,26 @@ struct Known<I> {
 pub(super) fn trust_bundle(roots: &[ParsedCertificate]) -> Bytes {
     let roots: String = roots.iter().map(ParsedCertificate::to_pem).collect();
     roots.into()
+}
+
+/// The CA's next validity, for someone who asks for it: none when it was renewed within the hour and
+/// nothing would change.
+fn renewal_of_ca(
+    state: &State,
+    force: bool,
+    now: OffsetDateTime,
+) -> Result<Option<(Validity, Reason)>, Error> {
+    let settings = &state.cluster.settings().ca;
+    let certificate = &state.ca.certificate;
+    check_renewable(certificate, &settings.name_constraints)
+        .map_err(|why| Error::CaNotRenewable { why })?;
+    let next = Validity::starting(now, settings.lifetime, None)?;
+    let found = certificate.details.validity;
+    let is_near = |one: OffsetDateTime, other: OffsetDateTime| (one - other).abs() < Duration::HOUR;
+    let gains_nothing = is_near(next.not_before, found.not_before)
+        && is_near(next.not_after, found.not_after)
+        && has_name_constraints(certificate, &settings.name_constraints);
+    Ok((force || !gains_nothing).then_some((next, Reason::Forced)))
 }
 
 /// That the CA's name constraints, as zpki.toml has them, allow every name in use: what was issued
@@ -544,7 +602,10 @@ fn needs(
         revoked: |serial: &SerialNumber| state.revoked(serial),
     };
     let entries: Vec<_> = state.entries().collect();
-    if matches!(task, Task::Crl { .. } | Task::RenewCa | Task::Revoke { .. }) {
+    if matches!(
+        task,
+        Task::Crl { .. } | Task::RenewCa { .. } | Task::Revoke { .. }
+    ) {
         // What entries need is none of their business, nor is a damaged file of the inventory.
         return Ok(entries.iter().map(|_| Need::Nothing).collect());
     }
@@ -567,7 +628,7 @@ fn needs(
 fn need_for(task: &Task, need: Need, entry: &Entry, selection: &Selection) -> Result<Need, Error> {
     Ok(match (task, need) {
         (Task::Apply, need) => need,
-        (Task::Crl { .. } | Task::RenewCa | Task::Revoke { .. }, _) => Need::Nothing,
+        (Task::Crl { .. } | Task::RenewCa { .. } | Task::Revoke { .. }, _) => Need::Nothing,
         (Task::Renew { force: true }, Need::Nothing | Need::Restore(..)) => {
             Need::Renew(vec![Reason::Forced])
         }

@@ -1,12 +1,13 @@
 //! What the CA needs: its certificate renewed, a fresh CRL.
 
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::reason::Reason;
 use crate::domain::certificate::RevocationList;
 use crate::domain::cluster::Cluster;
 use crate::domain::validity::{Lifetime, NoValidity, RenewWithin, Validity};
 use crate::x509::certificate::ParsedCertificate;
+use crate::x509::profile::{NotRenewable, check_renewable};
 
 /// A CRL is signed again when less than this of its lifetime is left: four months of a year, in which
 /// somebody will run `apply`.
@@ -14,7 +15,8 @@ pub const CRL_RENEW_WITHIN: RenewWithin = RenewWithin::Percentage(33);
 
 /// Whether the CA is to be renewed: it has less left than the longest lifetime and its renewal window
 /// together, so that what it issues would be cut short, and a renewal would give it a tenth of its
-/// lifetime more at least. Only a self-signed CA can renew itself.
+/// lifetime more at least. Only a self-signed CA can renew itself, and only of one whose next
+/// certificate says all that the present one says zpki makes that unasked.
 ///
 /// # Errors
 /// When `now` is so far off that no date can be written.
@@ -23,15 +25,39 @@ pub fn ca(
     ca: &ParsedCertificate,
     now: OffsetDateTime,
 ) -> Result<Option<(Validity, Reason)>, NoValidity> {
-    let Some(needed) = cluster.longest_term().filter(|_| is_self_signed(ca)) else {
+    let Some((remaining, needed)) = runway(cluster, ca, now) else {
         return Ok(None);
     };
-    let lifetime = cluster.settings().ca.lifetime;
-    let next = Validity::starting(now, lifetime, None)?;
-    let not_after = ca.details.validity.not_after;
-    let remaining = not_after - now;
-    let is_due = remaining < needed && next.not_after - not_after >= lifetime.duration() / 10;
+    let settings = &cluster.settings().ca;
+    let next = Validity::starting(now, settings.lifetime, None)?;
+    let gain = next.not_after - ca.details.validity.not_after;
+    let is_due = gain >= settings.lifetime.duration() / 10
+        && check_renewable(ca, &settings.name_constraints).is_ok();
     Ok(is_due.then_some((next, Reason::CaRunway { remaining, needed })))
+}
+
+/// What a CA that is not for zpki to renew has left, and what it should have to issue and renew a
+/// certificate of the longest lifetime, when that is more; and why it is not renewed.
+#[must_use]
+pub fn foreign_runway(
+    cluster: &Cluster,
+    ca: &ParsedCertificate,
+    now: OffsetDateTime,
+) -> Option<(Reason, NotRenewable)> {
+    let (remaining, needed) = runway(cluster, ca, now)?;
+    let why = check_renewable(ca, &cluster.settings().ca.name_constraints).err()?;
+    Some((Reason::CaRunway { remaining, needed }, why))
+}
+
+/// What the CA has left and what it needs, when that is more.
+fn runway(
+    cluster: &Cluster,
+    ca: &ParsedCertificate,
+    now: OffsetDateTime,
+) -> Option<(Duration, Duration)> {
+    let needed = cluster.longest_term()?;
+    let remaining = ca.details.validity.not_after - now;
+    (remaining < needed).then_some((remaining, needed))
 }
 
 /// Whether the CA's certificate is by its own key.

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use super::path::Pool;
 use super::policy::{NameMatching, Policy, Purpose};
-use super::reason::Reason;
+use super::reason::{self, Reason};
 use super::signatures::CheckedSignatures;
 use super::verdict::{Context, judge};
 use crate::domain::host::Host;
@@ -139,6 +139,20 @@ pub enum Refusal {
         /// Why.
         reason: Reason,
     },
+}
+
+impl Refusal {
+    /// Whether it is the CA's certificate, or one above it, that does not allow a name.
+    #[must_use]
+    pub fn is_by_name_constraints(&self) -> bool {
+        let Self::Verdict { reason, .. } = self else {
+            return false;
+        };
+        matches!(
+            reason.rule,
+            reason::Rule::NameExcluded { .. } | reason::Rule::NameNotPermitted { .. }
+        )
+    }
 }
 
 /// Judges a certificate that the issuer is said to have signed: by the letter first, then as its

@@ -22,6 +22,7 @@ pub mod path_crl;
 pub mod pem;
 pub mod pkcs12;
 pub mod private_key;
+pub mod profile;
 pub mod public_key;
 pub mod signature;
 pub mod strength;

@@ -44,6 +44,11 @@ impl Cluster {
         self.wait_until_checked();
     }
 
+    /// Ends HAProxy and the servers, and leaves their files.
+    pub(super) fn end(self) -> Site {
+        self.site
+    }
+
     /// The files that the cluster runs on.
     pub(super) fn site(&self) -> &Site {
         &self.site

@@ -201,6 +201,20 @@ impl Site {
         });
     }
 
+    /// HAProxy's trust bundle.
+    pub(super) fn anchor(&self) -> String {
+        fs::read_to_string(self.path("demo/load-balancer/ca.cert.pem")).unwrap()
+    }
+
+    /// Gives the servers their trust bundles, and nothing else; HAProxy has its own in its place.
+    pub(super) fn install_trust_bundles(&self) {
+        for server in SERVERS {
+            let file = "zato-server-ca-certs.pem";
+            let from = self.path(&format!("demo/servers/{server}/{file}"));
+            fs::copy(from, self.server_file(server, file)).unwrap();
+        }
+    }
+
     fn init_pki(&self, servers: &[&str], arguments: &[&str]) {
         run(Command::new(env!("CARGO_BIN_EXE_zpki"))
             .env_clear()

@@ -93,3 +93,27 @@ fn traffic_flows(client_certificate: &str, key_algorithm: &str) {
     assert_eq!(cluster.answers(), "server1 server2");
     assert_eq!(cluster.get("/zato/ping"), (200, "pong".to_owned()));
 }
+
+#[test]
+fn traffic_flows_with_the_old_certificates_when_the_ca_was_renewed() {
+    let cluster = Cluster::start(Site::init(&["--client-certificate", "required"]));
+    assert_eq!(cluster.answers(), "server1 server2");
+    let site = cluster.end();
+    let certificates = |site: &Site| {
+        [
+            "load-balancer/key-cert.pem",
+            "servers/server1/zato-server-cert.pem",
+        ]
+        .map(|file| std::fs::read(site.path("demo").join(file)).unwrap())
+    };
+    let (old, anchor) = (certificates(&site), site.anchor());
+    site.zpki(&["ca", "renew", "--force"]);
+    assert_eq!(certificates(&site), old);
+    assert_ne!(site.anchor(), anchor);
+    site.install_trust_bundles();
+    let cluster = Cluster::start(site);
+    for server in ["server1", "server2"] {
+        assert_eq!(cluster.health(server), "UP L6OK");
+    }
+    assert_eq!(cluster.answers(), "server1 server2");
+}

@@ -32,6 +32,7 @@ pub(in crate::cli) fn attempt(command: &Command) -> String {
             format!("revoke `{}`", Plain(&subject))
         }
         Command::Crl(_) => "sign a CRL".to_owned(),
+        Command::Ca(ca) => super::super::ca::attempt(&ca.what),
         Command::Check(check) => super::super::check::attempt(check),
         Command::Completions { .. } => "print the completions".to_owned(),
         Command::Expiry(expiry) => super::super::expiry::attempt(expiry),
