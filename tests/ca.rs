@@ -1,5 +1,11 @@
 //! `zpki ca`: the CA shown, renewed, given another passphrase, and brought from elsewhere.
 
+use std::fs;
+use std::process::Command;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use time::Duration;
 
 use crate::sandbox::{DEMO, NOW, Run, Sandbox};
@@ -195,4 +201,483 @@ fn renew_opens_the_key_or_writes_nothing() {
     let renew = ca(&sandbox, &["renew", "--force", "-q"]);
     renew.env(variable, "old").run();
     assert_eq!(sandbox.tree().changes_since(&before, "demo").len(), 7);
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Show {
+    schema: u32,
+    at: String,
+    changed: bool,
+    directory: String,
+    cluster: String,
+    file: String,
+    status: String,
+    remaining_seconds: i64,
+    certificate: Certificate,
+    not_renewable: Option<String>,
+    key: Key,
+    trust_bundle: Vec<Above>,
+    chain: Vec<Above>,
+    crl: Option<Crl>,
+    runway: Option<Runway>,
+    live_certificates: usize,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Certificate {
+    subject: String,
+    issuer: String,
+    common_name: Option<String>,
+    serial_number: String,
+    not_before: String,
+    not_after: String,
+    subject_alt_name: Vec<String>,
+    public_key: PublicKey,
+    signature_algorithm: String,
+    basic_constraints: Option<BasicConstraints>,
+    key_usage: Option<Vec<String>>,
+    extended_key_usage: Option<Vec<String>>,
+    name_constraints: Option<Vec<String>>,
+    subject_key_identifier: Option<String>,
+    authority_key_identifier: Option<String>,
+    fingerprint: String,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct PublicKey {
+    algorithm: String,
+    fingerprint: String,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct BasicConstraints {
+    ca: bool,
+    path_len: Option<u32>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Key {
+    file: String,
+    state: String,
+    encrypted: Option<bool>,
+    encryption: Option<String>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Above {
+    subject: String,
+    not_before: String,
+    not_after: String,
+    fingerprint: String,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Crl {
+    file: String,
+    crl_number: Option<String>,
+    this_update: String,
+    next_update: Option<String>,
+    authority_key_identifier: Option<String>,
+    entries: usize,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Runway {
+    until: String,
+    lifetime: String,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Passphrase {
+    schema: u32,
+    at: String,
+    changed: bool,
+    passphrase: String,
+    key_file: String,
+    before: Option<String>,
+    encrypted: bool,
+    findings: Vec<Finding>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Finding {
+    severity: String,
+    id: String,
+    about: String,
+    why: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// The report as JSON, read back.
+fn json<R: DeserializeOwned + Serialize>(sandbox: &Sandbox, args: &[&str]) -> R {
+    let run = ca(sandbox, &[args, &["--output=json"]].concat());
+    let text = run.run().product();
+    let parsed: R = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    let value: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(serde_json::to_value(&parsed).unwrap(), value);
+    parsed
+}
+
+#[test]
+fn show_tells_everything_of_the_ca_without_its_key() {
+    let sandbox = Sandbox::with_demo();
+    let shown = ca(&sandbox, &["show"]).run().product();
+    let details = x509(&sandbox, "demo/ca/ca.cert.pem", &["-serial"]);
+    let serial = details.trim().trim_start_matches("serial=").to_lowercase();
+    let fields: Vec<(&str, &str)> = shown.lines().map(|line| line.split_at(24)).collect();
+    let field = |name: &str| {
+        let field = fields.iter().find(|(found, _)| found.trim() == name);
+        field.unwrap_or_else(|| panic!("no {name} in {shown}")).1
+    };
+    assert!(field("subject").starts_with("O=demo,CN=demo cluster CA 2026-11-23 "));
+    assert_eq!(field("serialNumber"), serial);
+    assert_eq!(field("notAfter"), "2036-11-20 12:00:00 UTC (3650d)");
+    assert_eq!(field("status"), "valid");
+    assert_eq!(field("key algorithm"), "ecdsa-p256");
+    assert_eq!(field("nameConstraints"), "none");
+    assert_eq!(field("private key"), "ca/ca.key.pem (not encrypted)");
+    assert!(field("trust bundle").ends_with("(until 2036-11-20 12:00:00 UTC)"));
+    let number = NOW.unix_timestamp();
+    assert_eq!(
+        field("CRL"),
+        format!(
+            "ca/crl.pem: number {number}, thisUpdate 2026-11-23 11:00:00 UTC, nextUpdate \
+             2027-11-23 12:00:00 UTC, revoked 0"
+        )
+    );
+    assert_eq!(
+        field("runway"),
+        "until 2035-11-21 12:00:00 UTC certificates of the longest lifetime (1y) are not cut short"
+    );
+    assert_eq!(field("live certificates"), "3");
+
+    // Without the key, and without what is not needed for it.
+    fs::remove_file(sandbox.path("demo/ca/ca.key.pem")).unwrap();
+    fs::remove_file(sandbox.path("demo/ca/crl.pem")).unwrap();
+    let report: Show = json(&sandbox, &["show"]);
+    assert_eq!((report.schema, report.changed), (1, false));
+    assert_eq!(report.key.state, "missing");
+    assert_eq!(report.key.encrypted, None);
+    assert!(report.crl.is_none() && report.chain.is_empty() && report.not_renewable.is_none());
+    assert_eq!(report.certificate.serial_number, serial);
+    assert_eq!(report.remaining_seconds, 3650 * 86_400);
+    assert_eq!(
+        report.trust_bundle[0].fingerprint,
+        report.certificate.fingerprint
+    );
+    assert_eq!(report.live_certificates, 3);
+    assert_eq!(report.runway.unwrap().until, "2035-11-21T12:00:00Z");
+}
+
+#[test]
+fn show_counts_what_was_renewed_and_not_what_expired() {
+    let sandbox = Sandbox::with_demo();
+    let renew = ["-C", "demo", "renew", "server1", "--force"];
+    let later = NOW + Duration::days(100);
+    sandbox.args(renew).now(later).run().product();
+    let live = |days: i64| {
+        let run = ca(&sandbox, &["show"]).now(NOW + Duration::days(days));
+        let shown = run.run().product();
+        shown
+            .lines()
+            .last()
+            .unwrap()
+            .replace("live certificates       ", "")
+    };
+    assert_eq!([live(100), live(365), live(465)], ["4", "1", "0"]);
+}
+
+#[test]
+fn show_needs_a_ca() {
+    let sandbox = Sandbox::with_demo();
+    fs::remove_file(sandbox.path("demo/ca/ca.cert.pem")).unwrap();
+    ca(&sandbox, &["show"])
+        .run()
+        .status(66)
+        .stderr_with("because: there is no CA in [root]/demo\n");
+}
+
+/// demo, whose CA's key has this passphrase.
+fn with_passphrase(passphrase: &str) -> Sandbox {
+    let sandbox = Sandbox::new();
+    let encrypted = DEMO.iter().filter(|it| **it != "--no-ca-passphrase");
+    let init = sandbox
+        .args(encrypted)
+        .env("ZPKI_CA_PASSPHRASE", passphrase);
+    init.run().product();
+    for (file, text) in [
+        ("old", passphrase),
+        ("new", "new horse"),
+        ("wrong", "wrong"),
+    ] {
+        sandbox.file(file, format!("{text}\n")).mode(file, 0o600);
+    }
+    sandbox
+}
+
+/// The public half of a private key, as openssl reads it with a passphrase.
+fn public_key(sandbox: &Sandbox, file: &str, passphrase: &str) -> String {
+    let passphrase = format!("pass:{passphrase}");
+    let args = ["pkey", "-in", file, "-pubout", "-passin", &passphrase];
+    sandbox.tool("openssl", &args)
+}
+
+const KEY: &str = "demo/ca/ca.key.pem";
+
+#[test]
+fn passphrase_changes_sets_and_removes() {
+    let sandbox = with_passphrase("old horse");
+    let public = public_key(&sandbox, KEY, "old horse");
+    let certificate = x509(&sandbox, "demo/ca/ca.cert.pem", &["-pubkey"]);
+    assert_eq!(public, certificate);
+    let old = sandbox.read(KEY);
+    let before = sandbox.tree();
+    let change = [
+        "passphrase",
+        "--ca-passphrase-file=old",
+        "--new-ca-passphrase-file=new",
+    ];
+    ca(&sandbox, &change)
+        .run()
+        .stdout("changed the passphrase of [root]/demo/ca/ca.key.pem\n")
+        .stderr(
+            "note: [root]/demo/ca/ca.key.pem: copies of it, such as backups, still open with the old \
+             passphrase\n",
+        );
+    let changes = ["~ ca/ca.key.pem", "~ ca/log.jsonl"];
+    assert_eq!(sandbox.tree().changes_since(&before, "demo"), changes);
+    assert_eq!(public_key(&sandbox, KEY, "new horse"), public);
+    assert!(
+        sandbox
+            .read(KEY)
+            .starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----\n")
+    );
+    assert!(!sandbox.tree().modes("demo/ca").contains("0644 ca.key.pem"));
+    // The same again is encrypted again.
+    let again = [
+        "passphrase",
+        "--ca-passphrase-file=new",
+        "--new-ca-passphrase-file=new",
+    ];
+    let once = sandbox.read(KEY);
+    let report: Passphrase = json(&sandbox, &again);
+    assert!(report.changed && report.passphrase == "changed" && report.encrypted);
+    assert_eq!(
+        report.before.as_deref(),
+        Some("PBES2, AES-256-CBC, PBKDF2-SHA256, 600000 iterations")
+    );
+    assert_ne!(sandbox.read(KEY), once);
+    let remove = [
+        "passphrase",
+        "--ca-passphrase-file=new",
+        "--no-ca-passphrase",
+    ];
+    ca(&sandbox, &remove)
+        .run()
+        .stdout("took the passphrase of [root]/demo/ca/ca.key.pem away\n")
+        .stderr_with("warning: [root]/demo/ca/ca.key.pem: whoever reads it can issue certificates");
+    assert_eq!(public_key(&sandbox, KEY, ""), public);
+    let before = sandbox.tree();
+    ca(&sandbox, &["passphrase", "--no-ca-passphrase"])
+        .run()
+        .stdout("unchanged\n");
+    assert_eq!(sandbox.tree().changes_since(&before, ""), [""; 0]);
+    let set = ["passphrase", "--new-ca-passphrase-file=-"];
+    ca(&sandbox, &set)
+        .stdin("new horse\n")
+        .run()
+        .stdout("set a passphrase for [root]/demo/ca/ca.key.pem\n")
+        .stderr_with("still open without a passphrase");
+    assert_eq!(public_key(&sandbox, KEY, "new horse"), public);
+    // Neither a passphrase nor what it encrypted before is left anywhere.
+    let log = sandbox.read("demo/ca/log.jsonl");
+    let reasons: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains(r#""action":"ca-passphrase""#))
+        .map(|line| line.rsplit_once(r#""reason":"#).unwrap().1)
+        .collect();
+    assert_eq!(
+        reasons,
+        [
+            r#""changed"}"#,
+            r#""changed"}"#,
+            r#""removed"}"#,
+            r#""set"}"#
+        ]
+    );
+    let body = old.lines().nth(1).unwrap();
+    for text in [body, "horse"] {
+        let grep = Command::new("grep")
+            .args(["-rqF", text])
+            .arg(sandbox.path("demo"))
+            .status();
+        assert_eq!(grep.unwrap().code(), Some(1), "{text}");
+    }
+    let renew = ca(&sandbox, &["renew", "--force", "--ca-passphrase-file=new"]);
+    renew.run().product();
+}
+
+#[test]
+fn passphrase_turns_old_encryption_into_the_usual_one() {
+    let sandbox = Sandbox::with_demo();
+    let plain = sandbox.read(KEY);
+    sandbox
+        .file("plain", plain)
+        .file("new", "new horse\n")
+        .mode("new", 0o600);
+    let public = public_key(&sandbox, KEY, "");
+    for (how, scheme) in [
+        (
+            &["ec", "-aes256", "-passout", "pass:old"][..],
+            "Proc-Type 4, AES-256-CBC",
+        ),
+        (&["ec"], ""),
+        (
+            &[
+                "pkcs8", "-topk8", "-v2", "des3", "-iter", "1", "-passout", "pass:old",
+            ],
+            "PBES2, DES-EDE3-CBC",
+        ),
+    ] {
+        let args = [how, &["-in", "plain", "-out", KEY]].concat();
+        sandbox.tool("openssl", &args);
+        let args = [
+            "passphrase",
+            "--new-ca-passphrase-file=new",
+            "--output=json",
+        ];
+        let run = ca(&sandbox, &args).env("ZPKI_CA_PASSPHRASE", "old");
+        let report: Passphrase = serde_json::from_str(&run.run().product()).unwrap();
+        let before = report.before.unwrap_or_default();
+        assert!(
+            report.changed && before.starts_with(scheme),
+            "{how:?}: {before}"
+        );
+        assert_eq!(public_key(&sandbox, KEY, "new horse"), public);
+        let shown: Show = json(&sandbox, &["show"]);
+        let encryption = shown.key.encryption.unwrap();
+        assert_eq!(
+            encryption,
+            "PBES2, AES-256-CBC, PBKDF2-SHA256, 600000 iterations"
+        );
+    }
+}
+
+#[test]
+fn passphrase_changes_a_key_that_is_kept_elsewhere() {
+    let sandbox = with_passphrase("old horse");
+    let public = public_key(&sandbox, KEY, "old horse");
+    let vault = sandbox.path("vault");
+    fs::create_dir(&vault).unwrap();
+    fs::rename(sandbox.path(KEY), vault.join("key.pem")).unwrap();
+    sandbox.mode("vault/key.pem", 0o400);
+    let before = sandbox.tree();
+    let change = [
+        "passphrase",
+        "--ca-passphrase-file=old",
+        "--new-ca-passphrase-file=new",
+        "-q",
+    ];
+    ca(
+        &sandbox,
+        &[&change[..], &["--ca-key=vault/key.pem"]].concat(),
+    )
+    .run();
+    let after = sandbox.tree();
+    assert_eq!(after.changes_since(&before, "demo"), ["~ ca/log.jsonl"]);
+    assert_eq!(after.changes_since(&before, "vault"), ["~ key.pem"]);
+    assert_eq!(sandbox.tree().modes("vault"), "0755 /\n0400 key.pem\n");
+    assert_eq!(public_key(&sandbox, "vault/key.pem", "new horse"), public);
+    let text = sandbox.read("demo/zpki.toml");
+    let key_file = format!("[ca]\nkey_file = \"{}\"\n", vault.join("key.pem").display());
+    sandbox.file("demo/zpki.toml", text.replace("[ca]\n", &key_file));
+    let back = [
+        "passphrase",
+        "--ca-passphrase-file=new",
+        "--new-ca-passphrase-file=old",
+        "-q",
+    ];
+    ca(&sandbox, &back).run();
+    assert_eq!(public_key(&sandbox, "vault/key.pem", "old horse"), public);
+    assert_eq!(sandbox.tree().modes("vault"), "0755 /\n0400 key.pem\n");
+}
+
+#[test]
+fn passphrase_is_refused_with_nothing_written() {
+    let sandbox = with_passphrase("old horse");
+    let cannot = "zpki: error: cannot change the passphrase of the CA's private key\n";
+    let old = "--ca-passphrase-file=old";
+    let new = "--new-ca-passphrase-file=new";
+    refused(
+        &sandbox,
+        &["passphrase", "--ca-passphrase-file=wrong", new],
+        77,
+        &format!(
+            "{cannot}  at: [root]/demo/ca/ca.key.pem\n  because: wrong passphrase or damaged file\n  \
+             hint: try the passphrase with `openssl pkey -in FILE -noout`\n"
+        ),
+    );
+    refused(
+        &sandbox,
+        &["passphrase", new],
+        64,
+        &format!(
+            "{cannot}  because: the CA's private key is encrypted, and nobody can be asked for its \
+             passphrase\n  hint: give it: --ca-passphrase-file FILE, or ZPKI_CA_PASSPHRASE\n"
+        ),
+    );
+    refused(
+        &sandbox,
+        &["passphrase", old],
+        64,
+        &format!(
+            "{cannot}  because: the new passphrase was not given, and nobody can be asked for it\n  \
+             hint: give it: --new-ca-passphrase-file FILE; or --no-ca-passphrase for a key that is not \
+             encrypted\n"
+        ),
+    );
+    refused(
+        &sandbox,
+        &[
+            "passphrase",
+            "--ca-passphrase-file=-",
+            "--new-ca-passphrase-file=-",
+        ],
+        64,
+        &format!(
+            "{cannot}  because: standard input is given twice: two passphrases\n  hint: give one\n"
+        ),
+    );
+    sandbox.file("empty", "\n").mode("empty", 0o600);
+    refused(
+        &sandbox,
+        &["passphrase", old, "--new-ca-passphrase-file=empty"],
+        64,
+        &format!(
+            "{cannot}  because: the passphrase from `empty` is empty\n  hint: put the passphrase on the \
+             first line; for a key without one, `init` has --no-ca-passphrase\n"
+        ),
+    );
+    // Another CA's key is not taken for this one's.
+    sandbox.tool(
+        "openssl",
+        &["genpkey", "-algorithm", "ed25519", "-out", "other.pem"],
+    );
+    let other = ["passphrase", new, "--ca-key=other.pem"];
+    let before = sandbox.tree();
+    ca(&sandbox, &other).run().status(65).stderr_with(
+        "the private key does not belong to the certificate of `O=demo,CN=demo cluster CA",
+    );
+    assert_eq!(sandbox.tree().changes_since(&before, ""), [""; 0]);
 }

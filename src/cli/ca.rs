@@ -2,10 +2,13 @@
 
 use super::args::Global;
 use super::args::OutputFormat;
-use super::args::ca::{CaCommand, Renew};
-use super::render::Rendered;
-use super::{apply, carry_out};
+use super::args::ca::{CaCommand, Passphrase, Renew};
+use super::render::text::Verbosity;
+use super::render::{self, Rendered};
+use super::{apply, carry_out, directory};
 use crate::commands::apply::Request;
+use crate::commands::ca;
+use crate::commands::ca::passphrase::{self, NewPassphrase};
 use crate::commands::error::Error;
 use crate::commands::reconcile::{Selection, Task};
 use crate::system::System;
@@ -16,7 +19,23 @@ pub(super) fn run(
     global: &Global,
     system: &mut System,
 ) -> Result<Rendered, Error> {
+    let verbosity = Verbosity::of(global);
     match command {
+        CaCommand::Show => {
+            let directory = directory(global, system)?;
+            let report = ca::show::run(&directory, system.now)?;
+            Ok(render::report(format, &report, render::ca::show))
+        }
+        CaCommand::Passphrase(arguments) => {
+            let request = new_passphrase(&arguments, global, system)?;
+            let directory = directory(global, system)?;
+            let report = passphrase::run(request, &directory, system)?;
+            let text = |report: &_| render::ca::passphrase(report, verbosity);
+            Ok(Rendered {
+                changed: report.changed,
+                ..render::report(format, &report, text)
+            })
+        }
         CaCommand::Renew(arguments) => {
             let exit_code = arguments.exit_code;
             let request = renew(arguments, global, system)?;
@@ -28,7 +47,9 @@ pub(super) fn run(
 /// What is tried, in the user's words.
 pub(super) fn attempt(command: &CaCommand) -> String {
     match command {
+        CaCommand::Passphrase(_) => "change the passphrase of the CA's private key",
         CaCommand::Renew(_) => "renew the CA",
+        CaCommand::Show => "show the CA",
     }
     .to_owned()
 }
@@ -41,5 +62,29 @@ fn renew(arguments: Renew, global: &Global, system: &mut System) -> Result<Reque
         writing: apply::writing(&arguments.ca_key, force, global, system)?,
         exec: arguments.hook.exec,
         edit: None,
+    })
+}
+
+fn new_passphrase(
+    arguments: &Passphrase,
+    global: &Global,
+    system: &mut System,
+) -> Result<passphrase::Request, Error> {
+    let file = arguments.new_ca_passphrase_file.as_deref();
+    let readable = file.and_then(|file| super::passphrase::finding_of(file, system));
+    let new = match file {
+        _ if arguments.no_ca_passphrase => NewPassphrase::None,
+        Some(file) => {
+            let old = &arguments.ca_key.passphrase;
+            NewPassphrase::Given(super::passphrase::other(file, old, system)?)
+        }
+        None => NewPassphrase::Ask,
+    };
+    let writing = apply::writing(&arguments.ca_key, false, global, system)?;
+    Ok(passphrase::Request {
+        ca_key: writing.ca_key,
+        new,
+        lock_timeout: writing.lock_timeout,
+        findings: writing.findings.into_iter().chain(readable).collect(),
     })
 }

@@ -115,6 +115,7 @@ impl Status {
             Error::CaKeyPassphrase { .. } | Error::X509(x509::error::Error::PassphraseWrong) => {
                 Self::Permission
             }
+            Error::X509(x509::error::Error::KeyMismatch { .. }) => Self::Data,
             Error::X509(_) => Self::Io,
         }
     }

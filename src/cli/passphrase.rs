@@ -57,10 +57,33 @@ pub(super) fn given(
     }
 }
 
+/// The passphrase in a file that another flag than `--ca-passphrase-file` names.
+///
+/// # Errors
+/// When it cannot be read, when it is empty, and when both are to come from standard input.
+pub(super) fn other(
+    path: &Path,
+    flags: &CaPassphrase,
+    system: &mut System,
+) -> Result<Passphrase, Error> {
+    let is_stdin = |path: &Path| path == Path::new(STDIN);
+    if is_stdin(path) && file(flags, system).is_some_and(|file| is_stdin(&file)) {
+        return Err(Error::Usage(Usage::Twice {
+            what: "standard input",
+            sources: "two passphrases".to_owned(),
+        }));
+    }
+    from_file(path, system)
+}
+
 /// What there is to say of the file that the passphrase comes from, if it comes from one.
 pub(super) fn finding(flags: &CaPassphrase, system: &System) -> Option<Finding> {
-    let path = file(flags, system)?;
-    system.is_readable_by_others(&path).then(|| {
+    finding_of(&file(flags, system)?, system)
+}
+
+/// What there is to say of a file that holds a passphrase.
+pub(super) fn finding_of(path: &Path, system: &System) -> Option<Finding> {
+    system.is_readable_by_others(path).then(|| {
         Finding::warning(
             "passphrase-readable",
             path.display(),

@@ -3,6 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use zeroize::Zeroizing;
+
 use super::directory::PkiDirectory;
 use super::error::{Error, Usage};
 use crate::domain::cluster::Cluster;
@@ -12,8 +14,8 @@ use crate::x509;
 use crate::x509::certificate::ParsedCertificate;
 use crate::x509::issue::Authority;
 use crate::x509::passphrase::Passphrase;
-use crate::x509::pem;
-use crate::x509::private_key::PrivateKey;
+use crate::x509::pem::{self, Block};
+use crate::x509::private_key::{self, PrivateKey};
 
 /// How the CA's private key is come by.
 #[derive(Debug, Default)]
@@ -24,6 +26,19 @@ pub struct CaKeyAccess {
     pub passphrase: Option<Passphrase>,
     /// Whether the passphrase may be asked for at the terminal.
     pub may_ask: bool,
+}
+
+/// The private key of a CA, opened.
+#[derive(Debug)]
+pub(super) struct OpenedKey {
+    /// Its file, absolute.
+    pub(super) path: PathBuf,
+    /// What is in the file.
+    pub(super) bytes: Zeroizing<Vec<u8>>,
+    /// How it is encrypted there, in words; None for one in the clear.
+    pub(super) encryption: Option<String>,
+    /// The key.
+    pub(super) key: PrivateKey,
 }
 
 impl CaKeyAccess {
@@ -39,7 +54,33 @@ impl CaKeyAccess {
         directory: &PkiDirectory,
         system: &mut System,
     ) -> Result<Authority, Error> {
+        let opened = self.open_key(cluster, directory, system)?;
+        Ok(Authority::new(certificate.clone(), opened.key)?)
+    }
+
+    /// Opens the key, whoever's it is.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(super) fn open_key(
+        &mut self,
+        cluster: &Cluster,
+        directory: &PkiDirectory,
+        system: &mut System,
+    ) -> Result<OpenedKey, Error> {
         let path = self.path(cluster, directory, system);
+        self.open_file(path, system)
+    }
+
+    /// Opens the key in the file at `path`.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(super) fn open_file(
+        &mut self,
+        path: PathBuf,
+        system: &mut System,
+    ) -> Result<OpenedKey, Error> {
         let bytes = system.read(&path).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => Error::NoCaKey { path: path.clone() },
             _ => Error::input(&path, error),
@@ -50,19 +91,15 @@ impl CaKeyAccess {
             because: error.to_string(),
             hint: error.hint(),
         };
-        let mut blocks = pem::scan(&bytes).into_iter();
-        let block = match blocks.next() {
-            Some(Ok(block)) => block,
-            Some(Err(error)) => return Err(unreadable(error.line(), &error)),
-            None => {
-                return Err(Error::Unreadable {
-                    path,
-                    line: None,
-                    because: "it has no PEM block".to_owned(),
-                    hint: "name the file of the CA's private key: --ca-key".to_owned(),
-                });
-            }
+        let Some(block) = private_key_block(&bytes) else {
+            return Err(Error::Unreadable {
+                path,
+                line: None,
+                because: "it has no PEM block".to_owned(),
+                hint: "name the file of the CA's private key: --ca-key".to_owned(),
+            });
         };
+        let block = block.map_err(|error| unreadable(error.line(), &error))?;
         let key = match PrivateKey::from_pem(&block, self.passphrase.as_ref()) {
             Err(x509::error::Error::KeyEncrypted) => {
                 self.ask(&path, system)?;
@@ -74,7 +111,13 @@ impl CaKeyAccess {
             x509::error::Error::PassphraseWrong => Error::CaKeyPassphrase { path: path.clone() },
             other => unreadable(Some(block.line), &other),
         })?;
-        Ok(Authority::new(certificate.clone(), key)?)
+        let encryption = private_key::encryption(&block);
+        Ok(OpenedKey {
+            encryption,
+            path,
+            bytes,
+            key,
+        })
     }
 
     /// Where the key is looked for: `--ca-key`, else where zpki.toml says, else in the PKI directory.
@@ -97,4 +140,16 @@ impl CaKeyAccess {
         self.passphrase = Some(prompt.passphrase(&question)?);
         Ok(())
     }
+}
+
+/// The first private key of a file, behind what `openssl ecparam` writes before it; without one,
+/// whatever comes first.
+fn private_key_block(bytes: &[u8]) -> Option<Result<Block, x509::error::Error>> {
+    let mut blocks = pem::scan(bytes);
+    let is_key = |block: &Result<Block, x509::error::Error>| {
+        let label = block.as_ref().map(|block| block.label.as_str());
+        label.is_ok_and(|label| label.ends_with("PRIVATE KEY"))
+    };
+    let position = blocks.iter().position(is_key).unwrap_or_default();
+    (position < blocks.len()).then(|| blocks.swap_remove(position))
 }

@@ -1,5 +1,7 @@
 //! The CA itself: made, and written down.
 
+use zeroize::Zeroizing;
+
 use super::error::Error;
 use super::issuance::Made;
 use crate::domain::cluster::Cluster;
@@ -11,6 +13,7 @@ use crate::store::layout::{self, CA_CERTIFICATE, CA_FILE, CA_KEY, CRL, PUBLIC, S
 use crate::system::System;
 use crate::x509::issue::{Authority, CaTemplate, Subject};
 use crate::x509::passphrase::Passphrase;
+use crate::x509::private_key::PrivateKey;
 
 /// A new key and a self-signed certificate.
 pub(super) fn make(
@@ -40,18 +43,7 @@ pub(super) fn files(
     system: &System,
 ) -> Result<Vec<File>, Error> {
     let certificate = authority.certificate().to_pem();
-    let key = match passphrase {
-        Some(passphrase) => {
-            let (mut salt, mut iv) = ([0; 16], [0; 16]);
-            system.entropy.fill(&mut salt)?;
-            system.entropy.fill(&mut iv)?;
-            authority
-                .key()
-                .to_encrypted_pem(passphrase, salt, iv)?
-                .into_bytes()
-        }
-        None => authority.key().to_pem().as_bytes().to_vec(),
-    };
+    let key = key_pem(authority.key(), passphrase, system)?;
     let public = |path: &str, text: &str| File::new(path, PUBLIC, text);
     let serial_number = &authority.certificate().details.serial_number;
     let inventory = layout::issued(&EntryName::ca(), serial_number);
@@ -59,9 +51,24 @@ pub(super) fn files(
         public(CA_CERTIFICATE, &certificate),
         public(CA_FILE, &certificate),
         public(CRL, crl),
-        File::new(CA_KEY, SECRET, key),
+        File::new(CA_KEY, SECRET, key.as_str()),
         File::new(inventory, PUBLIC, certificate),
     ])
+}
+
+/// A private key as it is written: encrypted, unless there is no passphrase.
+pub(super) fn key_pem(
+    key: &PrivateKey,
+    passphrase: Option<&Passphrase>,
+    system: &System,
+) -> Result<Zeroizing<String>, Error> {
+    let Some(passphrase) = passphrase else {
+        return Ok(key.to_pem());
+    };
+    let (mut salt, mut iv) = ([0; 16], [0; 16]);
+    system.entropy.fill(&mut salt)?;
+    system.entropy.fill(&mut iv)?;
+    Ok(Zeroizing::new(key.to_encrypted_pem(passphrase, salt, iv)?))
 }
 
 /// The CA's own certificate, as one that was made.

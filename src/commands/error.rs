@@ -271,6 +271,8 @@ pub enum Usage {
         /// The format of the file.
         format: &'static str,
     },
+    /// No new passphrase was given, and nobody can be asked.
+    NoNewPassphrase,
     /// The CA's key is encrypted, its passphrase was not given, and nobody can be asked.
     NoPassphrase,
     /// An output format that the command does not have.
@@ -727,6 +729,9 @@ impl Display for Usage {
             Self::NoPassphrase => f.write_str(
                 "the CA's private key is encrypted, and nobody can be asked for its passphrase",
             ),
+            Self::NoNewPassphrase => {
+                f.write_str("the new passphrase was not given, and nobody can be asked for it")
+            }
             Self::PurposeWithoutStrict => f.write_str(
                 "--purpose goes with --as strict only: the other policies have their purposes",
             ),
@@ -765,6 +770,9 @@ impl Usage {
             Self::P12PassphraseForNothing => "leave it out, or give --format p12".into(),
             Self::NoPrivateKey { .. } => "give --format pem or fullchain".into(),
             Self::NoPassphrase => "give it: --ca-passphrase-file FILE, or ZPKI_CA_PASSPHRASE".into(),
+            Self::NoNewPassphrase => {
+                "give it: --new-ca-passphrase-file FILE; or --no-ca-passphrase for a key that is not encrypted".into()
+            }
             Self::PurposeWithoutStrict => "leave out --purpose, or give --as strict".into(),
             Self::OutputFormat { formats, .. } => format!("it has {formats}"),
             Self::PassphraseNotUtf8 { .. } => "choose a passphrase of UTF-8 text".to_owned(),

@@ -189,7 +189,7 @@ impl State {
 }
 
 impl Ca {
-    fn read(view: &View<'_>) -> Result<Self, Error> {
+    pub(super) fn read(view: &View<'_>) -> Result<Self, Error> {
         let path = Path::new(CA_CERTIFICATE);
         let missing = || Error::NoCa {
             directory: view.path().to_owned(),
@@ -226,6 +226,11 @@ impl Ca {
         })
     }
 
+    /// Whether another CA signed it.
+    pub(super) fn is_intermediate(&self) -> bool {
+        !is_self_signed(&self.certificate)
+    }
+
     /// What peers judge by.
     pub(super) fn trust(&self) -> Result<Trust, Error> {
         let all = |certificates: &[ParsedCertificate]| -> Result<Vec<_>, x509::error::Error> {
@@ -242,13 +247,22 @@ impl Ca {
 /// The record of revocations. Without it nobody knows any more what was revoked, so that one is not
 /// made anew in silence.
 fn read_crl(view: &View<'_>) -> Result<RevocationList, Error> {
+    crl_if_any(view)?.ok_or_else(|| Error::NoCrl {
+        path: view.path().join(CRL),
+    })
+}
+
+/// The record of revocations, for those who only look.
+pub(super) fn crl_if_any(view: &View<'_>) -> Result<Option<RevocationList>, Error> {
     let path = Path::new(CRL);
     let shown = view.path().join(path);
-    let bytes = view.bytes(path)?.ok_or_else(|| Error::NoCrl {
-        path: shown.clone(),
-    })?;
+    let Some(bytes) = view.bytes(path)? else {
+        return Ok(None);
+    };
     let block = only_block(&bytes, &shown)?;
-    crl::read(&block.contents).map_err(|error| unreadable(&shown, Some(block.line), &error))
+    let list = crl::read(&block.contents);
+    list.map(Some)
+        .map_err(|error| unreadable(&shown, Some(block.line), &error))
 }
 
 /// What a CRL says of each serial number. Of two entries that for a compromised key counts.
@@ -282,7 +296,8 @@ fn only_block(bytes: &[u8], path: &Path) -> Result<Block, Error> {
     }
 }
 
-fn certificates(bytes: &[u8], path: &Path) -> Result<Vec<ParsedCertificate>, Error> {
+/// The certificates of a file, in its order.
+pub(super) fn certificates(bytes: &[u8], path: &Path) -> Result<Vec<ParsedCertificate>, Error> {
     let blocks = pem::scan(bytes).into_iter().map(|block| {
         let block = block.map_err(|error| unreadable(path, error.line(), &error))?;
         ParsedCertificate::from_der(&block.contents)

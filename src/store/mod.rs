@@ -28,6 +28,7 @@ mod journal;
 pub mod layout;
 pub mod lock;
 pub mod output;
+pub mod replace;
 mod root;
 pub mod snapshot;
 pub mod target;

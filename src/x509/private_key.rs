@@ -254,12 +254,10 @@ pub fn describe(
     block: &Block,
     passphrase: Option<&Passphrase>,
 ) -> Result<PrivateKeyDescription, Error> {
-    let encryption = match TraditionalEncryption::of(block) {
-        None if block.label == "ENCRYPTED PRIVATE KEY" => {
-            Some(EncryptedKey::read(&block.contents)?.scheme)
-        }
-        traditional => traditional.map(|encryption| encryption.scheme),
-    };
+    if block.label == "ENCRYPTED PRIVATE KEY" {
+        EncryptedKey::read(&block.contents)?;
+    }
+    let encryption = encryption(block);
     let key = if encryption.is_some() && passphrase.is_none() {
         None
     } else {
@@ -270,6 +268,19 @@ pub fn describe(
         encryption,
         public_key: key.map(|key| public_key::describe(&key.public_key_der)),
     })
+}
+
+/// How the private key of a PEM block is encrypted, in words; None when it is not, or when that cannot
+/// be read.
+#[must_use]
+pub fn encryption(block: &Block) -> Option<String> {
+    match TraditionalEncryption::of(block) {
+        None if block.label == "ENCRYPTED PRIVATE KEY" => {
+            let encrypted = EncryptedKey::read(&block.contents).ok()?;
+            Some(encrypted.scheme)
+        }
+        traditional => traditional.map(|encryption| encryption.scheme),
+    }
 }
 
 impl Debug for PrivateKey {

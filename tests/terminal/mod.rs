@@ -3,6 +3,7 @@
 
 mod apply;
 mod backup;
+mod ca;
 mod check;
 mod disk;
 mod issue;

@@ -1,5 +1,7 @@
 //! `zpki ca`.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 
 use super::apply::{CaKey, Hook};
@@ -15,6 +17,17 @@ pub(in crate::cli) struct Ca {
 /// What can be done with the CA.
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum CaCommand {
+    /// Show what there is to know of the CA; its private key is not opened
+    ///
+    /// Its certificate, where its key is and how that is encrypted, what peers trust, the CRL, how many
+    /// certificates hang on it, and until when it issues certificates of full length.
+    Show,
+    /// Change the passphrase of the CA's private key, set a first one, or take it away
+    ///
+    /// The key stays; its file is written anew, encrypted as every OpenSSL reads it. On a terminal the
+    /// passphrases are asked for, the new one twice. Copies of the file, such as backups, still open with
+    /// the old passphrase.
+    Passphrase(Passphrase),
     /// Make a new certificate for the CA's key
     ///
     /// No certificate that the CA has issued needs to change: subject and key stay, and so each of them is
@@ -44,4 +57,20 @@ pub(in crate::cli) struct Renew {
     /// before
     #[arg(long)]
     pub(in crate::cli) force: bool,
+}
+
+/// `zpki ca passphrase`.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct Passphrase {
+    /// File whose first line is the new passphrase; `-` is standard input
+    #[arg(long, value_name = "FILE", help_heading = super::PASSPHRASE)]
+    pub(in crate::cli) new_ca_passphrase_file: Option<PathBuf>,
+
+    /// Leave the CA's private key unencrypted
+    #[arg(long, conflicts_with = "new_ca_passphrase_file", help_heading = super::PASSPHRASE)]
+    pub(in crate::cli) no_ca_passphrase: bool,
+
+    /// The CA's private key as it is.
+    #[command(flatten)]
+    pub(in crate::cli) ca_key: CaKey,
 }

@@ -2,6 +2,7 @@
 
 pub(super) mod apply;
 pub(super) mod backup;
+pub(super) mod ca;
 pub(super) mod check;
 pub(super) mod error;
 pub(super) mod expiry;

@@ -1,0 +1,133 @@
+//! A file outside the PKI directory that zpki is to change: the CA's private key, where that is kept
+//! elsewhere. It is replaced whole, with the mode and the owner that it has.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process;
+
+use rustix::fs::{AtFlags, FileType};
+
+use super::error::Error;
+use super::fault::Faults;
+use super::root::Root;
+use crate::domain::digest::Digest;
+
+/// Puts `bytes` in place of what is in the file at `path`, if that has the digest `before`. What a
+/// symbolic link leads to is replaced, and the link stays.
+///
+/// # Errors
+/// [`Error::Changed`] when something else is in it; [`Error::NotAFile`]; [`Error::Owner`] when the
+/// file would get another owner, who could or could not read it then; [`Error::Io`]. The old file is in
+/// its place then, and nothing beside it; only when the directory cannot be synced it is the new one.
+pub fn replace(path: &Path, before: &Digest, bytes: &[u8]) -> Result<(), Error> {
+    replace_with(path, before, bytes, &Faults::default())
+}
+
+fn replace_with(path: &Path, before: &Digest, bytes: &[u8], faults: &Faults) -> Result<(), Error> {
+    let path = fs::canonicalize(path).map_err(|source| Error::Io {
+        action: "open",
+        path: path.to_owned(),
+        source,
+    })?;
+    let not_a_file = || Error::NotAFile { path: path.clone() };
+    let name = Path::new(path.file_name().ok_or_else(not_a_file)?);
+    let root = Root::open(path.parent().unwrap_or_else(|| Path::new("/")), faults)?;
+    let stat = root.stat(name, AtFlags::SYMLINK_NOFOLLOW)?;
+    let stat = stat.ok_or_else(not_a_file)?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return Err(not_a_file());
+    }
+    let changed = || Error::Changed { path: path.clone() };
+    if root.digest(name)?.as_ref() != Some(before) {
+        return Err(changed());
+    }
+    let stage = stage(name);
+    let mode = stat.st_mode & 0o7777;
+    let written = root
+        .write_stage_of(&stage, name, mode, bytes)
+        .and_then(|file| root.sync_file(&file, &stage))
+        .and_then(|()| root.rename(&stage, name));
+    written.inspect_err(|_| _ = root.remove(&stage))?;
+    root.sync_directory(Path::new(""))
+}
+
+/// A name that HAProxy does not load, and that no other run has.
+fn stage(name: &Path) -> PathBuf {
+    format!(".{}.{}.tmp", name.display(), process::id()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::super::testing::listing;
+    use super::*;
+    use crate::x509::digest::sha256;
+
+    fn with_key(mode: u32) -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ca.key.pem");
+        fs::write(&path, "old").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        (dir, path)
+    }
+
+    fn found(directory: &Path) -> Vec<(String, String)> {
+        listing(directory).into_iter().collect()
+    }
+
+    #[test]
+    fn it_is_replaced_with_its_mode() {
+        for mode in [0o400, 0o600, 0o640] {
+            let (dir, path) = with_key(mode);
+            replace(&path, &sha256(b"old"), b"new").unwrap();
+            let expected = ("ca.key.pem".to_owned(), format!("{mode:04o} new"));
+            assert_eq!(found(dir.path()), [expected]);
+        }
+    }
+
+    #[test]
+    fn what_a_link_leads_to_is_replaced() {
+        let (dir, path) = with_key(0o600);
+        let link = dir.path().join("link");
+        symlink(&path, &link).unwrap();
+        replace(&link, &sha256(b"old"), b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    }
+
+    #[test]
+    fn what_somebody_else_has_written_stays() {
+        let (dir, path) = with_key(0o600);
+        let error = replace(&path, &sha256(b"older"), b"new").unwrap_err();
+        assert!(matches!(error, Error::Changed { .. }), "{error}");
+        let error = replace(dir.path(), &sha256(b"old"), b"new").unwrap_err();
+        assert!(matches!(error, Error::NotAFile { .. }), "{error}");
+        let absent = dir.path().join("absent");
+        replace(&absent, &sha256(b"old"), b"new").unwrap_err();
+        assert_eq!(
+            found(dir.path()),
+            [("ca.key.pem".to_owned(), "0600 old".to_owned())]
+        );
+    }
+
+    #[test]
+    fn a_failure_leaves_one_whole_file() {
+        for step in 0.. {
+            let (dir, path) = with_key(0o600);
+            let faults = Faults::fail_at(step, ErrorKind::StorageFull);
+            let written = replace_with(&path, &sha256(b"old"), b"new", &faults);
+            let text = fs::read_to_string(&path).unwrap();
+            assert_eq!(found(dir.path()).len(), 1, "step {step}");
+            if !faults.struck() {
+                written.unwrap();
+                assert_eq!(text, "new");
+                assert!(step > 3);
+                break;
+            }
+            written.unwrap_err();
+            assert!(text == "old" || text == "new", "step {step}");
+        }
+    }
+}
