@@ -676,7 +676,7 @@ fn passphrase_is_refused_with_nothing_written() {
     );
     let other = ["passphrase", new, "--ca-key=other.pem"];
     let before = sandbox.tree();
-    ca(&sandbox, &other).run().status(65).stderr_with(
+    ca(&sandbox, &other).run().status(74).stderr_with(
         "the private key does not belong to the certificate of `O=demo,CN=demo cluster CA",
     );
     assert_eq!(sandbox.tree().changes_since(&before, ""), [""; 0]);

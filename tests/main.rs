@@ -9,6 +9,7 @@ mod apply;
 mod backup;
 mod bad_input;
 mod ca;
+mod ca_import;
 mod check;
 mod check_cluster;
 mod check_configuration;

@@ -426,6 +426,67 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "zpki-ca",
+        &[
+            (
+                "What the CA is, and until when:",
+                "zpki -C prod-pki ca show",
+            ),
+            (
+                "Ten more years, without one certificate made anew:",
+                "zpki -C prod-pki ca renew",
+            ),
+        ],
+    ),
+    (
+        "zpki-ca-import",
+        &[
+            (
+                "An intermediate CA of the company, for a cluster that zpki.toml describes:",
+                r"zpki -C prod-pki ca import issuing.crt issuing.key --chain root.crt
+zpki -C prod-pki apply",
+            ),
+            (
+                "The same CA, renewed by those who made it; its key stays where it is:",
+                r"zpki -C prod-pki ca import renewed.crt prod-pki/ca/ca.key.pem \
+    --chain root.crt",
+            ),
+            (
+                "A self-signed CA with its CRL, without a terminal:",
+                r"zpki -C prod-pki ca import ca.crt ca.key --crl ca.crl \
+    --key-passphrase-file old --ca-passphrase-file new",
+            ),
+        ],
+    ),
+    (
+        "zpki-ca-passphrase",
+        &[
+            (
+                "On a terminal, which asks for the old and the new one:",
+                "zpki -C prod-pki ca passphrase",
+            ),
+            (
+                "From files:",
+                r"zpki -C prod-pki ca passphrase \
+    --ca-passphrase-file old --new-ca-passphrase-file new",
+            ),
+        ],
+    ),
+    (
+        "zpki-ca-renew",
+        &[(
+            "With HAProxy told of its new trust bundle:",
+            "zpki -C prod-pki ca renew --exec 'systemctl reload haproxy'",
+        )],
+    ),
+    (
+        "zpki-ca-show",
+        &[(
+            "The last day on which it issues certificates of full length:",
+            "zpki -C prod-pki ca show --output json | jq -r .runway.until",
+        )],
+    ),
+    (
         "zpki-check",
         &[
             (

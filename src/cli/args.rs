@@ -200,7 +200,7 @@ pub(super) enum Command {
     /// less than a third is left; an expired CRL makes HAProxy refuse every server. With [revocation]
     /// enabled in zpki.toml it also goes to load-balancer/crl.pem.
     Crl(crl::Crl),
-    /// The CA itself: renew it
+    /// The CA itself: show it, renew it, change its passphrase, or take one that was made elsewhere
     Ca(Ca),
     /// Say whether HAProxy and the servers will accept each other's certificates, and if not, why
     ///

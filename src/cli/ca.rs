@@ -2,7 +2,7 @@
 
 use super::args::Global;
 use super::args::OutputFormat;
-use super::args::ca::{CaCommand, Passphrase, Renew};
+use super::args::ca::{CaCommand, Import, Passphrase, Renew};
 use super::render::text::Verbosity;
 use super::render::{self, Rendered};
 use super::{apply, carry_out, directory};
@@ -11,6 +11,7 @@ use crate::commands::ca;
 use crate::commands::ca::passphrase::{self, NewPassphrase};
 use crate::commands::error::Error;
 use crate::commands::reconcile::{Selection, Task};
+use crate::domain::text::Plain;
 use crate::system::System;
 
 pub(super) fn run(
@@ -36,6 +37,16 @@ pub(super) fn run(
                 ..render::report(format, &report, text)
             })
         }
+        CaCommand::Import(arguments) => {
+            let request = import(arguments, global, system)?;
+            let directory = directory(global, system)?;
+            let report = ca::import::run(request, &directory, system)?;
+            let text = |report: &_| render::ca::import(report, verbosity);
+            Ok(Rendered {
+                changed: report.changed,
+                ..render::report(format, &report, text)
+            })
+        }
         CaCommand::Renew(arguments) => {
             let exit_code = arguments.exit_code;
             let request = renew(arguments, global, system)?;
@@ -47,6 +58,10 @@ pub(super) fn run(
 /// What is tried, in the user's words.
 pub(super) fn attempt(command: &CaCommand) -> String {
     match command {
+        CaCommand::Import(import) => {
+            let certificate = import.certificate.display().to_string();
+            return format!("import the CA `{}`", Plain(&certificate));
+        }
         CaCommand::Passphrase(_) => "change the passphrase of the CA's private key",
         CaCommand::Renew(_) => "renew the CA",
         CaCommand::Show => "show the CA",
@@ -86,5 +101,38 @@ fn new_passphrase(
         new,
         lock_timeout: writing.lock_timeout,
         findings: writing.findings.into_iter().chain(readable).collect(),
+    })
+}
+
+fn import(
+    arguments: Import,
+    global: &Global,
+    system: &mut System,
+) -> Result<ca::import::Request, Error> {
+    let flags = &arguments.passphrase;
+    let file = arguments.key_passphrase_file.as_deref();
+    let key_passphrase = match file {
+        Some(file) => Some(super::passphrase::other(file, flags, system)?),
+        None => None,
+    };
+    let readable = file.and_then(|file| super::passphrase::finding_of(file, system));
+    let none = arguments.no_ca_passphrase;
+    let stored = match super::passphrase::given(flags, none, None, system)? {
+        _ if none => NewPassphrase::None,
+        Some(passphrase) => NewPassphrase::Given(passphrase),
+        None => NewPassphrase::Ask,
+    };
+    let findings = super::passphrase::finding(flags, system);
+    Ok(ca::import::Request {
+        certificate: arguments.certificate,
+        key: arguments.key,
+        chain: arguments.chain,
+        crl: arguments.crl,
+        key_passphrase,
+        stored,
+        may_ask: !global.non_interactive,
+        force: arguments.force,
+        lock_timeout: global.lock_timeout.duration().unsigned_abs(),
+        findings: findings.into_iter().chain(readable).collect(),
     })
 }

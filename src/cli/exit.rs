@@ -4,7 +4,7 @@
 use std::io;
 
 use crate::commands::error::Error;
-use crate::commands::{export, import, revoke};
+use crate::commands::{ca, export, import, revoke};
 use crate::domain::finding::Severity;
 use crate::domain::order;
 use crate::store::error::Kind;
@@ -75,6 +75,8 @@ impl Status {
             {
                 Self::Config
             }
+            Error::CaImport { refusals, .. } => Self::of_ca_import(refusals),
+            Error::ExtraCrl { .. } => Self::Config,
             Error::ClusterFile { .. } | Error::NotPermitted { .. } => Self::Config,
             Error::CaNotRenewable { .. }
             | Error::NeedsNewKey { .. }
@@ -115,7 +117,6 @@ impl Status {
             Error::CaKeyPassphrase { .. } | Error::X509(x509::error::Error::PassphraseWrong) => {
                 Self::Permission
             }
-            Error::X509(x509::error::Error::KeyMismatch { .. }) => Self::Data,
             Error::X509(_) => Self::Io,
         }
     }
@@ -167,6 +168,15 @@ impl Status {
             Refusal::Mismatch { .. } => Self::Data,
             Refusal::Missing { .. } | Refusal::Unknown { .. } => Self::NoInput,
             Refusal::Occupied { .. } => Self::Exists,
+        }
+    }
+
+    fn of_ca_import(refusals: &[ca::import::Refusal]) -> Self {
+        use ca::import::Refusal as Of;
+        match refusals {
+            [Of::LiveCertificates { .. }] => Self::Exists,
+            [Of::NoPath { chain: None, .. }] => Self::NoInput,
+            _ => Self::Data,
         }
     }
 

@@ -16,7 +16,8 @@ use crate::domain::name::EntryName;
 use crate::domain::role::Role;
 use crate::domain::settings::{AbsolutePath, LoadBalancerSettings};
 use crate::store::layout::{
-    self, CLUSTER_FILE, CRL_FILE, HostFolder, ISSUED, KEY_CERT, TRUST_BUNDLE, issued_directory,
+    self, CA_CERTIFICATE, CLUSTER_FILE, CRL_FILE, HostFolder, ISSUED, KEY_CERT, TRUST_BUNDLE,
+    issued_directory,
 };
 use crate::store::snapshot::{FileKind, Metadata};
 use crate::store::{self, Snapshot, Store, Writer, cluster_file};
@@ -161,11 +162,18 @@ impl View<'_> {
     }
 
     /// The newest certificate that was issued to `name`: that with the latest notBefore, and of
-    /// two such the one that lasts longer.
+    /// two such the one that lasts longer. Of the CA it is the one in its place: one that was made
+    /// elsewhere may be older than the one before it.
     ///
     /// # Errors
     /// When a certificate of the inventory cannot be read.
     pub fn newest(&self, name: &EntryName) -> Result<Option<ParsedCertificate>, Error> {
+        if *name == EntryName::ca()
+            && let Some(bytes) = self.snapshot.bytes(Path::new(CA_CERTIFICATE))?
+            && let Ok(ca) = certificate(&bytes, Path::new(CA_CERTIFICATE))
+        {
+            return Ok(Some(ca));
+        }
         let directory = issued_directory(name);
         let mut files = self.snapshot.list(&directory)?;
         files.retain(|file| layout::is_issued(file));

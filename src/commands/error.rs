@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use time::OffsetDateTime;
 
-use super::{export, import, revoke};
+use super::{ca, export, import, revoke};
 use crate::config::unreadable::Unreadable;
 use crate::domain::cluster::{Key, KeyPath, Misfit};
 use crate::domain::error::{Invalid, nearest};
@@ -47,6 +47,13 @@ pub enum Error {
         /// What would be lost.
         why: NotRenewable,
     },
+    /// A CA is not imported.
+    CaImport {
+        /// The file of its certificate.
+        path: PathBuf,
+        /// Everything that is wrong with it.
+        refusals: Vec<ca::import::Refusal>,
+    },
     /// The clock contradicts what was issued before.
     ClockContradicted {
         /// How.
@@ -70,6 +77,13 @@ pub enum Error {
     Declined,
     /// Nothing is exported.
     Export(export::Refusal),
+    /// The CRLs of the CAs above are not what HAProxy needs.
+    ExtraCrl {
+        /// The CRL's file; None when one is lacking.
+        path: Option<PathBuf>,
+        /// What is wrong.
+        because: String,
+    },
     /// A zato.config cannot be read.
     HaproxyFile {
         /// The file.
@@ -271,6 +285,8 @@ pub enum Usage {
         /// The format of the file.
         format: &'static str,
     },
+    /// The key to import is encrypted, its passphrase was not given, and nobody can be asked.
+    NoKeyPassphrase,
     /// No new passphrase was given, and nobody can be asked.
     NoNewPassphrase,
     /// The CA's key is encrypted, its passphrase was not given, and nobody can be asked.
@@ -337,6 +353,14 @@ impl Error {
     #[must_use]
     pub fn reasons(&self) -> Vec<Reason> {
         match self {
+            Self::CaImport { path, refusals } => refusals
+                .iter()
+                .map(|refusal| Reason {
+                    at: Some(path.display().to_string()),
+                    because: vec![refusal.to_string()],
+                    hint: Some(refusal.hint()),
+                })
+                .collect(),
             Self::ClusterFile { path, problems } | Self::Manifest { path, problems } => problems
                 .iter()
                 .map(|problem| cluster_file_reason(path, problem))
@@ -409,6 +433,10 @@ impl Error {
             | Self::NotAPkiDirectory { path }
             | Self::WouldReplace { path, .. } => Some(path.display().to_string()),
             Self::CaNotRenewable { .. } => Some(CA_CERTIFICATE.to_owned()),
+            Self::ExtraCrl { path, .. } => Some(path.as_ref().map_or_else(
+                || "[revocation] extra_crls".to_owned(),
+                |path| path.display().to_string(),
+            )),
             Self::Export(refusal) => refusal.place().map(|path| path.display().to_string()),
             Self::Import(refusal) => refusal.place().map(|path| path.display().to_string()),
             Self::Unreadable { path, line, .. } => Some(at_line(path, *line, None)),
@@ -433,6 +461,10 @@ impl Error {
             }
             Self::ClockContradicted { .. } | Self::ClockSuspect { .. } => "set the clock, or give --force if it is right".to_owned(),
             Self::Export(refusal) => refusal.hint(),
+            Self::ExtraCrl { .. } => {
+                "name a fresh CRL of each CA above in extra_crls, or leave out [revocation] enabled"
+                    .to_owned()
+            }
             Self::HaproxyPath { .. } => {
                 "choose another directory, or say where HAProxy sees its files: --ca-file and --crt"
                     .to_owned()
@@ -445,7 +477,7 @@ impl Error {
                 "`zpki apply` makes it".to_owned()
             }
             Self::NoCa { directory } => format!(
-                "restore it from a backup; or make a new CA and every certificate anew, in another directory: zpki init DIR --config {}",
+                "restore it from a backup; or take one that was made elsewhere: zpki ca import CERT KEY; or make a new CA and every certificate anew, in another directory: zpki init DIR --config {}",
                 Plain(&directory.join(CLUSTER_FILE).display().to_string())
             ),
             Self::NoCaKey { .. } => {
@@ -581,6 +613,7 @@ fn flag(settings: &Settings, haproxy_file: Option<&Path>, path: &KeyPath) -> Str
 impl Display for Error {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
+            Self::CaImport { refusals, .. } => write!(f, "{} problems", refusals.len()),
             Self::CaKeyPassphrase { .. } => x509::error::Error::PassphraseWrong.fmt(f),
             Self::CaEndsTooSoon { not_after } => write!(
                 f,
@@ -606,6 +639,7 @@ impl Display for Error {
             Self::ClusterFile { problems, .. } => write!(f, "{} problems", problems.len()),
             Self::Declined => f.write_str("not confirmed; nothing was made"),
             Self::Export(refusal) => refusal.fmt(f),
+            Self::ExtraCrl { because, .. } => f.write_str(because),
             Self::HaproxyFile { problems, .. } => write!(f, "{} problems", problems.len()),
             Self::HaproxyPath { invalid } => invalid.fmt(f),
             Self::Import(refusal) => refusal.fmt(f),
@@ -729,6 +763,9 @@ impl Display for Usage {
             Self::NoPassphrase => f.write_str(
                 "the CA's private key is encrypted, and nobody can be asked for its passphrase",
             ),
+            Self::NoKeyPassphrase => f.write_str(
+                "the private key is encrypted, and nobody can be asked for its passphrase",
+            ),
             Self::NoNewPassphrase => {
                 f.write_str("the new passphrase was not given, and nobody can be asked for it")
             }
@@ -770,6 +807,7 @@ impl Usage {
             Self::P12PassphraseForNothing => "leave it out, or give --format p12".into(),
             Self::NoPrivateKey { .. } => "give --format pem or fullchain".into(),
             Self::NoPassphrase => "give it: --ca-passphrase-file FILE, or ZPKI_CA_PASSPHRASE".into(),
+            Self::NoKeyPassphrase => "give it: --key-passphrase-file FILE".into(),
             Self::NoNewPassphrase => {
                 "give it: --new-ca-passphrase-file FILE; or --no-ca-passphrase for a key that is not encrypted".into()
             }

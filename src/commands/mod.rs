@@ -30,5 +30,6 @@ pub mod show;
 pub mod snippet;
 
 mod certificate_authority;
+mod extra_crls;
 mod host_folder;
 mod state;

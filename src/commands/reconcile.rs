@@ -16,6 +16,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::directory::{View, haproxy_files};
 use super::error::Error;
+use super::extra_crls;
 use super::host_folder::{self, Identity, Shared, server_settings};
 use super::state::{Key, State, Stranger, compromised, issued, issued_by};
 use crate::config::diff;
@@ -175,6 +176,9 @@ pub(super) struct Reconciliation {
     ca: Option<(Validity, Reason)>,
     /// Why a fresh CRL is to be signed, if it is.
     crl: Option<Reason>,
+    /// The CRLs of the CAs above, which HAProxy has behind the CA's own; None when they are no good, and
+    /// nothing of them is to be written.
+    extra_crls: Option<String>,
     /// What each entry needs, in the order of the cluster; nothing for those not selected.
     needs: Vec<Need>,
     /// The host folders that are put away.
@@ -226,7 +230,14 @@ impl Reconciliation {
         let strangers = state.strangers.iter();
         let retired = strangers.filter(|it| task == Task::Apply && selection.has(&it.name));
         let retired = retired.cloned().collect();
+        let revocation = &state.cluster.settings().revocation;
+        let extra_crls = extra_crls::read(revocation, &state.ca, view, now);
+        let extra_crls = match task {
+            Task::Apply | Task::Crl { .. } | Task::Revoke { .. } => Some(extra_crls?),
+            Task::Rekey { .. } | Task::Renew { .. } | Task::RenewCa { .. } => extra_crls.ok(),
+        };
         let mut reconciliation = Self {
+            extra_crls,
             retired,
             state,
             now,
@@ -399,7 +410,12 @@ impl Reconciliation {
         let revocation = settings.revocation.enabled;
         let shared = Shared {
             trust_bundle: known.trust_bundle.clone(),
-            crl: known.crl.clone().filter(|_| revocation),
+            crl: known
+                .crl
+                .as_ref()
+                .zip(self.extra_crls.as_ref())
+                .filter(|_| revocation)
+                .map(|(own, extra)| [&**own, extra.as_bytes()].concat().into()),
             server_lines: &self.lines,
             server_settings: server_settings(settings.load_balancer.client_certificate).into(),
         };

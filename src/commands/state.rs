@@ -200,22 +200,30 @@ impl Ca {
             .next()
             .ok_or_else(missing)?;
         if is_self_signed(&certificate) {
-            return Ok(Self {
-                roots: vec![certificate.clone()],
-                intermediates: Vec::new(),
-                chain_pem: String::new(),
-                certificate,
-            });
+            return Ok(Self::of(certificate, Vec::new()));
         }
         let path = Path::new(CA_CHAIN);
         let above = match view.bytes(path)? {
             Some(bytes) => certificates(&bytes, &view.path().join(path))?,
             None => Vec::new(),
         };
+        Ok(Self::of(certificate, above))
+    }
+
+    /// A CA, and what leads from it to its root, that included; of a self-signed one, nothing.
+    pub(super) fn of(certificate: ParsedCertificate, above: Vec<ParsedCertificate>) -> Self {
+        if is_self_signed(&certificate) {
+            return Self {
+                roots: vec![certificate.clone()],
+                intermediates: Vec::new(),
+                chain_pem: String::new(),
+                certificate,
+            };
+        }
         let (roots, mut intermediates): (Vec<_>, Vec<_>) =
             above.into_iter().partition(is_self_signed);
         intermediates.insert(0, certificate.clone());
-        Ok(Self {
+        Self {
             chain_pem: intermediates
                 .iter()
                 .map(ParsedCertificate::to_pem)
@@ -223,7 +231,13 @@ impl Ca {
             intermediates,
             certificate,
             roots,
-        })
+        }
+    }
+
+    /// The CAs above it, the root last; none for a self-signed one.
+    pub(super) fn above(&self) -> Vec<&ParsedCertificate> {
+        let roots = self.roots.iter().filter(|_| self.is_intermediate());
+        self.intermediates.iter().skip(1).chain(roots).collect()
     }
 
     /// Whether another CA signed it.

@@ -40,6 +40,8 @@ pub const CRL: &str = "ca/crl.pem";
 pub const ISSUED: &str = "ca/issued";
 /// Who issued, renewed and revoked what, when and why.
 pub const LOG_FILE: &str = "ca/log.jsonl";
+/// The files of CAs that were replaced.
+pub const PREVIOUS: &str = "ca/previous";
 /// Host folders of servers.
 pub const SERVERS: &str = "servers";
 /// Host folders of clients.

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 use super::error::Error;
 
 /// A passphrase: not empty, wiped from memory when dropped, and never shown.
+#[derive(Clone)]
 pub struct Passphrase(Zeroizing<String>);
 
 impl Passphrase {

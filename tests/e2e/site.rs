@@ -201,6 +201,68 @@ impl Site {
         });
     }
 
+    /// Puts an intermediate CA, which openssl makes with its root, in the place of the cluster's CA, and
+    /// installs what that issues.
+    pub(super) fn import_intermediate_ca(&self) {
+        let openssl = |arguments: &str| {
+            run(tool("openssl")
+                .args(arguments.split(' '))
+                .current_dir(self.path("")));
+        };
+        let usage = "keyUsage=critical,keyCertSign,cRLSign";
+        let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
+        openssl(&format!(
+            "req -x509 {key} -days 900 -subj /CN=root -addext {usage} -keyout root.key -out root.crt"
+        ));
+        openssl(&format!(
+            "req -new {key} -subj /CN=issuing -keyout issuing.key -out issuing.csr"
+        ));
+        let extensions = format!(
+            "basicConstraints=critical,CA:TRUE,pathlen:0\n{usage}\nsubjectKeyIdentifier=hash\n\
+             authorityKeyIdentifier=keyid:always\n"
+        );
+        fs::write(self.path("extensions"), extensions).unwrap();
+        openssl(
+            "x509 -req -in issuing.csr -CA root.crt -CAkey root.key -days 800 -extfile extensions \
+             -out issuing.crt",
+        );
+        let file = |name: &str| self.path(name).to_str().unwrap().to_owned();
+        let (certificate, key) = (file("issuing.crt"), file("issuing.key"));
+        let chain = format!("--chain={}", file("root.crt"));
+        let import = ["ca", "import", &certificate, &key, &chain];
+        self.zpki(&[&import[..], &["--no-ca-passphrase", "--force"]].concat());
+        self.zpki(&["apply"]);
+        for server in SERVERS {
+            self.install_server(server);
+        }
+    }
+
+    /// Lets HAProxy check CRLs: those of the issuing CA and of its root.
+    pub(super) fn enable_revocation_up_to_the_root(&self) {
+        let config = "[ca]\ndefault_ca=c\n[c]\ndatabase=index.txt\ncrlnumber=crlnumber\n\
+                      default_md=sha256\n";
+        for (name, text) in [
+            ("crl.cnf", config),
+            ("index.txt", ""),
+            ("crlnumber", "01\n"),
+        ] {
+            fs::write(self.path(name), text).unwrap();
+        }
+        let gencrl = "ca -gencrl -config crl.cnf -crldays 9 -cert root.crt -keyfile root.key";
+        run(tool("openssl")
+            .args(gencrl.split(' '))
+            .args(["-out", "root.crl"])
+            .current_dir(self.path("")));
+        self.edit(&self.path("demo/zpki.toml"), |text| {
+            text.replace(
+                "# enabled = false",
+                "enabled = true\nextra_crls = [\"../root.crl\"]",
+            )
+        });
+        self.zpki(&["apply"]);
+        self.install_lines();
+    }
+
     /// HAProxy's trust bundle.
     pub(super) fn anchor(&self) -> String {
         fs::read_to_string(self.path("demo/load-balancer/ca.cert.pem")).unwrap()

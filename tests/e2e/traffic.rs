@@ -117,3 +117,33 @@ fn traffic_flows_with_the_old_certificates_when_the_ca_was_renewed() {
     }
     assert_eq!(cluster.answers(), "server1 server2");
 }
+
+#[test]
+fn traffic_flows_under_an_intermediate_ca_with_required_client_certificates() {
+    traffic_flows_under_an_intermediate_ca("required");
+}
+
+#[test]
+fn traffic_flows_under_an_intermediate_ca_with_optional_client_certificates() {
+    traffic_flows_under_an_intermediate_ca("optional");
+}
+
+fn traffic_flows_under_an_intermediate_ca(client_certificate: &str) {
+    let site = Site::init(&["--client-certificate", client_certificate]);
+    site.import_intermediate_ca();
+    let cluster = Cluster::start(site);
+    for server in ["server1", "server2"] {
+        assert_eq!(cluster.health(server), "UP L6OK");
+    }
+    assert_eq!(cluster.answers(), "server1 server2");
+    // With revocation HAProxy has a CRL for each CA of the path.
+    let site = cluster.end();
+    site.enable_revocation_up_to_the_root();
+    let lines = std::fs::read_to_string(site.zato_config()).unwrap();
+    assert_eq!(lines.matches(" crl-file ").count(), 2, "{lines}");
+    let cluster = Cluster::start(site);
+    for server in ["server1", "server2"] {
+        assert_eq!(cluster.health(server), "UP L6OK");
+    }
+    assert_eq!(cluster.answers(), "server1 server2");
+}

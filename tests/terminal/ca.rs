@@ -50,3 +50,51 @@ fn the_old_passphrase_is_asked_for_once_and_the_new_one_twice() {
         .args(["pkey", "-noout", "-passin", "pass:new horse", "-in"])
         .arg(&key));
 }
+
+#[test]
+fn the_passphrase_of_an_imported_key_is_asked_for_and_then_a_new_one() {
+    let dir = tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    fs::create_dir(at("demo")).unwrap();
+    let cluster =
+        "[cluster]\nname = \"demo\"\n[[servers]]\nname = \"s1\"\naddress = \"127.0.0.1:17010\"\n";
+    fs::write(at("demo/zpki.toml"), cluster).unwrap();
+    run(tool("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-days",
+            "3650",
+            "-subj",
+            "/CN=Example",
+            "-passout",
+            "pass:old horse",
+        ])
+        .args(["-addext", "keyUsage=critical,keyCertSign,cRLSign"])
+        .args(["-keyout", "ca.key", "-out", "ca.crt"])
+        .current_dir(dir.path()));
+    let mut terminal = Terminal::zpki(
+        dir.path(),
+        &["-C", "demo", "ca", "import", "ca.crt", "ca.key"],
+    );
+    terminal.answer("/ca.key:", "old horse");
+    terminal.answer(NEW, "new horse");
+    terminal.answer(ONCE_MORE, "new horse");
+    assert_eq!(terminal.end(), 0);
+    assert!(
+        terminal
+            .screen()
+            .contains("/demo/ca/ca.key.pem (encrypted)")
+    );
+    assert!(!terminal.transcript().contains("horse"));
+    run(tool("openssl")
+        .args([
+            "pkey",
+            "-noout",
+            "-passin",
+            "pass:new horse",
+            "-in",
+            "demo/ca/ca.key.pem",
+        ])
+        .current_dir(dir.path()));
+}

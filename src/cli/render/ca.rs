@@ -1,7 +1,8 @@
 //! `zpki ca`: what there is to know of the CA, and what became of it.
 
 use super::Rendered;
-use super::text::{Verbosity, findings, push};
+use super::text::{Verbosity, findings, next_steps, push};
+use crate::commands::ca::import::CaImportReport;
 use crate::commands::ca::passphrase::{Became, PassphraseReport};
 use crate::commands::ca::show::{Above, CaReport, Key, KeyState, Record, Runway};
 use crate::domain::remaining::Remaining;
@@ -117,6 +118,61 @@ pub(in crate::cli) fn passphrase(report: &PassphraseReport, verbosity: Verbosity
         Became::Removed => format!("took the passphrase of {file} away\n"),
         Became::Set => format!("set a passphrase for {file}\n"),
     };
+    Rendered {
+        stdout,
+        stderr: findings(&report.findings),
+        ..Rendered::default()
+    }
+}
+
+/// `zpki ca import`.
+pub(in crate::cli) fn import(report: &CaImportReport, verbosity: Verbosity) -> Rendered {
+    if verbosity == Verbosity::Quiet {
+        return Rendered::default();
+    }
+    let mut stdout = String::new();
+    if report.changed {
+        push(
+            &mut stdout,
+            format_args!(
+                "the CA of `{}` is {} (until {})\n",
+                report.cluster,
+                Plain(&report.subject),
+                date(report.validity.not_after)
+            ),
+        );
+        for above in &report.chain {
+            push(
+                &mut stdout,
+                format_args!(
+                    "  under {} (until {})\n",
+                    Plain(&above.subject),
+                    date(above.validity.not_after)
+                ),
+            );
+        }
+        let encrypted = match report.key_encrypted {
+            true => "encrypted",
+            false => "not encrypted",
+        };
+        push(
+            &mut stdout,
+            format_args!(
+                "its private key is in {} ({encrypted})\n",
+                Plain(&report.key_file)
+            ),
+        );
+        if let Some(previous) = &report.previous {
+            push(
+                &mut stdout,
+                format_args!("the files of the CA before it are in {}\n", Plain(previous)),
+            );
+        }
+        stdout.push('\n');
+        next_steps(&report.next_steps, &mut stdout);
+    } else {
+        stdout.push_str("unchanged\n");
+    }
     Rendered {
         stdout,
         stderr: findings(&report.findings),

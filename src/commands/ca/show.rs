@@ -236,12 +236,18 @@ fn above(path: &Path, view: &View<'_>) -> Result<Vec<Above>, Error> {
         return Ok(Vec::new());
     };
     let certificates = state::certificates(&bytes, &view.path().join(path))?;
-    let above = certificates.into_iter().map(|certificate| Above {
-        subject: certificate.details.subject,
-        validity: certificate.details.validity,
-        fingerprint: certificate.details.fingerprint,
-    });
-    Ok(above.collect())
+    Ok(certificates.iter().map(Above::of).collect())
+}
+
+impl Above {
+    pub(super) fn of(certificate: &ParsedCertificate) -> Self {
+        let details = &certificate.details;
+        Self {
+            subject: details.subject.clone(),
+            validity: details.validity,
+            fingerprint: details.fingerprint,
+        }
+    }
 }
 
 /// How many certificates hang on `ca`: by it, valid, not revoked, and no CA's.

@@ -16,6 +16,7 @@ use crate::audit::files::Observed;
 use crate::audit::{authority, entry, files, revocation};
 use crate::commands::directory::{PkiDirectory, View};
 use crate::commands::error::Error;
+use crate::commands::extra_crls;
 use crate::commands::init::RELEASED;
 use crate::domain::cluster::{Cluster, Entry};
 use crate::domain::finding::{Finding, Severity};
@@ -23,8 +24,8 @@ use crate::domain::name::{ClusterName, EntryName};
 use crate::domain::role::Role;
 use crate::domain::validity::Validity;
 use crate::store::layout::{
-    self, CA, CA_CERTIFICATE, CA_FILE, CA_FILES, CA_KEY, CLOSED_DIRECTORY, CLUSTER_FILE, CRL,
-    CRL_FILE, HostFolder, ISSUED, OPEN_DIRECTORY, PENDING, PUBLIC, SERVER_PUBLIC_KEY, SERVERS,
+    self, CA, CA_CERTIFICATE, CA_CHAIN, CA_FILE, CA_FILES, CA_KEY, CLOSED_DIRECTORY, CLUSTER_FILE,
+    CRL, CRL_FILE, HostFolder, ISSUED, OPEN_DIRECTORY, PENDING, PUBLIC, SERVER_PUBLIC_KEY, SERVERS,
 };
 use crate::system::System;
 use crate::verify::policy::Policy;
@@ -117,6 +118,8 @@ struct Installation {
     files: BTreeMap<PathBuf, Zeroizing<Vec<u8>>>,
     /// What the inventory has of each name; None when that could not be read.
     issued: BTreeMap<EntryName, Option<Vec<PathCertificate>>>,
+    /// The CRLs of the CAs above, as HAProxy should have them behind the CA's own.
+    extra_crls: String,
     /// What was found while reading.
     findings: Vec<Finding>,
 }
@@ -128,6 +131,7 @@ impl Installation {
             files: BTreeMap::new(),
             issued: BTreeMap::new(),
             findings: Vec::new(),
+            extra_crls: extra_crls::as_they_are(&cluster.settings().revocation, view),
             cluster,
         };
         let expected = expected_files(&installation.cluster);
@@ -139,6 +143,9 @@ impl Installation {
         installation
             .findings
             .extend(files::check(&observed, owner.unwrap_or_default()));
+        if let Some(chain) = view.bytes(Path::new(CA_CHAIN))? {
+            installation.files.insert(CA_CHAIN.into(), chain);
+        }
         for name in view.issued_names()? {
             let certificates = installation.inventory(view, &name);
             installation.issued.insert(name, certificates);
@@ -417,22 +424,41 @@ impl Inspection<'_> {
         self.findings.extend(problems);
     }
 
-    /// The trust bundle has the issuing CA, and none that is not the cluster's.
+    /// The trust bundle has the issuing CA, or the root above it, and none that is not the cluster's.
     fn anchors(&mut self, ca: &PathCertificate) {
+        let above = match ca.is_self_issued() {
+            true => Vec::new(),
+            false => self.all(Path::new(CA_CHAIN), Source::Sent),
+        };
+        let mut certificates = above.iter().map(|located| &located.certificate);
+        let root = certificates.rfind(|it| it.is_self_issued());
+        let (anchor, what, file) = match root {
+            Some(root) => (root, "root above the issuing CA", CA_CHAIN),
+            None => (ca, "issuing CA", CA_CERTIFICATE),
+        };
+        if root.is_none() && !ca.is_self_issued() {
+            self.findings.push(Finding {
+                severity: Severity::Critical,
+                id: "ca-chain",
+                about: CA_CHAIN.to_owned(),
+                why: "nothing in it leads from the CA to a self-signed root".to_owned(),
+                next: Some("restore it from a backup, or import the CA again".to_owned()),
+            });
+        }
         let bundle = self.all(Path::new(CA_FILE), Source::TrustBundle);
-        if !bundle.is_empty() && !bundle.iter().any(|it| it.certificate.der == ca.der) {
+        if !bundle.is_empty() && !bundle.iter().any(|it| it.certificate.der == anchor.der) {
             self.findings.push(Finding::warning(
                 "trust-bundle-differs",
                 CA_FILE,
-                "it lacks the certificate of the issuing CA",
-                format!("add {CA_CERTIFICATE} to it"),
+                format!("it lacks the certificate of the {what}"),
+                format!("add that of {file} to it"),
             ));
         }
         let own = self.installation.issued_to(&EntryName::ca());
         let own = own.unwrap_or_default();
         let is_own = |located: &&Located| {
             let der = &located.certificate.der;
-            *der == ca.der || own.iter().any(|own| own.der == *der)
+            *der == anchor.der || own.iter().any(|own| own.der == *der)
         };
         for foreign in bundle.iter().filter(|located| !is_own(located)) {
             self.findings.push(Finding::warning(
@@ -491,8 +517,10 @@ impl Inspection<'_> {
     /// HAProxy should have the CRL that the CA has.
     fn crl_of_haproxy(&mut self, path: &Path) {
         let files = &self.installation.files;
+        let extra = self.installation.extra_crls.as_bytes();
         let (own, wanted) = (files.get(path), files.get(Path::new(CRL)));
-        if own.is_some() && wanted.is_some() && own != wanted {
+        let wanted = wanted.map(|crl| Zeroizing::new([crl.as_slice(), extra].concat()));
+        if own.is_some() && wanted.is_some() && own != wanted.as_ref() {
             self.findings.push(Finding::warning(
                 "crl-differs",
                 shown(path),

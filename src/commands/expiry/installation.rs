@@ -8,6 +8,7 @@ use super::{Holdings, Inventory};
 use crate::audit::expiry::Rules;
 use crate::commands::directory::View;
 use crate::commands::error::Error;
+use crate::commands::extra_crls;
 use crate::domain::cluster::Cluster;
 use crate::domain::digest::Digest;
 use crate::domain::expiry::{PathRole, ReadReason, Reason, State};
@@ -19,7 +20,8 @@ use crate::scan::read::ReadError;
 use crate::scan::walk::Source;
 use crate::store::error::Kind;
 use crate::store::layout::{
-    self, CA_CERTIFICATE, CA_FILE, CRL, CRL_FILE, HostFolder, ISSUED, PENDING, issued_directory,
+    self, CA_CERTIFICATE, CA_CHAIN, CA_FILE, CRL, CRL_FILE, HostFolder, ISSUED, PENDING,
+    issued_directory,
 };
 use crate::x509::path_crl::PathCrl;
 use crate::x509::pem;
@@ -38,7 +40,7 @@ pub(super) fn read(view: &View<'_>) -> Result<Installation, Error> {
         inventory: Inventory::default(),
         met: HashSet::new(),
     };
-    reader.authority();
+    reader.authority(&cluster);
     let lacking = reader.host_folders(&cluster);
     let issued = reader.issued();
     for (name, path, fate) in lacking {
@@ -95,12 +97,15 @@ enum Fate {
 }
 
 impl Reader<'_> {
-    fn authority(&mut self) {
-        for path in [CA_CERTIFICATE, CA_FILE, CRL].map(Path::new) {
+    fn authority(&mut self, cluster: &Cluster) {
+        let own = [CA_CERTIFICATE, CA_FILE, CA_CHAIN, CRL].map(PathBuf::from);
+        let extra = extra_crls::files(&cluster.settings().revocation);
+        for path in own.into_iter().chain(extra) {
+            let path = path.as_path();
             match self.file(path) {
                 Fate::Read => {}
                 Fate::Closed => self.unreadable(path, ReadReason::PermissionDenied),
-                Fate::Missing if path == Path::new(CA_FILE) => {}
+                Fate::Missing if [CA_CHAIN, CA_FILE].map(Path::new).contains(&path) => {}
                 Fate::Missing => self.unreadable(path, ReadReason::NotFound),
             }
         }
@@ -171,7 +176,8 @@ impl Reader<'_> {
                 Vec::new()
             }
         };
-        let is_found = |name: &EntryName| self.newest(name, &revoked);
+        // Of the CA it is the one in its place; another may be newer that was there before.
+        let is_found = |name: &EntryName| *name != EntryName::ca() && self.newest(name, &revoked);
         names.into_iter().filter(is_found).collect()
     }
 

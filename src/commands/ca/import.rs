@@ -1,0 +1,567 @@
+//! `zpki ca import`: a CA that was made elsewhere, self-signed or an intermediate, becomes the
+//! cluster's.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use super::super::ca_key::{CaKeyAccess, OpenedKey};
+use super::super::directory::{PkiDirectory, View};
+use super::super::error::{Error, Usage};
+use super::super::extra_crls;
+use super::super::init::trusted_clock;
+use super::super::log::{self, Event};
+use super::super::next_steps::NextStep;
+use super::super::state::{self, Ca};
+use super::passphrase::{NewPassphrase, encoded};
+use super::show::{Above, live};
+use crate::domain::certificate::RevocationList;
+use crate::domain::cluster::Cluster;
+use crate::domain::digest::Digest;
+use crate::domain::finding::Finding;
+use crate::domain::name::{ClusterName, EntryName};
+use crate::domain::serial_number::SerialNumber;
+use crate::domain::text::{Quoted, ShellWord};
+use crate::domain::validity::{Validity, show};
+use crate::plan::authority::{crl_number, crl_updates};
+use crate::store::file::{Bytes, Directory, File};
+use crate::store::layout::{
+    self, CA_CERTIFICATE, CA_CHAIN, CA_FILE, CA_KEY, CLOSED_DIRECTORY, CRL, LOG, LOG_FILE,
+    PREVIOUS, PUBLIC, SECRET,
+};
+use crate::store::target::is_same_file;
+use crate::store::transaction::{Change, Transaction};
+use crate::system::System;
+use crate::x509::certificate::ParsedCertificate;
+use crate::x509::crl::{self, CrlTemplate};
+use crate::x509::digest::sha256;
+use crate::x509::issue::Authority;
+use crate::x509::passphrase::Passphrase;
+use crate::x509::path_certificate::PathCertificate;
+use crate::x509::path_crl::PathCrl;
+use crate::x509::pem;
+use crate::x509::profile::has_name_constraints;
+
+mod candidate;
+mod refusal;
+
+pub use refusal::Refusal;
+
+/// What is to be imported.
+#[derive(Debug)]
+pub struct Request {
+    /// The file of the CA's certificate, and perhaps of those above it.
+    pub certificate: PathBuf,
+    /// The file of its private key.
+    pub key: PathBuf,
+    /// A file with the certificates above it.
+    pub chain: Option<PathBuf>,
+    /// Its CRL.
+    pub crl: Option<PathBuf>,
+    /// What opens the private key; None for the passphrase that it is to have, or to ask.
+    pub key_passphrase: Option<Passphrase>,
+    /// What is to open it here.
+    pub stored: NewPassphrase,
+    /// Whether passphrases may be asked for at the terminal.
+    pub may_ask: bool,
+    /// Whether to replace a CA whose certificates are in use, and to believe a clock that seems wrong.
+    pub force: bool,
+    /// How long to wait for another run.
+    pub lock_timeout: Duration,
+    /// What there was to say while the request was read.
+    pub findings: Vec<Finding>,
+}
+
+/// What was imported.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CaImportReport {
+    /// Version of this report's form.
+    pub schema: u32,
+    /// The instant of the run.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// Whether anything was written.
+    pub changed: bool,
+    /// The PKI directory.
+    pub directory: String,
+    /// The cluster's name.
+    pub cluster: ClusterName,
+    /// Subject.
+    pub subject: String,
+    /// Serial number.
+    pub serial_number: SerialNumber,
+    /// notBefore and notAfter.
+    #[serde(flatten)]
+    pub validity: Validity,
+    /// The key algorithm.
+    pub key_algorithm: String,
+    /// SHA-256 of the DER.
+    pub fingerprint: Digest,
+    /// The CAs above it, the root last; empty for a self-signed one.
+    pub chain: Vec<Above>,
+    /// Where its private key is.
+    pub key_file: String,
+    /// Whether its private key is encrypted there.
+    pub key_encrypted: bool,
+    /// Where the files of the CA before it are, relative to the directory.
+    pub previous: Option<String>,
+    /// What to know besides.
+    pub findings: Vec<Finding>,
+    /// What to do next, in this order.
+    pub next_steps: Vec<NextStep>,
+}
+
+/// Reads and judges everything, then writes it in one transaction.
+///
+/// # Errors
+/// [`Error::CaImport`] with all that is wrong with the CA; [`Error::ExtraCrl`]; when something cannot be
+/// read. Nothing has changed then.
+pub fn run(
+    mut request: Request,
+    directory: &PkiDirectory,
+    system: &mut System,
+) -> Result<CaImportReport, Error> {
+    let at = trusted_clock(system, request.force)?;
+    let cluster = directory.read(|view| view.cluster())?;
+    let opened = open_key(&request, system)?;
+    let own = candidate::certificates(&request.certificate, system)?;
+    let chain = match &request.chain {
+        Some(path) => Some((path.clone(), candidate::certificates(path, system)?)),
+        None => None,
+    };
+    let refused = |refusals| Error::CaImport {
+        path: request.certificate.clone(),
+        refusals,
+    };
+    let ca = candidate::assemble(own, &opened.key, &request.key, chain).map_err(refused)?;
+    let refusals = candidate::check(&ca, at);
+    if !refusals.is_empty() {
+        return Err(refused(refusals));
+    }
+    let record = match &request.crl {
+        Some(path) => Some(read_crl(path, &ca.certificate, system)?),
+        None => None,
+    };
+    let encryption = opened.encryption;
+    let authority = Authority::new(ca.certificate.clone(), opened.key)?;
+    let refusals = candidate::rehearse(&ca, &authority, &cluster, at, system)?;
+    if !refusals.is_empty() {
+        return Err(refused(refusals));
+    }
+    let home = directory
+        .path()
+        .join(layout::ca_key(&cluster.settings().ca));
+    let stays = is_same_file(&opened.path, &home);
+    let import = Import {
+        ca,
+        authority,
+        record,
+        cluster,
+        at,
+    };
+    let before = directory.read(|view| import.survey(request.force, view))?;
+    if let Some(refusal) = before.refusal() {
+        return Err(refused(vec![refusal]));
+    }
+    let key = if stays || before.has_key {
+        None
+    } else {
+        let passphrase = request.stored.settle(request.may_ask, system)?;
+        let text = encoded(import.authority.key(), passphrase.as_ref(), system)?;
+        Some((text, passphrase.is_some()))
+    };
+    let key_encrypted = match &key {
+        Some((_, encrypted)) => *encrypted,
+        None if stays => encryption.is_some(),
+        None => before.key_encrypted,
+    };
+    system.interruption.defer();
+    let writer = directory.lock(request.lock_timeout, system)?;
+    let (transaction, previous) = directory.read(|view| {
+        let before = import.survey(request.force, view)?;
+        if let Some(refusal) = before.refusal() {
+            return Err(refused(vec![refusal]));
+        }
+        let key = key.as_ref().map(|(text, _)| text.as_str());
+        import.transaction(&before, key, view, system)
+    })?;
+    let changed = !transaction.changes.is_empty();
+    if changed {
+        writer.commit(&transaction, &*system.progress)?;
+    } else {
+        drop(writer);
+    }
+    let mut findings = std::mem::take(&mut request.findings);
+    findings.extend(import.findings());
+    let details = import.ca.certificate.details.clone();
+    let written = key.is_some().then(|| directory.path().join(CA_KEY));
+    Ok(CaImportReport {
+        schema: 1,
+        at,
+        changed,
+        directory: directory.path().display().to_string(),
+        cluster: import.cluster.settings().name.clone(),
+        chain: import.ca.above().into_iter().map(Above::of).collect(),
+        next_steps: next_steps(directory.path(), written.as_deref(), &home, changed),
+        key_file: written.unwrap_or(home).display().to_string(),
+        key_encrypted,
+        previous,
+        findings,
+        subject: details.subject,
+        serial_number: details.serial_number,
+        validity: details.validity,
+        key_algorithm: details.public_key.algorithm,
+        fingerprint: details.fingerprint,
+    })
+}
+
+/// Opens the private key: with its own passphrase, or with the one that it is to have.
+fn open_key(request: &Request, system: &mut System) -> Result<OpenedKey, Error> {
+    let path = system.locate(&request.key);
+    let stored = match &request.stored {
+        NewPassphrase::Given(passphrase) => Some(passphrase),
+        NewPassphrase::Ask | NewPassphrase::None => None,
+    };
+    let own = request.key_passphrase.as_ref();
+    let mut access = CaKeyAccess {
+        file: None,
+        passphrase: own.or(stored).cloned(),
+        may_ask: request.may_ask,
+    };
+    let mut opened = access.open_file(path.clone(), system);
+    let may_ask = own.is_none() && request.may_ask && system.prompt.is_some();
+    if matches!(opened, Err(Error::CaKeyPassphrase { .. })) && may_ask {
+        access.passphrase = None;
+        opened = access.open_file(path, system);
+    }
+    opened.map_err(|error| match error {
+        Error::NoCaKey { .. } => Error::input(&request.key, std::io::ErrorKind::NotFound.into()),
+        Error::Usage(Usage::NoPassphrase) => Error::Usage(Usage::NoKeyPassphrase),
+        error => error,
+    })
+}
+
+/// The CRL that the CA has, if all that it says can be said again.
+fn read_crl(
+    path: &Path,
+    ca: &ParsedCertificate,
+    system: &mut System,
+) -> Result<RevocationList, Error> {
+    let bytes = system
+        .read(path)
+        .map_err(|error| Error::input(path, error))?;
+    let unreadable = |because: String, hint: String| Error::Unreadable {
+        path: path.to_owned(),
+        line: None,
+        because,
+        hint,
+    };
+    let of = |error: crate::x509::error::Error| unreadable(error.to_string(), error.hint());
+    let block = pem::scan(&bytes).into_iter().next().transpose();
+    let der = match block.map_err(of)? {
+        Some(block) => block.contents.to_vec(),
+        None => bytes.to_vec(),
+    };
+    let list = crl::read_to_sign_again(&der).map_err(of)?;
+    let (crl, issuer) = (
+        PathCrl::from_der(&der).map_err(of)?,
+        PathCertificate::from_der(&ca.der).map_err(of)?,
+    );
+    let signed = crl.signed().and_then(|it| it.is_by(&ca.public_key_der));
+    if !crl.issuer.is_same_as(&issuer.subject) || signed == Some(false) {
+        return Err(unreadable(
+            format!("it is not signed by {}", Quoted(&ca.details.subject)),
+            "name the CRL of the CA that is imported".to_owned(),
+        ));
+    }
+    Ok(list)
+}
+
+/// What is imported.
+struct Import {
+    ca: Ca,
+    authority: Authority,
+    /// Its own CRL.
+    record: Option<RevocationList>,
+    cluster: Cluster,
+    at: OffsetDateTime,
+}
+
+/// What there is before.
+struct Before {
+    ca: Option<Ca>,
+    /// Whether that is the same CA: name, key and key identifier.
+    is_same: bool,
+    /// Whether the same key is in its place.
+    has_key: bool,
+    key_encrypted: bool,
+    /// How many certificates hang on another CA, unless that does not matter.
+    live: usize,
+}
+
+impl Before {
+    fn refusal(&self) -> Option<Refusal> {
+        let ca = self.ca.as_ref().filter(|_| self.live > 0)?;
+        Some(Refusal::LiveCertificates {
+            count: self.live,
+            subject: ca.certificate.details.subject.clone(),
+        })
+    }
+}
+
+impl Import {
+    /// Looks at what there is; also that HAProxy will have every CRL that it needs.
+    fn survey(&self, force: bool, view: &View<'_>) -> Result<Before, Error> {
+        extra_crls::read(&self.cluster.settings().revocation, &self.ca, view, self.at)?;
+        let ca = match Ca::read(view) {
+            Ok(ca) => Some(ca),
+            Err(Error::NoCa { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        let own = &self.ca.certificate;
+        let identifier = |it: &ParsedCertificate| it.details.subject_key_identifier.clone();
+        let is_same = ca.as_ref().is_some_and(|ca| {
+            let found = &ca.certificate;
+            found.subject_der == own.subject_der
+                && found.public_key_der == own.public_key_der
+                && identifier(found) == identifier(own)
+        });
+        let live = match &ca {
+            Some(ca) if !is_same && !force => live(&ca.certificate, view, self.at)?,
+            _ => 0,
+        };
+        let key = view.bytes(layout::ca_key(&self.cluster.settings().ca))?;
+        let key = key.filter(|_| is_same);
+        let encrypted = key.as_ref().is_some_and(|key| {
+            let text = String::from_utf8_lossy(key);
+            text.contains("ENCRYPTED")
+        });
+        Ok(Before {
+            has_key: key.is_some(),
+            key_encrypted: encrypted,
+            ca,
+            is_same,
+            live,
+        })
+    }
+
+    /// All that is written, and where the CA before it goes.
+    fn transaction(
+        &self,
+        before: &Before,
+        key: Option<&str>,
+        view: &View<'_>,
+        system: &System,
+    ) -> Result<(Transaction, Option<String>), Error> {
+        let details = &self.ca.certificate.details;
+        let own = self.ca.certificate.to_pem();
+        let above = self.ca.above().into_iter();
+        let chain: String = above.map(ParsedCertificate::to_pem).collect();
+        let bundle: String = self
+            .ca
+            .roots
+            .iter()
+            .map(ParsedCertificate::to_pem)
+            .collect();
+        let inventory = layout::issued(&EntryName::ca(), &details.serial_number);
+        let mut transaction = Transaction::default();
+        let replaced = before.ca.as_ref().filter(|_| !before.is_same);
+        let previous = match replaced {
+            Some(ca) => Some(put_away(ca, view, &mut transaction)?),
+            None => None,
+        };
+        let mut files = Vec::new();
+        files.extend(key.map(|key| File::new(CA_KEY, SECRET, key)));
+        files.extend([
+            File::new(CA_CERTIFICATE, PUBLIC, own.as_str()),
+            File::new(CA_FILE, PUBLIC, bundle),
+            File::new(inventory, PUBLIC, own),
+        ]);
+        if !chain.is_empty() {
+            files.push(File::new(CA_CHAIN, PUBLIC, chain));
+        } else if let Some(found) = view.bytes(Path::new(CA_CHAIN))? {
+            transaction.changes.push(Change::Delete {
+                path: CA_CHAIN.into(),
+                before: sha256(&found),
+            });
+        }
+        files.extend(
+            self.crl(before, view)?
+                .map(|crl| File::new(CRL, PUBLIC, crl)),
+        );
+        for file in files {
+            let found = view.bytes(&file.path)?;
+            if found.as_ref().is_none_or(|found| **found != *file.bytes) {
+                let before = found.map(|found| sha256(&found));
+                transaction.changes.push(Change::Put { file, before });
+            }
+        }
+        if !transaction.changes.is_empty() {
+            let reason = replaced.map(|ca| {
+                let serial_number = &ca.certificate.details.serial_number;
+                format!("in place of {serial_number}")
+            });
+            let event = Event {
+                action: "ca-import",
+                name: Some(&EntryName::ca()),
+                serial_number: Some(&details.serial_number),
+                validity: Some(details.validity),
+                reason,
+                origin: None,
+            };
+            let old = view.bytes(Path::new(LOG_FILE))?;
+            let bytes = old.as_ref().map(|old| old.as_slice()).unwrap_or_default();
+            let log = log::continued(bytes, vec![event], self.at, &system.user);
+            transaction.changes.push(Change::Put {
+                file: File::new(LOG_FILE, LOG, log),
+                before: old.as_ref().map(|old| sha256(old)),
+            });
+        }
+        Ok((transaction, previous))
+    }
+
+    /// A CRL with everything that was revoked before; None when the one in its place says it.
+    fn crl(&self, before: &Before, view: &View<'_>) -> Result<Option<Bytes>, Error> {
+        let found = match before.is_same {
+            true => state::crl_if_any(view)?,
+            false => None,
+        };
+        let lists = found.iter().chain(&self.record);
+        let numbers = lists.clone().filter_map(|list| list.crl_number.as_deref());
+        let last = numbers
+            .map(|number| number.parse().unwrap_or(u64::MAX))
+            .max();
+        let mut revoked = Vec::new();
+        for revocation in lists.flat_map(|list| &list.revoked) {
+            let is_there = |it: &crate::domain::revocation::Revocation| {
+                it.serial_number == revocation.serial_number
+            };
+            if !revoked.iter().any(is_there) {
+                revoked.push(revocation.clone());
+            }
+        }
+        if found.is_some_and(|found| found.revoked.len() == revoked.len()) {
+            return Ok(None);
+        }
+        let ca = &self.ca.certificate.details.validity;
+        let lifetime = self.cluster.settings().revocation.lifetime;
+        let template = CrlTemplate {
+            updates: crl_updates(lifetime, ca, self.at)?,
+            number: crl_number(last, self.at)?,
+            revoked,
+        };
+        let der = self.authority.revocation_list(&template)?;
+        Ok(Some(crl::to_pem(&der).into()))
+    }
+
+    fn findings(&self) -> Vec<Finding> {
+        let details = &self.ca.certificate.details;
+        let mut findings = Vec::new();
+        let is_sha1 = details.signature_algorithm.contains("sha1")
+            || details.signature_algorithm.contains("SHA1");
+        if is_sha1 {
+            findings.push(Finding::warning(
+                "ca-signature-sha1",
+                CA_CERTIFICATE,
+                "its own signature is made with SHA-1: OpenSSL does not look at that of a root, others may",
+                "have it signed again with SHA-256 when there is an occasion",
+            ));
+        }
+        let not_after = details.validity.not_after;
+        let remaining = not_after - self.at;
+        if let Some(needed) = self.cluster.longest_term().filter(|it| remaining < *it) {
+            findings.push(Finding::warning(
+                "ca-runway",
+                CA_CERTIFICATE,
+                format!(
+                    "it ends on {}, and a certificate of the longest lifetime with its renewal needs {} days",
+                    show(not_after),
+                    needed.whole_days()
+                ),
+                "have it renewed where it was made, then: zpki ca import",
+            ));
+        }
+        for above in self.ca.above() {
+            let end = above.details.validity.not_after;
+            if end < not_after {
+                findings.push(Finding::warning(
+                    "chain-ends-sooner",
+                    CA_CHAIN,
+                    format!(
+                        "{} ends on {}, before the CA itself",
+                        Quoted(&above.details.subject),
+                        show(end)
+                    ),
+                    "have it renewed before then",
+                ));
+            }
+        }
+        let wanted = &self.cluster.settings().ca.name_constraints;
+        if !has_name_constraints(&self.ca.certificate, wanted) {
+            findings.push(Finding::note(
+                "ca-name-constraints",
+                CA_CERTIFICATE,
+                "its name constraints are not those of zpki.toml; both hold",
+            ));
+        }
+        findings
+    }
+}
+
+/// Keeps the files of the CA that is replaced; its certificates stay in the inventory.
+fn put_away(ca: &Ca, view: &View<'_>, transaction: &mut Transaction) -> Result<String, Error> {
+    let serial_number = &ca.certificate.details.serial_number;
+    let mut folder = Path::new(PREVIOUS).join(serial_number.to_string());
+    let mut count = 1;
+    while view.kind(&folder)?.is_some() {
+        count += 1;
+        folder = Path::new(PREVIOUS).join(format!("{serial_number}-{count}"));
+    }
+    for (file, mode) in [
+        (CA_CERTIFICATE, PUBLIC),
+        (CA_KEY, SECRET),
+        (CA_CHAIN, PUBLIC),
+        (CRL, PUBLIC),
+    ] {
+        let Some(bytes) = view.bytes(Path::new(file))? else {
+            continue;
+        };
+        let name = Path::new(file).file_name().unwrap_or_default();
+        transaction.changes.push(Change::Put {
+            file: File::new(folder.join(name), mode, bytes.to_vec()),
+            before: None,
+        });
+    }
+    for path in [PathBuf::from(PREVIOUS), folder.clone()] {
+        let mode = CLOSED_DIRECTORY;
+        transaction.directories.push(Directory { path, mode });
+    }
+    Ok(folder.display().to_string())
+}
+
+fn next_steps(
+    directory: &Path,
+    written: Option<&Path>,
+    home: &Path,
+    changed: bool,
+) -> Vec<NextStep> {
+    if !changed {
+        return Vec::new();
+    }
+    let word = |path: &Path| ShellWord(&path.display().to_string()).to_string();
+    let mut steps = Vec::new();
+    if let Some(written) = written.filter(|written| *written != home) {
+        steps.push(NextStep {
+            what: "move the CA's key to where zpki.toml has it".to_owned(),
+            commands: vec![format!("mv -n {} {}", word(written), word(home))],
+        });
+    }
+    steps.push(NextStep {
+        what: "have it issue the certificates of the cluster".to_owned(),
+        commands: vec![format!("zpki -C {} apply", word(directory))],
+    });
+    steps
+}

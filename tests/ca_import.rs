@@ -1,0 +1,1041 @@
+//! `zpki ca import`: CAs that openssl made, as companies have them, become a cluster's.
+
+use std::fs;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use time::{Duration, OffsetDateTime};
+use zpki::x509::certificate::ParsedCertificate;
+use zpki::x509::pem;
+
+use crate::sandbox::{DEMO, Outcome, Run, Sandbox};
+
+/// openssl dates what it makes by the real clock.
+fn now() -> OffsetDateTime {
+    OffsetDateTime::now_utc() + Duration::MINUTE
+}
+
+fn zpki<'a>(sandbox: &'a Sandbox, args: &[&str]) -> Run<'a> {
+    let args = [&["-C", "demo"], args].concat();
+    sandbox.args(args).now(now())
+}
+
+const CLUSTER: &str = "\
+[cluster]
+name = \"demo\"
+
+[load_balancer]
+client_certificate = \"required\"
+
+[[servers]]
+name = \"server1\"
+address = \"127.0.0.1:17010\"
+
+[[servers]]
+name = \"server2\"
+address = \"127.0.0.1:17011\"
+";
+
+/// A directory with a zpki.toml that a person wrote, and no CA.
+fn fresh() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.file("demo/zpki.toml", CLUSTER);
+    sandbox
+}
+
+const P256: &[&str] = &["ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
+const USAGE: &str = "keyUsage=critical,keyCertSign,cRLSign";
+const BASIC: &str = "basicConstraints=critical,CA:TRUE";
+const IDENTIFIER: &str = "subjectKeyIdentifier=hash";
+
+/// A self-signed CA in NAME.crt and NAME.key.
+fn root_with(sandbox: &Sandbox, name: &str, key: &[&str], subject: &str, extensions: &[&str]) {
+    let config = "[req]\ndistinguished_name=dn\nstring_mask=MASK:0x2006\n[dn]\n";
+    sandbox.file("openssl.cnf", config);
+    let (certificate, private) = (format!("{name}.crt"), format!("{name}.key"));
+    let mut args = vec![
+        "req",
+        "-x509",
+        "-nodes",
+        "-days",
+        "3650",
+        "-config",
+        "openssl.cnf",
+    ];
+    args.extend([
+        "-subj",
+        subject,
+        "-out",
+        &certificate,
+        "-keyout",
+        &private,
+        "-newkey",
+    ]);
+    args.extend(key);
+    for extension in extensions {
+        args.extend(["-addext", extension]);
+    }
+    sandbox.tool("openssl", &args);
+}
+
+fn root(sandbox: &Sandbox, name: &str) {
+    let subject = format!("/O=Example/CN=Example {name}");
+    root_with(sandbox, name, P256, &subject, &[BASIC, USAGE, IDENTIFIER]);
+}
+
+/// An intermediate CA in NAME.crt and NAME.key, by ISSUER.
+fn intermediate(sandbox: &Sandbox, name: &str, issuer: &str, extensions: &str) {
+    let file = |end: &str| format!("{name}.{end}");
+    let (request, key, certificate) = (file("csr"), file("key"), file("crt"));
+    let subject = format!("/O=Example/CN=Example {name}");
+    let mut args = vec!["req", "-new", "-nodes", "-subj", &subject, "-out", &request];
+    args.extend(["-keyout", &key, "-newkey"]);
+    args.extend(P256);
+    sandbox.tool("openssl", &args);
+    let with = format!("{IDENTIFIER}\nauthorityKeyIdentifier=keyid:always\n{extensions}\n");
+    sandbox.file("extensions", with);
+    let (ca, ca_key) = (format!("{issuer}.crt"), format!("{issuer}.key"));
+    let mut args = vec![
+        "x509",
+        "-req",
+        "-days",
+        "1825",
+        "-in",
+        &request,
+        "-out",
+        &certificate,
+    ];
+    args.extend(["-CA", &ca, "-CAkey", &ca_key, "-extfile", "extensions"]);
+    sandbox.tool("openssl", &args);
+}
+
+fn plain_intermediate(sandbox: &Sandbox, name: &str, issuer: &str) {
+    let extensions = format!("basicConstraints=critical,CA:TRUE,pathlen:0\n{USAGE}");
+    intermediate(sandbox, name, issuer, &extensions);
+}
+
+/// A CRL of NAME, in NAME.crl.
+fn crl(sandbox: &Sandbox, name: &str, days: &str) {
+    sandbox.file("index.txt", "").file("crlnumber", "01\n");
+    let config =
+        "[ca]\ndefault_ca=c\n[c]\ndatabase=index.txt\ncrlnumber=crlnumber\ndefault_md=sha256\n";
+    sandbox.file("crl.cnf", config);
+    let file = |end: &str| format!("{name}.{end}");
+    let (certificate, key, list) = (file("crt"), file("key"), file("crl"));
+    let args = [
+        "ca",
+        "-gencrl",
+        "-config",
+        "crl.cnf",
+        "-crldays",
+        days,
+        "-cert",
+        &certificate,
+    ];
+    sandbox.tool(
+        "openssl",
+        &[&args[..], &["-keyfile", &key, "-out", &list]].concat(),
+    );
+}
+
+fn certificate(sandbox: &Sandbox, file: &str) -> ParsedCertificate {
+    let bytes = fs::read(sandbox.path(file)).unwrap();
+    let blocks = pem::scan(&bytes).into_iter().flatten();
+    let block = blocks
+        .into_iter()
+        .find(|block| block.label == "CERTIFICATE");
+    ParsedCertificate::from_der(&block.unwrap().contents).unwrap()
+}
+
+const LEAVES: [&str; 3] = [
+    "demo/load-balancer/key-cert.pem",
+    "demo/servers/server1/zato-server-cert.pem",
+    "demo/servers/server2/zato-server-cert.pem",
+];
+
+/// `openssl verify`, with what a host sends and what its peer trusts.
+fn verifies(sandbox: &Sandbox, leaf: &str, more: &[&str]) {
+    let args = ["verify", "-x509_strict", "-auth_level", "2"];
+    let files = ["-CAfile", "demo/ca/ca-file.pem", "-untrusted", leaf, leaf];
+    sandbox.tool("openssl", &[&args[..], more, &files].concat());
+}
+
+/// Imports NAME, and lets `apply` issue: twice, the second time without a change.
+fn import_and_apply(sandbox: &Sandbox, args: &[&str]) {
+    zpki(sandbox, &[&["ca", "import"], args].concat())
+        .run()
+        .product();
+    zpki(sandbox, &["apply"]).run().product();
+    let before = sandbox.tree();
+    zpki(sandbox, &["apply"]).run().stdout("unchanged\n");
+    zpki(sandbox, &[&["ca", "import"], args].concat())
+        .run()
+        .product();
+    assert_eq!(sandbox.tree().changes_since(&before, "demo"), [""; 0]);
+}
+
+#[track_caller]
+fn refused(sandbox: &Sandbox, args: &[&str], status: i32, part: &str) {
+    let before = sandbox.tree();
+    let outcome: Outcome<'_> = zpki(sandbox, &[&["ca", "import"], args].concat()).run();
+    outcome.status(status).stderr_with(part);
+    assert_eq!(sandbox.tree().changes_since(&before, ""), [""; 0]);
+}
+
+#[test]
+fn a_company_ca_issues_what_openssl_takes() {
+    let all = [
+        BASIC,
+        USAGE,
+        IDENTIFIER,
+        "authorityKeyIdentifier=keyid:always",
+    ];
+    for (subject, key, form) in [
+        (
+            "/DC=com/DC=example/O=Example/OU=one/OU=two/CN=Example CA/emailAddress=ca@example.com",
+            P256,
+            &["ec"][..],
+        ),
+        (
+            "/C=DE/O=Ex\u{e4}mple+OU=joined/CN=Ex\u{e4}mple CA",
+            &["rsa:4096"],
+            &["rsa", "-traditional", "-aes256", "-passout", "pass:horse"],
+        ),
+        (
+            "/CN=a/CN=b",
+            &["ec", "-pkeyopt", "ec_paramgen_curve:P-384"],
+            &["pkcs8", "-topk8", "-passout", "pass:horse"],
+        ),
+        ("/CN=Ed", &["ed25519"], &["pkey"]),
+    ] {
+        let sandbox = fresh();
+        root_with(&sandbox, "company", key, subject, &all);
+        sandbox.tool(
+            "openssl",
+            &[form, &["-in", "company.key", "-out", "ca.key"]].concat(),
+        );
+        sandbox
+            .file("passphrase", "horse\n")
+            .mode("passphrase", 0o600);
+        import_and_apply(
+            &sandbox,
+            &[
+                "company.crt",
+                "ca.key",
+                "--key-passphrase-file=passphrase",
+                "--no-ca-passphrase",
+            ],
+        );
+        let company = certificate(&sandbox, "company.crt");
+        assert_eq!(certificate(&sandbox, "demo/ca/ca.cert.pem"), company);
+        for leaf in LEAVES {
+            let leaf_certificate = certificate(&sandbox, leaf);
+            assert_eq!(
+                leaf_certificate.issuer_der, company.subject_der,
+                "{subject}"
+            );
+            assert_eq!(
+                leaf_certificate.details.authority_key_identifier,
+                company.details.subject_key_identifier
+            );
+            verifies(
+                &sandbox,
+                leaf,
+                &["-crl_check_all", "-CRLfile", "demo/ca/crl.pem"],
+            );
+        }
+        zpki(&sandbox, &["check"]).run().product();
+        zpki(&sandbox, &["expiry"]).run();
+        assert!(!sandbox.path("demo/ca/chain.pem").exists());
+        // It is not renewed by zpki: what it says besides would be lost.
+        zpki(&sandbox, &["ca", "renew", "--force"]).run().status(73).stderr(
+            "zpki: error: cannot renew the CA\n  at: ca/ca.cert.pem\n  because: zpki does not renew this \
+             certificate: it was not made by zpki: its extension authorityKeyIdentifier would be lost or \
+             changed\n  hint: have it renewed where it was made, then: zpki ca import CERT KEY\n",
+        );
+    }
+}
+
+#[test]
+fn what_import_writes_has_its_modes_and_its_log() {
+    let sandbox = fresh();
+    root(&sandbox, "company");
+    let before = sandbox.tree();
+    zpki(&sandbox, &["ca", "import", "company.crt", "company.key", "--no-ca-passphrase"])
+        .run()
+        .stdout_with("its private key is in [root]/demo/ca/ca.key.pem (not encrypted)\n\nnext:\n  1. have it issue");
+    assert_eq!(
+        sandbox.tree().modes("demo/ca"),
+        "0755 /\n0644 ca-file.pem\n0644 ca.cert.pem\n0600 ca.key.pem\n0644 crl.pem\n0755 issued/\n\
+         0755 issued/ca/\n0644 issued/ca/SERIAL.pem\n0640 log.jsonl\n"
+            .replace(
+                "SERIAL",
+                &certificate(&sandbox, "company.crt")
+                    .details
+                    .serial_number
+                    .to_string()
+            )
+    );
+    assert_eq!(sandbox.tree().changes_since(&before, "demo").len(), 9);
+    let log = sandbox.read("demo/ca/log.jsonl");
+    assert!(
+        log.contains(r#""action":"ca-import","by":"tester (uid 1000)","name":"ca""#),
+        "{log}"
+    );
+    let other = zpki(&sandbox, &["log"]).run().product();
+    assert!(other.contains("ca-import"), "{other}");
+}
+
+#[test]
+fn an_intermediate_ca_needs_a_path_to_its_root() {
+    let sandbox = fresh();
+    root(&sandbox, "root");
+    root(&sandbox, "other");
+    plain_intermediate(&sandbox, "issuing", "root");
+    let import = ["issuing.crt", "issuing.key", "--no-ca-passphrase"];
+    let lacking = "because: nothing leads to a self-signed root: the certificate of \
+                   `O=Example,CN=Example root` is lacking\n";
+    refused(&sandbox, &import, 66, lacking);
+    let wrong = [&import[..], &["--chain=other.crt"]].concat();
+    refused(&sandbox, &wrong, 65, lacking);
+    let right = [&import[..], &["--chain=root.crt"]].concat();
+    import_and_apply(&sandbox, &right);
+    let (issuing, root) = (sandbox.read("issuing.crt"), sandbox.read("root.crt"));
+    assert_eq!(sandbox.read("demo/ca/chain.pem"), root);
+    for bundle in [
+        "ca/ca-file.pem",
+        "load-balancer/ca.cert.pem",
+        "servers/server1/zato-server-ca-certs.pem",
+    ] {
+        assert_eq!(sandbox.read(format!("demo/{bundle}")), root);
+    }
+    for leaf in LEAVES {
+        assert!(sandbox.read(leaf).ends_with(&issuing));
+        verifies(&sandbox, leaf, &[]);
+    }
+    zpki(&sandbox, &["check"]).run().product();
+    zpki(&sandbox, &["expiry"]).run();
+    let shown = zpki(&sandbox, &["ca", "show"]).run().product();
+    assert!(
+        shown.contains("chain                   O=Example,CN=Example root (until "),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("ca renew                no: another CA signed it\n"),
+        "{shown}"
+    );
+    let full = zpki(&sandbox, &["export", "server1", "--format=fullchain"])
+        .run()
+        .product();
+    assert_eq!(full, sandbox.read(LEAVES[1]));
+    zpki(&sandbox, &["ca", "renew"])
+        .run()
+        .status(73)
+        .stderr_with("another CA signed it");
+    zpki(&sandbox, &["renew", "--all", "--force"])
+        .run()
+        .product();
+    for leaf in LEAVES {
+        verifies(&sandbox, leaf, &[]);
+    }
+}
+
+#[test]
+fn a_chain_of_several_may_stand_in_any_order_and_in_the_same_file() {
+    let sandbox = fresh();
+    root(&sandbox, "root");
+    intermediate(&sandbox, "policy", "root", &format!("{BASIC}\n{USAGE}"));
+    plain_intermediate(&sandbox, "issuing", "policy");
+    let all = ["root", "issuing", "policy"].map(|name| sandbox.read(format!("{name}.crt")));
+    sandbox.file("all.crt", all.concat());
+    import_and_apply(&sandbox, &["all.crt", "issuing.key", "--no-ca-passphrase"]);
+    assert_eq!(
+        sandbox.read("demo/ca/chain.pem"),
+        [&*all[2], &*all[0]].concat()
+    );
+    for leaf in LEAVES {
+        assert!(sandbox.read(leaf).ends_with(&[&*all[1], &*all[2]].concat()));
+        verifies(&sandbox, leaf, &[]);
+    }
+    zpki(&sandbox, &["check"]).run().product();
+}
+
+#[test]
+fn revocation_under_an_intermediate_needs_the_crls_above() {
+    let sandbox = fresh();
+    root(&sandbox, "root");
+    root(&sandbox, "other");
+    plain_intermediate(&sandbox, "issuing", "root");
+    for name in ["root", "other"] {
+        crl(&sandbox, name, "30");
+    }
+    let import = [
+        "issuing.crt",
+        "issuing.key",
+        "--chain=root.crt",
+        "--no-ca-passphrase",
+    ];
+    let enabled = |extra: &str| {
+        let text = format!("{CLUSTER}\n[revocation]\nenabled = true\n{extra}");
+        sandbox.file("demo/zpki.toml", text);
+    };
+    enabled("");
+    let lacking = "  at: [revocation] extra_crls\n  because: there is no CRL of `O=Example,CN=Example \
+                   root`: with a crl-file HAProxy wants one for every CA of the path, and takes every \
+                   server down that lacks one\n  hint: name a fresh CRL";
+    refused(&sandbox, &import, 78, lacking);
+    enabled("extra_crls = [\"../absent.crl\"]\n");
+    refused(&sandbox, &import, 78, "because: it is not there\n");
+    enabled("extra_crls = [\"../other.crl\"]\n");
+    refused(
+        &sandbox,
+        &import,
+        78,
+        "because: it is by `O=Example,CN=Example other`, and not signed by",
+    );
+    sandbox.tool(
+        "openssl",
+        &[
+            "crl", "-in", "root.crl", "-outform", "DER", "-out", "root.der",
+        ],
+    );
+    enabled("extra_crls = [\"../root.der\"]\n");
+    import_and_apply(&sandbox, &import);
+    let both = sandbox.read("demo/load-balancer/crl.pem");
+    assert_eq!(
+        both,
+        sandbox.read("demo/ca/crl.pem") + &sandbox.read("root.crl")
+    );
+    for leaf in LEAVES {
+        verifies(
+            &sandbox,
+            leaf,
+            &["-crl_check_all", "-CRLfile", "demo/load-balancer/crl.pem"],
+        );
+    }
+    zpki(&sandbox, &["check"]).run().product();
+    let soon = sandbox.args(["-C", "demo", "expiry"]);
+    let (status, said) = soon.now(now() + Duration::days(25)).run().answer();
+    assert!(status == 1 && said.contains("root.der"), "{status} {said}");
+    // One that has expired is said, and not written.
+    let later = now() + Duration::days(31);
+    let before = sandbox.tree();
+    let apply = sandbox.args(["-C", "demo", "apply"]).now(later).run();
+    apply.status(78).stderr_with("(nextUpdate)\n");
+    assert_eq!(sandbox.tree().changes_since(&before, ""), [""; 0]);
+    // What has nothing to do with it goes on.
+    let renew = ["-C", "demo", "renew", "server1", "--force"];
+    sandbox.args(renew).now(later).run().product();
+    // A fresh one is put in place.
+    crl(&sandbox, "root", "300");
+    fs::copy(sandbox.path("root.crl"), sandbox.path("root.der")).unwrap();
+    let plan = sandbox
+        .args(["-C", "demo", "plan"])
+        .now(later)
+        .run()
+        .product();
+    assert!(plan.contains("load-balancer/crl.pem  differs"), "{plan}");
+    sandbox
+        .args(["-C", "demo", "apply"])
+        .now(later)
+        .run()
+        .product();
+    assert!(
+        sandbox
+            .read("demo/load-balancer/crl.pem")
+            .ends_with(&sandbox.read("root.crl"))
+    );
+}
+
+#[test]
+fn what_is_no_ca_for_this_cluster_is_refused_with_every_reason() {
+    let sandbox = fresh();
+    let none = "--no-ca-passphrase";
+    for (name, extensions, parts) in [
+        (
+            "leaf",
+            &["basicConstraints=critical,CA:FALSE", IDENTIFIER][..],
+            &["it is no CA's (basicConstraints)"][..],
+        ),
+        (
+            "nocrl",
+            &[BASIC, "keyUsage=critical,keyCertSign", IDENTIFIER],
+            &["its keyUsage lacks cRLSign"],
+        ),
+        (
+            "nosign",
+            &[BASIC, "keyUsage=critical,digitalSignature", IDENTIFIER],
+            &[
+                "its keyUsage lacks keyCertSign",
+                "its keyUsage lacks cRLSign",
+            ],
+        ),
+        (
+            "purpose",
+            &[BASIC, USAGE, IDENTIFIER, "extendedKeyUsage=serverAuth"],
+            &["its extendedKeyUsage does not allow clientAuth"],
+        ),
+        ("noid", &[BASIC, USAGE], &["it has no subjectKeyIdentifier"]),
+        (
+            "names",
+            &[
+                BASIC,
+                USAGE,
+                IDENTIFIER,
+                "nameConstraints=critical,permitted;DNS:example.org",
+            ],
+            &["a certificate by it for `load-balancer` would be refused: "],
+        ),
+    ] {
+        let extensions: Vec<&str> = match name {
+            "noid" => [extensions, &["subjectKeyIdentifier=none"]].concat(),
+            _ => extensions.to_vec(),
+        };
+        root_with(&sandbox, name, P256, "/CN=Example", &extensions);
+        for part in parts {
+            refused(
+                &sandbox,
+                &[&format!("{name}.crt"), &format!("{name}.key"), none],
+                65,
+                part,
+            );
+        }
+    }
+    root(&sandbox, "company");
+    refused(
+        &sandbox,
+        &["company.crt", "leaf.key", none],
+        65,
+        "because: the private key in `leaf.key` is not that of",
+    );
+    refused(
+        &sandbox,
+        &["absent.crt", "company.key", none],
+        66,
+        "at: absent.crt\n",
+    );
+    refused(
+        &sandbox,
+        &["company.crt", "absent.key", none],
+        66,
+        "at: absent.key\n",
+    );
+    refused(
+        &sandbox,
+        &["company.key", "company.key", none],
+        65,
+        "because: there is no certificate in it\n",
+    );
+    refused(
+        &sandbox,
+        &["company.crt", "company.key"],
+        64,
+        "because: the new passphrase was not given",
+    );
+    let p521 = ["ec", "-pkeyopt", "ec_paramgen_curve:P-521"];
+    root_with(
+        &sandbox,
+        "p521",
+        &p521,
+        "/CN=Example",
+        &[BASIC, USAGE, IDENTIFIER],
+    );
+    refused(
+        &sandbox,
+        &["p521.crt", "p521.key", none],
+        65,
+        "which zpki does not use",
+    );
+    // pathlen:0 above it, and a signature that nobody takes.
+    let zero = "basicConstraints=critical,CA:TRUE,pathlen:0";
+    root_with(
+        &sandbox,
+        "short",
+        P256,
+        "/CN=Short",
+        &[zero, USAGE, IDENTIFIER],
+    );
+    plain_intermediate(&sandbox, "deep", "short");
+    refused(
+        &sandbox,
+        &["deep.crt", "deep.key", "--chain=short.crt", none],
+        65,
+        "would be refused: ",
+    );
+    let args = ["ca", "import", "company.crt", "company.key", none];
+    let long_after = now() + Duration::days(3651);
+    let run = sandbox
+        .args([&["-C", "demo"], &args[..]].concat())
+        .now(long_after)
+        .run();
+    run.status(65).stderr_with("because: it expired on ");
+    let soon = now() + Duration::days(3640);
+    let run = sandbox
+        .args([&["-C", "demo"], &args[..]].concat())
+        .now(soon)
+        .run();
+    run.status(65)
+        .stderr_with("too soon for a certificate of the lifetime that zpki.toml has");
+    let outside = Sandbox::new();
+    root(&outside, "company");
+    fs::create_dir(outside.path("demo")).unwrap();
+    zpki(&outside, &args)
+        .run()
+        .status(66)
+        .stderr_with("it has no zpki.toml");
+}
+
+#[test]
+fn a_sha_1_root_is_warned_of_and_a_sha_1_intermediate_refused() {
+    let refuses = fresh();
+    root(&refuses, "root");
+    plain_intermediate(&refuses, "issuing", "root");
+    let args = [
+        "x509",
+        "-req",
+        "-sha1",
+        "-days",
+        "100",
+        "-in",
+        "issuing.csr",
+        "-out",
+        "weak.crt",
+    ];
+    let by = [
+        "-CA",
+        "root.crt",
+        "-CAkey",
+        "root.key",
+        "-extfile",
+        "extensions",
+    ];
+    refuses.tool("openssl", &[&args[..], &by].concat());
+    let import = [
+        "weak.crt",
+        "issuing.key",
+        "--chain=root.crt",
+        "--no-ca-passphrase",
+    ];
+    refused(
+        &refuses,
+        &import,
+        65,
+        "its signature has 63 bits of security, and 112 are needed",
+    );
+
+    let sandbox = fresh();
+    root_with(
+        &sandbox,
+        "old",
+        &["rsa:2048", "-sha1"],
+        "/CN=Old",
+        &[BASIC, USAGE, IDENTIFIER],
+    );
+    zpki(
+        &sandbox,
+        &["ca", "import", "old.crt", "old.key", "--no-ca-passphrase"],
+    )
+    .run()
+    .stdout_with("the CA of `demo` is CN=Old")
+    .stderr_with("warning: ca/ca.cert.pem: its own signature is made with SHA-1");
+}
+
+#[test]
+fn a_ca_that_is_in_use_is_replaced_only_with_force() {
+    let sandbox = Sandbox::new();
+    let init = sandbox.args(DEMO).now(now());
+    init.run().product();
+    root(&sandbox, "company");
+    let import = ["company.crt", "company.key", "--no-ca-passphrase"];
+    refused(
+        &sandbox,
+        &import,
+        73,
+        "are in use (3)\n  hint: give --force to replace it: until `zpki apply` has run",
+    );
+    let old = certificate(&sandbox, "demo/ca/ca.cert.pem")
+        .details
+        .serial_number;
+    let files = ["ca.cert.pem", "ca.key.pem", "crl.pem"];
+    let kept = files.map(|file| sandbox.read(format!("demo/ca/{file}")));
+    let before = sandbox.tree();
+    let forced = [&["ca", "import"], &import[..], &["--force"]].concat();
+    let told = zpki(&sandbox, &forced).run().product();
+    assert!(
+        told.contains(&format!(
+            "the files of the CA before it are in ca/previous/{old}\n"
+        )),
+        "{told}"
+    );
+    let new = certificate(&sandbox, "company.crt").details.serial_number;
+    let changes = sandbox.tree().changes_since(&before, "demo");
+    let serial = |text: &str| text.replace("NEW", &new.to_string());
+    assert_eq!(
+        changes,
+        [
+            "~ ca/ca-file.pem",
+            "~ ca/ca.cert.pem",
+            "~ ca/ca.key.pem",
+            "~ ca/crl.pem",
+            "+ ca/issued/ca/NEW.pem",
+            "~ ca/log.jsonl",
+            "+ ca/previous",
+            "+ ca/previous/[serial]",
+            "+ ca/previous/[serial]/ca.cert.pem",
+            "+ ca/previous/[serial]/ca.key.pem",
+            "+ ca/previous/[serial]/crl.pem",
+        ]
+        .map(serial)
+    );
+    let modes = sandbox.tree().modes("demo/ca/previous");
+    assert_eq!(
+        modes,
+        "0700 /\n0700 [serial]/\n0644 [serial]/ca.cert.pem\n0600 [serial]/ca.key.pem\n0644 [serial]/crl.pem\n"
+    );
+    let found = files.map(|file| sandbox.read(format!("demo/ca/previous/{old}/{file}")));
+    assert_eq!(found, kept);
+    let plan = zpki(&sandbox, &["plan"]).run().product();
+    for name in ["load-balancer", "server1", "server2"] {
+        let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+        let expected = format!("renew {name} CA changed");
+        assert!(plan.lines().any(|line| words(line) == expected), "{plan}");
+    }
+    zpki(&sandbox, &["apply"]).run().product();
+    for leaf in LEAVES {
+        verifies(&sandbox, leaf, &[]);
+    }
+    zpki(&sandbox, &["check"]).run().product();
+    let listed = zpki(&sandbox, &["list", "--verbose"]).run().product();
+    assert!(
+        listed.lines().nth(1).unwrap().contains(&new.to_string()),
+        "{listed}"
+    );
+    let shown = zpki(&sandbox, &["show", "ca"]).run().product();
+    assert!(shown.contains("O=Example,CN=Example company"), "{shown}");
+    let expiry = zpki(&sandbox, &["expiry", "-v"]).run().product();
+    assert!(!expiry.contains("demo cluster CA"), "{expiry}");
+    // The same again is nothing new; and the old one can come back from where it is kept.
+    zpki(&sandbox, &[&["ca", "import"], &import[..]].concat())
+        .run()
+        .stdout("unchanged\n");
+    let [certificate, key, crl] = files.map(|file| format!("demo/ca/previous/{old}/{file}"));
+    let crl = format!("--crl={crl}");
+    let back = [
+        "ca",
+        "import",
+        &certificate,
+        &key,
+        &crl,
+        "--no-ca-passphrase",
+        "--force",
+    ];
+    zpki(&sandbox, &back).run().product();
+    assert_eq!(sandbox.read("demo/ca/ca.cert.pem"), kept[0]);
+}
+
+#[test]
+fn the_renewed_certificate_of_the_same_ca_changes_no_leaf() {
+    let sandbox = fresh();
+    root(&sandbox, "root");
+    plain_intermediate(&sandbox, "issuing", "root");
+    sandbox
+        .file("passphrase", "horse\n")
+        .mode("passphrase", 0o600);
+    let stored = "--ca-passphrase-file=passphrase";
+    zpki(
+        &sandbox,
+        &[
+            "ca",
+            "import",
+            "issuing.crt",
+            "issuing.key",
+            "--chain=root.crt",
+            stored,
+        ],
+    )
+    .run()
+    .product();
+    zpki(&sandbox, &["apply", stored]).run().product();
+    let request = "issuing.csr";
+    let args = [
+        "x509",
+        "-req",
+        "-days",
+        "3000",
+        "-in",
+        request,
+        "-out",
+        "renewed.crt",
+    ];
+    let by = [
+        "-CA",
+        "root.crt",
+        "-CAkey",
+        "root.key",
+        "-extfile",
+        "extensions",
+    ];
+    sandbox.tool("openssl", &[&args[..], &by].concat());
+    let before = sandbox.tree();
+    // With the key that is in its place, which stays as it is.
+    zpki(
+        &sandbox,
+        &[
+            "ca",
+            "import",
+            "renewed.crt",
+            "demo/ca/ca.key.pem",
+            "--chain=root.crt",
+            stored,
+        ],
+    )
+    .run()
+    .stdout_with("its private key is in [root]/demo/ca/ca.key.pem (encrypted)\n");
+    let serial = certificate(&sandbox, "renewed.crt").details.serial_number;
+    let inventory = format!("+ ca/issued/ca/{serial}.pem");
+    assert_eq!(
+        sandbox.tree().changes_since(&before, "demo"),
+        ["~ ca/ca.cert.pem", &inventory, "~ ca/log.jsonl"]
+    );
+    // Only what is sent behind the certificates changes.
+    let plan = zpki(&sandbox, &["plan"]).run().product();
+    assert!(
+        !plan.contains("renew") && plan.contains("zato-server-cert.pem  differs"),
+        "{plan}"
+    );
+    zpki(&sandbox, &["apply"]).run().product();
+    for leaf in LEAVES {
+        verifies(&sandbox, leaf, &[]);
+    }
+}
+
+#[test]
+fn its_crl_becomes_the_record() {
+    let sandbox = fresh();
+    root(&sandbox, "company");
+    sandbox.file(
+        "index.txt",
+        "R\t360101000000Z\t260101000000Z,keyCompromise\t0BAD\tunknown\t/CN=lost\n",
+    );
+    sandbox.file("crlnumber", "7FFFFFFFFF\n");
+    let config =
+        "[ca]\ndefault_ca=c\n[c]\ndatabase=index.txt\ncrlnumber=crlnumber\ndefault_md=sha256\n";
+    sandbox.file("crl.cnf", config);
+    let args = [
+        "ca",
+        "-gencrl",
+        "-config",
+        "crl.cnf",
+        "-crldays",
+        "30",
+        "-cert",
+        "company.crt",
+    ];
+    sandbox.tool(
+        "openssl",
+        &[
+            &args[..],
+            &["-keyfile", "company.key", "-out", "company.crl"],
+        ]
+        .concat(),
+    );
+    root(&sandbox, "other");
+    crl(&sandbox, "other", "30");
+    let import = ["company.crt", "company.key", "--no-ca-passphrase"];
+    let wrong = [&import[..], &["--crl=other.crl"]].concat();
+    refused(
+        &sandbox,
+        &wrong,
+        65,
+        "because: it is not signed by `O=Example,CN=Example company`\n",
+    );
+    import_and_apply(&sandbox, &[&import[..], &["--crl=company.crl"]].concat());
+    let text = sandbox.tool(
+        "openssl",
+        &["crl", "-in", "demo/ca/crl.pem", "-noout", "-text"],
+    );
+    assert!(
+        text.contains("Serial Number: 0BAD") && text.contains("Key Compromise"),
+        "{text}"
+    );
+    let number = sandbox.tool(
+        "openssl",
+        &["crl", "-in", "demo/ca/crl.pem", "-noout", "-crlnumber"],
+    );
+    assert_eq!(number, "crlNumber=0x8000000000\n");
+}
+
+#[test]
+fn the_key_stays_where_zpki_toml_has_it() {
+    let sandbox = fresh();
+    root(&sandbox, "company");
+    let key_file = sandbox.path("company.key");
+    let text = format!("{CLUSTER}\n[ca]\nkey_file = \"{}\"\n", key_file.display());
+    sandbox.file("demo/zpki.toml", text);
+    zpki(&sandbox, &["ca", "import", "company.crt", "company.key"])
+        .run()
+        .stdout_with("its private key is in [root]/company.key (not encrypted)\n");
+    assert!(!sandbox.path("demo/ca/ca.key.pem").exists());
+    zpki(&sandbox, &["apply"]).run().product();
+    verifies(&sandbox, LEAVES[1], &[]);
+}
+
+#[test]
+fn passphrases_open_the_key_and_encrypt_it_anew() {
+    let sandbox = fresh();
+    root(&sandbox, "company");
+    let encrypt = [
+        "pkcs8",
+        "-topk8",
+        "-in",
+        "company.key",
+        "-out",
+        "ca.key",
+        "-passout",
+        "pass:old",
+    ];
+    sandbox.tool("openssl", &encrypt);
+    for name in ["old", "new"] {
+        sandbox.file(name, name).mode(name, 0o600);
+    }
+    let import = ["company.crt", "ca.key"];
+    let stored = "--ca-passphrase-file=new";
+    refused(
+        &sandbox,
+        &[&import[..], &["--no-ca-passphrase"]].concat(),
+        64,
+        "hint: give it: --key-passphrase-file FILE\n",
+    );
+    refused(
+        &sandbox,
+        &[&import[..], &[stored]].concat(),
+        77,
+        "at: [root]/ca.key\n  because: wrong passphrase",
+    );
+    let both = [
+        &["ca", "import"],
+        &import[..],
+        &["--key-passphrase-file=old", stored],
+    ]
+    .concat();
+    zpki(&sandbox, &both).run().product();
+    let open = [
+        "pkey",
+        "-in",
+        "demo/ca/ca.key.pem",
+        "-noout",
+        "-passin",
+        "pass:new",
+    ];
+    sandbox.tool("openssl", &open);
+    let log = sandbox.read("demo/ca/log.jsonl");
+    assert!(!log.contains("new") && !log.contains("old"), "{log}");
+    // One passphrase may do for both.
+    let sandbox_2 = fresh();
+    fs::copy(sandbox.path("ca.key"), sandbox_2.path("ca.key")).unwrap();
+    fs::copy(sandbox.path("company.crt"), sandbox_2.path("company.crt")).unwrap();
+    let run = zpki(&sandbox_2, &[&["ca", "import"], &import[..]].concat());
+    run.env("ZPKI_CA_PASSPHRASE", "old").run().product();
+}
+
+#[test]
+fn plan_never_renews_it_and_says_when_it_runs_out() {
+    let sandbox = fresh();
+    let all = [
+        BASIC,
+        USAGE,
+        IDENTIFIER,
+        "authorityKeyIdentifier=keyid:always",
+    ];
+    root_with(&sandbox, "company", P256, "/CN=Company", &all);
+    import_and_apply(
+        &sandbox,
+        &["company.crt", "company.key", "--no-ca-passphrase"],
+    );
+    let plan = |days: i64| {
+        let at = (now() + Duration::days(days)).date().to_string();
+        zpki(&sandbox, &["plan", "--at", &at]).run()
+    };
+    plan(3100).stderr("").answer();
+    plan(3200)
+        .stderr_with(
+            "a certificate of the longest lifetime with its renewal needs 485 days; zpki does not renew it: \
+             it was not made by zpki: its extension authorityKeyIdentifier would be lost or changed\n  hint: \
+             have it renewed where it was made, then: zpki ca import\n",
+        )
+        .answer();
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Import {
+    schema: u32,
+    at: String,
+    changed: bool,
+    directory: String,
+    cluster: String,
+    subject: String,
+    serial_number: String,
+    not_before: String,
+    not_after: String,
+    key_algorithm: String,
+    fingerprint: String,
+    chain: Vec<Above>,
+    key_file: String,
+    key_encrypted: bool,
+    previous: Option<String>,
+    findings: Vec<Value>,
+    next_steps: Vec<NextStep>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Above {
+    subject: String,
+    not_before: String,
+    not_after: String,
+    fingerprint: String,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct NextStep {
+    what: String,
+    commands: Vec<String>,
+}
+
+#[test]
+fn the_report_is_json_too() {
+    let sandbox = fresh();
+    root(&sandbox, "root");
+    plain_intermediate(&sandbox, "issuing", "root");
+    let args = [
+        "ca",
+        "import",
+        "issuing.crt",
+        "issuing.key",
+        "--chain=root.crt",
+    ];
+    let read = |changed: bool| {
+        let run = zpki(
+            &sandbox,
+            &[&args[..], &["--no-ca-passphrase", "--output=json"]].concat(),
+        );
+        let text = run.run().product();
+        let report: Import = serde_json::from_str(&text).unwrap();
+        let value: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(serde_json::to_value(&report).unwrap(), value);
+        assert_eq!(
+            (report.schema, report.changed, report.key_encrypted),
+            (1, changed, false)
+        );
+        assert_eq!(report.chain[0].subject, "O=Example,CN=Example root");
+        assert_eq!(report.subject, "O=Example,CN=Example issuing");
+        assert!(report.previous.is_none());
+        report
+    };
+    let report = read(true);
+    assert_eq!(report.next_steps.len(), 1);
+    assert!(report.next_steps[0].commands[0].ends_with("/demo apply"));
+    assert!(read(false).next_steps.is_empty());
+}
