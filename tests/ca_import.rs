@@ -881,6 +881,146 @@ fn the_key_stays_where_zpki_toml_has_it() {
 }
 
 #[test]
+fn the_key_that_zpki_toml_has_elsewhere_is_to_be_moved_there() {
+    let sandbox = fresh();
+    root(&sandbox, "company");
+    let text = format!("{CLUSTER}\n[ca]\nkey_file = \"../vault.pem\"\n");
+    sandbox
+        .file("demo/zpki.toml", text)
+        .file("vault.pem", "another's");
+    zpki(&sandbox, &["ca", "import", "company.crt", "company.key", "--no-ca-passphrase"])
+        .run()
+        .stdout_with(
+            "next:\n  1. move the CA's key to where zpki.toml has it, and the key of the CA before out of its \
+             way\n       mv -n [root]/demo/../vault.pem [root]/demo/../vault.previous\n       \
+             mv -n [root]/demo/ca/ca.key.pem [root]/demo/../vault.pem\n  2. have it issue",
+        );
+    assert_eq!(sandbox.read("vault.pem"), "another's");
+}
+
+#[test]
+fn files_are_read_as_other_programs_write_them() {
+    // easy-rsa has the certificate as text first, and `openssl ecparam` the curve before the key.
+    let sandbox = fresh();
+    let curve = ["ecparam", "-name", "secp384r1", "-genkey", "-out", "ca.key"];
+    sandbox.tool("openssl", &curve);
+    assert!(
+        sandbox
+            .read("ca.key")
+            .starts_with("-----BEGIN EC PARAMETERS-----\n")
+    );
+    let args = [
+        "req",
+        "-x509",
+        "-days",
+        "3650",
+        "-key",
+        "ca.key",
+        "-subj",
+        "/CN=Easy-RSA CA",
+    ];
+    let usage = ["-addext", USAGE, "-text", "-out", "ca.crt"];
+    sandbox.tool("openssl", &[&args[..], &usage].concat());
+    assert!(sandbox.read("ca.crt").starts_with("Certificate:\n"));
+    import_and_apply(&sandbox, &["ca.crt", "ca.key", "--no-ca-passphrase"]);
+    // Stored is the certificate alone.
+    assert!(
+        sandbox
+            .read("demo/ca/ca.cert.pem")
+            .starts_with("-----BEGIN CERTIFICATE-----\n")
+    );
+    verifies(&sandbox, LEAVES[0], &[]);
+    // DER, and both keys and certificates in one file.
+    let other = fresh();
+    root(&other, "company");
+    let both = other.read("company.key") + &other.read("company.crt");
+    other.file("both.pem", both);
+    other.tool(
+        "openssl",
+        &[
+            "x509",
+            "-in",
+            "company.crt",
+            "-outform",
+            "DER",
+            "-out",
+            "ca.der",
+        ],
+    );
+    import_and_apply(&other, &["ca.der", "both.pem", "--no-ca-passphrase"]);
+    zpki(
+        &other,
+        &["ca", "import", "both.pem", "both.pem", "--no-ca-passphrase"],
+    )
+    .run()
+    .stdout("unchanged\n");
+}
+
+#[test]
+fn an_expired_root_is_refused_with_the_ca_below_it() {
+    let sandbox = fresh();
+    root(&sandbox, "root");
+    plain_intermediate(&sandbox, "issuing", "root");
+    let short = [
+        "x509",
+        "-in",
+        "root.crt",
+        "-signkey",
+        "root.key",
+        "-days",
+        "1",
+        "-out",
+        "short.crt",
+    ];
+    sandbox.tool("openssl", &short);
+    let import = [
+        "issuing.crt",
+        "issuing.key",
+        "--no-ca-passphrase",
+        "--chain=short.crt",
+    ];
+    let at = now() + Duration::days(2);
+    let before = sandbox.tree();
+    let args = [&["-C", "demo", "ca", "import"], &import[..]].concat();
+    let run = sandbox.args(args).now(at).run();
+    run.status(65).stderr_with("would be refused: ");
+    assert_eq!(sandbox.tree().changes_since(&before, ""), [""; 0]);
+    // While it is valid, that it ends first is told; and of two the later is taken.
+    zpki(&sandbox, &[&["ca", "import"], &import[..]].concat())
+        .run()
+        .stdout_with("  under O=Example,CN=Example root (until ")
+        .stderr_with("warning: ca/chain.pem: `O=Example,CN=Example root` ends on ");
+    let both = sandbox.read("short.crt") + &sandbox.read("root.crt");
+    sandbox.file("short.crt", both);
+    zpki(&sandbox, &[&["ca", "import"], &import[..]].concat())
+        .run()
+        .product();
+    assert_eq!(sandbox.read("demo/ca/chain.pem"), sandbox.read("root.crt"));
+}
+
+#[test]
+fn a_ca_that_says_no_more_than_zpkis_own_is_renewed_too() {
+    let sandbox = fresh();
+    root(&sandbox, "company");
+    import_and_apply(
+        &sandbox,
+        &["company.crt", "company.key", "--no-ca-passphrase"],
+    );
+    let leaf = sandbox.read(LEAVES[1]);
+    zpki(&sandbox, &["ca", "renew", "--force"]).run().product();
+    assert_eq!(sandbox.read(LEAVES[1]), leaf);
+    for leaf in LEAVES {
+        verifies(
+            &sandbox,
+            leaf,
+            &["-crl_check_all", "-CRLfile", "demo/ca/crl.pem"],
+        );
+    }
+    zpki(&sandbox, &["plan"]).run().stdout("nothing to do\n");
+    zpki(&sandbox, &["check"]).run().product();
+}
+
+#[test]
 fn passphrases_open_the_key_and_encrypt_it_anew() {
     let sandbox = fresh();
     root(&sandbox, "company");

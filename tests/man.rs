@@ -6,7 +6,7 @@ use clap_mangen::roff::{Roff, bold, roman};
 use zpki::store::STATE;
 use zpki::store::layout::{
     self, CA_CERTIFICATE, CA_FILE, CA_KEY, CLIENT_CERTIFICATE, CLIENT_PRIVATE_KEY, CLUSTER_FILE,
-    CRL, CRL_FILE, HAPROXY_LINES, ISSUED, KEY_CERT, LOG_FILE, SERVER_CA_CERTIFICATES,
+    CRL, CRL_FILE, HAPROXY_LINES, ISSUED, KEY_CERT, LOG_FILE, PREVIOUS, SERVER_CA_CERTIFICATES,
     SERVER_CERTIFICATE, SERVER_PRIVATE_KEY, SERVER_PUBLIC_KEY, SERVER_SETTINGS, TRUST_BUNDLE,
 };
 
@@ -359,6 +359,11 @@ fn files() -> Vec<(String, String)> {
             "Its certificate.",
         ),
         (below(client, TRUST_BUNDLE), public, "The trust bundle."),
+        (
+            below(PREVIOUS, ""),
+            layout::CLOSED_DIRECTORY,
+            "The certificate, the key and the CRL of a CA that another was imported in place of.",
+        ),
         (
             below(STATE, ""),
             layout::CLOSED_DIRECTORY,

@@ -23,6 +23,14 @@ pub(in crate::cli) enum CaCommand {
     /// Its certificate, where its key is and how that is encrypted, what peers trust, the CRL, how many
     /// certificates hang on it, and until when it issues certificates of full length.
     Show,
+    /// Make a new certificate for the CA's key
+    ///
+    /// No certificate that the CA has issued needs to change: subject and key stay, and so each of them is
+    /// valid under the new certificate as under the old. The trust bundles change, here and in the host
+    /// folders. The name constraints of zpki.toml are put in, after every name in use was tried against
+    /// them. Asked for again within the hour, with nothing to gain, it changes nothing. The certificate
+    /// of a CA that zpki did not make is renewed only when nothing that it says would be lost.
+    Renew(Renew),
     /// Change the passphrase of the CA's private key, set a first one, or take it away
     ///
     /// The key stays; its file is written anew, encrypted as every OpenSSL reads it. On a terminal the
@@ -41,14 +49,6 @@ pub(in crate::cli) enum CaCommand {
     /// CERT is the renewed certificate of the same CA, the certificates that it issued stay good, and KEY
     /// may be the key that is there. Where key_file in [ca] of zpki.toml names KEY, the key stays there.
     Import(Import),
-    /// Make a new certificate for the CA's key
-    ///
-    /// No certificate that the CA has issued needs to change: subject and key stay, and so each of them is
-    /// valid under the new certificate as under the old. The trust bundles change, here and in the host
-    /// folders. The name constraints of zpki.toml are put in, after every name in use was tried against
-    /// them. Asked for again within the hour, with nothing to gain, it changes nothing. The certificate
-    /// of a CA that zpki did not make is renewed only when nothing that it says would be lost.
-    Renew(Renew),
 }
 
 /// `zpki ca renew`.

@@ -16,7 +16,7 @@ use super::super::log::{self, Event};
 use super::super::next_steps::NextStep;
 use super::super::state::{self, Ca};
 use super::passphrase::{NewPassphrase, encoded};
-use super::show::{Above, live};
+use super::show::{Above, Key, KeyState, live};
 use crate::domain::certificate::RevocationList;
 use crate::domain::cluster::Cluster;
 use crate::domain::digest::Digest;
@@ -126,78 +126,42 @@ pub fn run(
 ) -> Result<CaImportReport, Error> {
     let at = trusted_clock(system, request.force)?;
     let cluster = directory.read(|view| view.cluster())?;
-    let opened = open_key(&request, system)?;
-    let own = candidate::certificates(&request.certificate, system)?;
-    let chain = match &request.chain {
-        Some(path) => Some((path.clone(), candidate::certificates(path, system)?)),
-        None => None,
-    };
-    let refused = |refusals| Error::CaImport {
-        path: request.certificate.clone(),
-        refusals,
-    };
-    let ca = candidate::assemble(own, &opened.key, &request.key, chain).map_err(refused)?;
-    let refusals = candidate::check(&ca, at);
-    if !refusals.is_empty() {
-        return Err(refused(refusals));
-    }
-    let record = match &request.crl {
-        Some(path) => Some(read_crl(path, &ca.certificate, system)?),
-        None => None,
-    };
-    let encryption = opened.encryption;
-    let authority = Authority::new(ca.certificate.clone(), opened.key)?;
-    let refusals = candidate::rehearse(&ca, &authority, &cluster, at, system)?;
-    if !refusals.is_empty() {
-        return Err(refused(refusals));
-    }
     let home = directory
         .path()
         .join(layout::ca_key(&cluster.settings().ca));
+    let opened = open_key(&request, system)?;
     let stays = is_same_file(&opened.path, &home);
-    let import = Import {
-        ca,
-        authority,
-        record,
-        cluster,
-        at,
-    };
-    let before = directory.read(|view| import.survey(request.force, view))?;
-    if let Some(refusal) = before.refusal() {
-        return Err(refused(vec![refusal]));
-    }
-    let key = if stays || before.has_key {
-        None
-    } else {
-        let passphrase = request.stored.settle(request.may_ask, system)?;
-        let text = encoded(import.authority.key(), passphrase.as_ref(), system)?;
-        Some((text, passphrase.is_some()))
-    };
-    let key_encrypted = match &key {
-        Some((_, encrypted)) => *encrypted,
-        None if stays => encryption.is_some(),
-        None => before.key_encrypted,
-    };
-    system.interruption.defer();
-    let writer = directory.lock(request.lock_timeout, system)?;
-    let (transaction, previous) = directory.read(|view| {
-        let before = import.survey(request.force, view)?;
-        if let Some(refusal) = before.refusal() {
-            return Err(refused(vec![refusal]));
+    let was_encrypted = opened.encryption.is_some();
+    let import = judged(&request, opened, cluster, at, system)?;
+    let before = directory.read(|view| import.survey(&request, view))?;
+    let key = match stays || before.key.is_some() {
+        true => None,
+        false => {
+            let passphrase = request.stored.settle(request.may_ask, system)?;
+            let text = encoded(import.authority.key(), passphrase.as_ref(), system)?;
+            Some((text, passphrase.is_some()))
         }
-        let key = key.as_ref().map(|(text, _)| text.as_str());
-        import.transaction(&before, key, view, system)
-    })?;
-    let changed = !transaction.changes.is_empty();
-    if changed {
-        writer.commit(&transaction, &*system.progress)?;
-    } else {
-        drop(writer);
-    }
+    };
+    let key_encrypted = match (&key, &before.key) {
+        (Some((_, encrypted)), _) => *encrypted,
+        (None, Some(found)) if !stays => found.encrypted.unwrap_or_default(),
+        (None, _) => was_encrypted,
+    };
+    let text = key.as_ref().map(|(text, _)| text.as_str());
+    let (changed, previous) = import.write(text, &request, directory, system)?;
+    let written = text.map(|_| directory.path().join(CA_KEY));
     let mut findings = std::mem::take(&mut request.findings);
     findings.extend(import.findings());
     let details = import.ca.certificate.details.clone();
-    let written = key.is_some().then(|| directory.path().join(CA_KEY));
+    let mut next_steps = Vec::new();
+    if changed {
+        next_steps.extend(
+            written
+                .as_deref()
+                .and_then(|it| move_key(it, &home, system)),
+        );
+        next_steps.push(issue(directory.path()));
+    }
     Ok(CaImportReport {
         schema: 1,
         at,
@@ -205,7 +169,7 @@ pub fn run(
         directory: directory.path().display().to_string(),
         cluster: import.cluster.settings().name.clone(),
         chain: import.ca.above().into_iter().map(Above::of).collect(),
-        next_steps: next_steps(directory.path(), written.as_deref(), &home, changed),
+        next_steps,
         key_file: written.unwrap_or(home).display().to_string(),
         key_encrypted,
         previous,
@@ -216,6 +180,52 @@ pub fn run(
         key_algorithm: details.public_key.algorithm,
         fingerprint: details.fingerprint,
     })
+}
+
+/// The CA, put together and found to be good for the cluster.
+fn judged(
+    request: &Request,
+    opened: OpenedKey,
+    cluster: Cluster,
+    at: OffsetDateTime,
+    system: &mut System,
+) -> Result<Import, Error> {
+    let own = candidate::certificates(&request.certificate, system)?;
+    let chain = match &request.chain {
+        Some(path) => Some((path.clone(), candidate::certificates(path, system)?)),
+        None => None,
+    };
+    let ca = candidate::assemble(own, &opened.key, &request.key, chain)
+        .map_err(|refusals| request.refused(refusals))?;
+    let refusals = candidate::check(&ca, at);
+    if !refusals.is_empty() {
+        return Err(request.refused(refusals));
+    }
+    let record = match &request.crl {
+        Some(path) => Some(read_crl(path, &ca.certificate, system)?),
+        None => None,
+    };
+    let authority = Authority::new(ca.certificate.clone(), opened.key)?;
+    let refusals = candidate::rehearse(&ca, &authority, &cluster, at, system)?;
+    if !refusals.is_empty() {
+        return Err(request.refused(refusals));
+    }
+    Ok(Import {
+        ca,
+        authority,
+        record,
+        cluster,
+        at,
+    })
+}
+
+impl Request {
+    fn refused(&self, refusals: Vec<Refusal>) -> Error {
+        Error::CaImport {
+            path: self.certificate.clone(),
+            refusals,
+        }
+    }
 }
 
 /// Opens the private key: with its own passphrase, or with the one that it is to have.
@@ -295,27 +305,16 @@ struct Before {
     ca: Option<Ca>,
     /// Whether that is the same CA: name, key and key identifier.
     is_same: bool,
-    /// Whether the same key is in its place.
-    has_key: bool,
-    key_encrypted: bool,
-    /// How many certificates hang on another CA, unless that does not matter.
-    live: usize,
-}
-
-impl Before {
-    fn refusal(&self) -> Option<Refusal> {
-        let ca = self.ca.as_ref().filter(|_| self.live > 0)?;
-        Some(Refusal::LiveCertificates {
-            count: self.live,
-            subject: ca.certificate.details.subject.clone(),
-        })
-    }
+    /// The key in its place, if that is the same.
+    key: Option<Key>,
 }
 
 impl Import {
-    /// Looks at what there is; also that HAProxy will have every CRL that it needs.
-    fn survey(&self, force: bool, view: &View<'_>) -> Result<Before, Error> {
-        extra_crls::read(&self.cluster.settings().revocation, &self.ca, view, self.at)?;
+    /// Looks at what there is: that no certificate in use is cut off unasked, and that HAProxy will
+    /// have every CRL that it needs.
+    fn survey(&self, request: &Request, view: &View<'_>) -> Result<Before, Error> {
+        let settings = self.cluster.settings();
+        extra_crls::read(&settings.revocation, &self.ca, view, self.at)?;
         let ca = match Ca::read(view) {
             Ok(ca) => Some(ca),
             Err(Error::NoCa { .. }) => None,
@@ -329,23 +328,42 @@ impl Import {
                 && found.public_key_der == own.public_key_der
                 && identifier(found) == identifier(own)
         });
-        let live = match &ca {
-            Some(ca) if !is_same && !force => live(&ca.certificate, view, self.at)?,
-            _ => 0,
-        };
-        let key = view.bytes(layout::ca_key(&self.cluster.settings().ca))?;
-        let key = key.filter(|_| is_same);
-        let encrypted = key.as_ref().is_some_and(|key| {
-            let text = String::from_utf8_lossy(key);
-            text.contains("ENCRYPTED")
-        });
+        if let Some(ca) = ca.as_ref().filter(|_| !is_same && !request.force) {
+            let count = live(&ca.certificate, view, self.at)?;
+            let subject = ca.certificate.details.subject.clone();
+            if count > 0 {
+                return Err(request.refused(vec![Refusal::LiveCertificates { count, subject }]));
+            }
+        }
+        let key = Key::read(layout::ca_key(&settings.ca), view)?;
+        let is_there = is_same && key.state != KeyState::Missing;
         Ok(Before {
-            has_key: key.is_some(),
-            key_encrypted: encrypted,
             ca,
             is_same,
-            live,
+            key: is_there.then_some(key),
         })
+    }
+
+    /// Writes everything, if anything differs; answers whether it did, and where the files of the CA
+    /// before are.
+    fn write(
+        &self,
+        key: Option<&str>,
+        request: &Request,
+        directory: &PkiDirectory,
+        system: &System,
+    ) -> Result<(bool, Option<String>), Error> {
+        system.interruption.defer();
+        let writer = directory.lock(request.lock_timeout, system)?;
+        let (transaction, previous) = directory.read(|view| {
+            let before = self.survey(request, view)?;
+            self.transaction(&before, key, view, system)
+        })?;
+        let changed = !transaction.changes.is_empty();
+        if changed {
+            writer.commit(&transaction, &*system.progress)?;
+        }
+        Ok((changed, previous))
     }
 
     /// All that is written, and where the CA before it goes.
@@ -356,17 +374,6 @@ impl Import {
         view: &View<'_>,
         system: &System,
     ) -> Result<(Transaction, Option<String>), Error> {
-        let details = &self.ca.certificate.details;
-        let own = self.ca.certificate.to_pem();
-        let above = self.ca.above().into_iter();
-        let chain: String = above.map(ParsedCertificate::to_pem).collect();
-        let bundle: String = self
-            .ca
-            .roots
-            .iter()
-            .map(ParsedCertificate::to_pem)
-            .collect();
-        let inventory = layout::issued(&EntryName::ca(), &details.serial_number);
         let mut transaction = Transaction::default();
         let replaced = before.ca.as_ref().filter(|_| !before.is_same);
         let previous = match replaced {
@@ -375,23 +382,19 @@ impl Import {
         };
         let mut files = Vec::new();
         files.extend(key.map(|key| File::new(CA_KEY, SECRET, key)));
-        files.extend([
-            File::new(CA_CERTIFICATE, PUBLIC, own.as_str()),
-            File::new(CA_FILE, PUBLIC, bundle),
-            File::new(inventory, PUBLIC, own),
-        ]);
-        if !chain.is_empty() {
-            files.push(File::new(CA_CHAIN, PUBLIC, chain));
-        } else if let Some(found) = view.bytes(Path::new(CA_CHAIN))? {
+        files.extend(self.public_files());
+        files.extend(
+            self.crl(before, view)?
+                .map(|crl| File::new(CRL, PUBLIC, crl)),
+        );
+        if !self.ca.is_intermediate()
+            && let Some(found) = view.bytes(Path::new(CA_CHAIN))?
+        {
             transaction.changes.push(Change::Delete {
                 path: CA_CHAIN.into(),
                 before: sha256(&found),
             });
         }
-        files.extend(
-            self.crl(before, view)?
-                .map(|crl| File::new(CRL, PUBLIC, crl)),
-        );
         for file in files {
             let found = view.bytes(&file.path)?;
             if found.as_ref().is_none_or(|found| **found != *file.bytes) {
@@ -400,27 +403,61 @@ impl Import {
             }
         }
         if !transaction.changes.is_empty() {
-            let reason = replaced.map(|ca| {
-                let serial_number = &ca.certificate.details.serial_number;
-                format!("in place of {serial_number}")
-            });
-            let event = Event {
-                action: "ca-import",
-                name: Some(&EntryName::ca()),
-                serial_number: Some(&details.serial_number),
-                validity: Some(details.validity),
-                reason,
-                origin: None,
-            };
-            let old = view.bytes(Path::new(LOG_FILE))?;
-            let bytes = old.as_ref().map(|old| old.as_slice()).unwrap_or_default();
-            let log = log::continued(bytes, vec![event], self.at, &system.user);
-            transaction.changes.push(Change::Put {
-                file: File::new(LOG_FILE, LOG, log),
-                before: old.as_ref().map(|old| sha256(old)),
-            });
+            let log = self.log(replaced, view, system)?;
+            transaction.changes.push(log);
         }
         Ok((transaction, previous))
+    }
+
+    /// Its certificate, to be issued by, to be trusted and to be kept; and what is above it.
+    fn public_files(&self) -> Vec<File> {
+        let pem = |all: &mut dyn Iterator<Item = &ParsedCertificate>| -> String {
+            all.map(ParsedCertificate::to_pem).collect()
+        };
+        let certificate = &self.ca.certificate;
+        let serial_number = &certificate.details.serial_number;
+        let chain = pem(&mut self.ca.above().into_iter());
+        let mut files = vec![
+            File::new(CA_CERTIFICATE, PUBLIC, certificate.to_pem()),
+            File::new(CA_FILE, PUBLIC, pem(&mut self.ca.roots.iter())),
+            File::new(
+                layout::issued(&EntryName::ca(), serial_number),
+                PUBLIC,
+                certificate.to_pem(),
+            ),
+        ];
+        if !chain.is_empty() {
+            files.push(File::new(CA_CHAIN, PUBLIC, chain));
+        }
+        files
+    }
+
+    fn log(
+        &self,
+        replaced: Option<&Ca>,
+        view: &View<'_>,
+        system: &System,
+    ) -> Result<Change, Error> {
+        let details = &self.ca.certificate.details;
+        let reason = replaced.map(|ca| {
+            let serial_number = &ca.certificate.details.serial_number;
+            format!("in place of {serial_number}")
+        });
+        let event = Event {
+            action: "ca-import",
+            name: Some(&EntryName::ca()),
+            serial_number: Some(&details.serial_number),
+            validity: Some(details.validity),
+            reason,
+            origin: None,
+        };
+        let old = view.bytes(Path::new(LOG_FILE))?;
+        let bytes = old.as_ref().map(|old| old.as_slice()).unwrap_or_default();
+        let log = log::continued(bytes, vec![event], self.at, &system.user);
+        Ok(Change::Put {
+            file: File::new(LOG_FILE, LOG, log),
+            before: old.as_ref().map(|old| sha256(old)),
+        })
     }
 
     /// A CRL with everything that was revoked before; None when the one in its place says it.
@@ -542,26 +579,31 @@ fn put_away(ca: &Ca, view: &View<'_>, transaction: &mut Transaction) -> Result<S
     Ok(folder.display().to_string())
 }
 
-fn next_steps(
-    directory: &Path,
-    written: Option<&Path>,
-    home: &Path,
-    changed: bool,
-) -> Vec<NextStep> {
-    if !changed {
-        return Vec::new();
+/// Where zpki.toml has the key elsewhere than it was written to.
+fn move_key(written: &Path, home: &Path, system: &System) -> Option<NextStep> {
+    if written == home {
+        return None;
     }
-    let word = |path: &Path| ShellWord(&path.display().to_string()).to_string();
-    let mut steps = Vec::new();
-    if let Some(written) = written.filter(|written| *written != home) {
-        steps.push(NextStep {
-            what: "move the CA's key to where zpki.toml has it".to_owned(),
-            commands: vec![format!("mv -n {} {}", word(written), word(home))],
-        });
+    let [from, to] = [written, home].map(word);
+    let mut step = NextStep {
+        what: "move the CA's key to where zpki.toml has it".to_owned(),
+        commands: vec![format!("mv -n {from} {to}")],
+    };
+    if system.exists(home) {
+        step.what += ", and the key of the CA before out of its way";
+        let aside = word(&home.with_extension("previous"));
+        step.commands.insert(0, format!("mv -n {to} {aside}"));
     }
-    steps.push(NextStep {
+    Some(step)
+}
+
+fn issue(directory: &Path) -> NextStep {
+    NextStep {
         what: "have it issue the certificates of the cluster".to_owned(),
         commands: vec![format!("zpki -C {} apply", word(directory))],
-    });
-    steps
+    }
+}
+
+fn word(path: &Path) -> String {
+    ShellWord(&path.display().to_string()).to_string()
 }

@@ -172,7 +172,8 @@ pub fn run(directory: &PkiDirectory, now: Option<OffsetDateTime>) -> Result<CaRe
 }
 
 impl Key {
-    fn read(path: &Path, view: &View<'_>) -> Result<Self, Error> {
+    /// What there is, as far as this user may see it.
+    pub(super) fn read(path: &Path, view: &View<'_>) -> Result<Self, Error> {
         let mut key = Self {
             file: path.display().to_string(),
             state: KeyState::Present,

@@ -1,6 +1,7 @@
 //! The CA that is to be imported: read, put together with what is above it, and judged as its
 //! certificates will be.
 
+use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
 
 use time::OffsetDateTime;
@@ -113,9 +114,10 @@ fn path_to_root(
             let likely = path_certificate(it).is_some_and(|it| it.is_likely_issuer_of(&subject));
             likely && last.is_signed_by(it) != Some(false)
         };
-        // Of several the root, for the shortest way.
+        // Of several a root, for the shortest way; of these the one that lasts longest.
         let mut issuers: Vec<_> = pool.iter().filter(is_issuer).collect();
-        issuers.sort_by_key(|it| it.issuer_der != it.subject_der);
+        let end = |it: &ParsedCertificate| Reverse(it.details.validity.not_after);
+        issuers.sort_by_key(|it| (it.issuer_der != it.subject_der, end(it)));
         match issuers.first() {
             Some(issuer) => above.push((*issuer).clone()),
             None => return Err(last.details.issuer.clone()),
