@@ -341,6 +341,41 @@ fn an_intermediate_ca_needs_a_path_to_its_root() {
 }
 
 #[test]
+fn a_chain_that_is_lost_empties_no_trust_bundle() {
+    let sandbox = fresh();
+    root(&sandbox, "root");
+    root(&sandbox, "other");
+    plain_intermediate(&sandbox, "issuing", "root");
+    let import = [
+        "issuing.crt",
+        "issuing.key",
+        "--chain=root.crt",
+        "--no-ca-passphrase",
+    ];
+    import_and_apply(&sandbox, &import);
+    let before = sandbox.tree();
+    for chain in ["", &sandbox.read("issuing.crt"), &sandbox.read("other.crt")] {
+        sandbox.file("demo/ca/chain.pem", chain);
+        for command in ["plan", "apply"] {
+            zpki(&sandbox, &[command]).run().status(65).stderr_with(
+                "  at: [root]/demo/ca/chain.pem\n  because: nothing in it leads from the CA to a self-signed \
+                 root\n  hint: restore it from a backup, or import the CA again: zpki ca import\n",
+            );
+        }
+        let status = zpki(&sandbox, &["check"]).run().status_alone();
+        assert_ne!(status, 0, "{chain}");
+    }
+    zpki(&sandbox, &[&["ca", "import"], &import[..]].concat())
+        .run()
+        .product();
+    assert_eq!(
+        sandbox.tree().changes_since(&before, "demo"),
+        ["~ ca/log.jsonl"]
+    );
+    zpki(&sandbox, &["apply"]).run().stdout("unchanged\n");
+}
+
+#[test]
 fn a_chain_of_several_may_stand_in_any_order_and_in_the_same_file() {
     let sandbox = fresh();
     root(&sandbox, "root");

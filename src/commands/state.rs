@@ -110,6 +110,14 @@ impl State {
     /// Reads what there is for `cluster`, which zpki.toml may not describe yet.
     pub(super) fn of(cluster: Cluster, view: &View<'_>) -> Result<Self, Error> {
         let ca = Ca::read(view)?;
+        if !ca.leads_to_a_root() {
+            return Err(Error::Unreadable {
+                path: view.path().join(CA_CHAIN),
+                line: None,
+                because: "nothing in it leads from the CA to a self-signed root".to_owned(),
+                hint: "restore it from a backup, or import the CA again: zpki ca import".to_owned(),
+            });
+        }
         let crl = read_crl(view)?;
         let read = cluster
             .entries()
@@ -243,6 +251,16 @@ impl Ca {
     /// Whether another CA signed it.
     pub(super) fn is_intermediate(&self) -> bool {
         !is_self_signed(&self.certificate)
+    }
+
+    /// Whether each certificate is signed by the one above it, up to a root: what hosts are given is of
+    /// no use otherwise.
+    fn leads_to_a_root(&self) -> bool {
+        let path: Vec<_> = std::iter::once(&self.certificate)
+            .chain(self.above())
+            .collect();
+        let is_signed = |pair: &[&ParsedCertificate]| pair[0].is_signed_by(pair[1]) != Some(false);
+        !self.roots.is_empty() && path.windows(2).all(is_signed)
     }
 
     /// What peers judge by.

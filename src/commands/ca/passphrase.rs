@@ -17,7 +17,7 @@ use super::super::state::Ca;
 use crate::domain::finding::Finding;
 use crate::domain::name::EntryName;
 use crate::store::file::File;
-use crate::store::layout::{LOG, LOG_FILE, SECRET};
+use crate::store::layout::{CA_KEY, LOG, LOG_FILE, SECRET};
 use crate::store::replace::replace;
 use crate::store::snapshot::FileKind;
 use crate::store::transaction::{Change, Transaction};
@@ -220,8 +220,8 @@ fn write(
     Ok(writer.commit(&transaction, &*system.progress)?)
 }
 
-/// Where in the PKI directory a file is, and its mode without what others may do with it; None for one
-/// elsewhere, or behind a link.
+/// Where in the PKI directory a file is, and its mode: in the key's usual place without what others may
+/// do with it. None for one elsewhere, or behind a link.
 fn inside(path: &Path, view: &View<'_>) -> Result<Option<(PathBuf, u32)>, Error> {
     let Ok(path) = path.strip_prefix(view.path()) else {
         return Ok(None);
@@ -241,7 +241,12 @@ fn inside(path: &Path, view: &View<'_>) -> Result<Option<(PathBuf, u32)>, Error>
         return Ok(None);
     }
     let mode = view.metadata(path)?.map_or(SECRET, |found| found.mode);
-    Ok(Some((path.to_owned(), mode & 0o700)))
+    let mask = if path == Path::new(CA_KEY) {
+        0o700
+    } else {
+        0o777
+    };
+    Ok(Some((path.to_owned(), mode & mask)))
 }
 
 fn log(
