@@ -15,6 +15,7 @@ mod haproxy;
 mod haproxy_configuration;
 mod keys;
 mod pki;
+mod pkilint;
 mod revocation;
 mod rustls_webpki;
 mod server_conf;
