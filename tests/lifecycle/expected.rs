@@ -169,7 +169,7 @@ impl Change<'_> {
         let lifetime = end - seconds(crl.last_update());
         let (_, ca_end) = self.ca(self.made);
         let is_low = end - self.seconds() < (lifetime * 33 + 99) / 100;
-        let is_due = is_low && (end <= self.seconds() || 10 * (ca_end - end) >= lifetime);
+        let is_due = is_low && end < ca_end;
         assert_eq!(!self.is_same("ca/crl.pem"), is_due, "the CRL");
         if is_due {
             let crl = X509Crl::from_pem(self.bytes(self.made, "ca/crl.pem")).unwrap();
@@ -184,7 +184,7 @@ impl Change<'_> {
         let was = self.from.entries().find(|it| it.name == *name);
         let key = public_key(self.bytes(self.made, &folder.key));
         let Some(was) = was else {
-            // A client's folder stays when zpki.toml names it no more.
+            // A client's folder may have stayed when zpki.toml named it no more.
             if !self.found.contains_key(&folder.directory) {
                 assert!(!self.known_keys().contains(&key), "{name}: a new key");
             }
@@ -265,37 +265,46 @@ impl Change<'_> {
         keys.collect()
     }
 
-    /// A server's folder that zpki.toml names no more is put away as it was found.
+    /// A folder that zpki.toml names no more is put away as it was found. That of a client stays when
+    /// nothing in it says any more that zpki.toml named it.
     fn retires(&self) {
-        let is_named = |name: &str| self.to.servers.iter().any(|it| it.name == name);
-        let gone = self.from.servers.iter().filter(|it| !is_named(&it.name));
-        for server in gone {
-            let from = Path::new("servers").join(&server.name);
-            assert!(!self.made.contains_key(&from), "{}", server.name);
-            let Some(found) = self.found.get(&from) else {
+        for was in self.from.entries() {
+            let from = folder(self.from, was).directory;
+            let is_named = self.to.entries().any(|it| it.name == was.name);
+            if is_named || !self.found.contains_key(&from) {
                 continue;
+            }
+            let is_client = from.starts_with("clients");
+            let to = match self.made.contains_key(&from) {
+                true if is_client => from.clone(),
+                true => panic!("{} is still there", was.name),
+                false => self.retirement(&was.name),
             };
-            let is_it = |path: &&PathBuf| {
-                path.parent() == Some(Path::new("retired"))
-                    && !self.found.contains_key(*path)
-                    && path
-                        .file_name()
-                        .unwrap()
-                        .to_str()
-                        .unwrap()
-                        .starts_with(&server.name)
-            };
-            let to = self.made.keys().find(is_it).expect("it was put away");
-            assert_eq!(&self.made[to], found);
-            let below = |files: &Files, root: &Path| -> Files {
-                let files = files.iter().filter(|(path, _)| path.starts_with(root));
-                files
-                    .map(|(path, it)| (path.strip_prefix(root).unwrap().to_owned(), it.clone()))
-                    .collect()
-            };
-            assert_eq!(below(self.found, &from), below(self.made, to));
+            assert_eq!(below(self.found, &from), below(self.made, &to));
         }
     }
+
+    /// Where a folder was put that was not there before.
+    fn retirement(&self, name: &str) -> PathBuf {
+        let is_it = |path: &&PathBuf| {
+            let is_new = !self.found.contains_key(*path);
+            let file_name = path.file_name().unwrap().to_str().unwrap();
+            path.parent() == Some(Path::new("retired")) && is_new && file_name.starts_with(name)
+        };
+        self.made
+            .keys()
+            .find(is_it)
+            .expect("it was put away")
+            .clone()
+    }
+}
+
+/// A directory and all in it, with paths from there.
+fn below(files: &Files, root: &Path) -> Files {
+    let files = files.iter().filter(|(path, _)| path.starts_with(root));
+    files
+        .map(|(path, it)| (path.strip_prefix(root).unwrap().to_owned(), it.clone()))
+        .collect()
 }
 
 /// The public key of the private one in a file.

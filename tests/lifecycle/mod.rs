@@ -96,8 +96,8 @@ fn apply_makes_everything_right_and_changes_nothing_else() {
     result.unwrap_or_else(|error| panic!("{error}"));
 }
 
-/// As many as 20 seconds are enough for.
-const CASES: u32 = 40;
+/// As many as half a minute is enough for.
+const CASES: u32 = 80;
 
 /// A PKI directory, with what is known of it.
 struct Life {
