@@ -14,7 +14,7 @@ use super::pty::{CTRL_C, Terminal, WIDE, at_terminal};
 use super::{ZPKI, assert_whole, command, init, names};
 use crate::e2e::process::DEADLINE;
 
-/// So many that writing them has not ended when the first file is seen, on a busy machine either.
+/// So many that writing them has not ended when the first folder is seen, on a busy machine either.
 const SERVERS: usize = 2000;
 
 const BAR: &str = "writing files [";
@@ -27,10 +27,10 @@ fn hold_up(directory: &Path, signal: impl Fn(Signal)) {
 
 /// Stops `init` in `directory` for more than a second.
 fn stop(directory: &Path, signal: impl Fn(Signal)) {
-    let first = directory.join(".zpki-init-0/zpki.toml");
+    let first = directory.join(".zpki-init-0/servers");
     let start = Instant::now();
     while !first.exists() {
-        assert!(start.elapsed() < DEADLINE, "there is no first file");
+        assert!(start.elapsed() < DEADLINE, "there is no first folder");
         sleep(Duration::from_millis(1));
     }
     signal(Signal::STOP);
