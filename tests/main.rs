@@ -31,6 +31,7 @@ mod lifecycle;
 mod log;
 mod man;
 mod oracle;
+mod pipeline;
 mod pipes;
 mod readme;
 mod revoke;
