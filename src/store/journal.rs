@@ -20,7 +20,7 @@ use super::file::{self, Directory};
 use super::generation;
 use super::lock::Recovered;
 use super::root::{Root, parent};
-use super::transaction::{Change, Transaction};
+use super::transaction::{Change, Transaction, for_each};
 
 pub(super) const INTENT: &str = ".zpki/intent";
 pub(super) const JOURNAL: &str = ".zpki/journal";
@@ -192,7 +192,7 @@ impl Journal {
 
     /// Refuses when a file is not what the transaction takes it for.
     pub(super) fn check(&self, root: &Root) -> Result<(), Error> {
-        self.steps.iter().try_for_each(|step| match step {
+        for_each(&self.steps, |step| match step {
             Step::Delete { path, before } => expect(root, path, *before),
             Step::Move { from, to, before } => {
                 expect(root, from, *before)?;

@@ -368,6 +368,10 @@ impl Root {
             return Ok(());
         };
         let owner = Owner::of(&above);
+        let made = self.stat(path, AtFlags::SYMLINK_NOFOLLOW)?;
+        if made.is_some_and(|made| Owner::of(&made) == owner) {
+            return Ok(());
+        }
         let made = enter(&self.directory, path).map_err(|errno| error(errno.into()))?;
         let stat = fs::fstat(&made).map_err(|errno| error(errno.into()))?;
         if Owner::of(&stat) == owner {
@@ -515,9 +519,11 @@ impl Root {
     fn sync_file_systems(&self, directories: &BTreeSet<&Path>) -> Result<bool, Error> {
         let mut synced = BTreeSet::new();
         for path in directories {
-            let directory = self.open_directory(path)?;
-            let stat = fs::fstat(&directory).map_err(|errno| self.error("read", path, errno))?;
+            // There may be thousands on the same file system.
+            let stat = fs::statat(&self.directory, or_here(path), AtFlags::empty())
+                .map_err(|errno| self.error("read", path, errno))?;
             if synced.insert(stat.st_dev) {
+                let directory = self.open_directory(path)?;
                 match self.attempt_as(Step::Syncfs, || fs::syncfs(&directory)) {
                     Err(error) if is_unknown(&error) => return Ok(false),
                     outcome => outcome.map_err(|error| self.error("sync", path, error))?,
