@@ -42,8 +42,9 @@ clean-tree:
 	git diff --exit-code
 	test -z "$$(git status --porcelain)" || { git status --short; exit 1; }
 
-bench: tools
-	cargo bench --no-fail-fast --bench check --bench expiry --bench init --bench list
+bench:
+	tests/install-tools bench
+	cargo bench --no-fail-fast --bench check --bench expiry --bench init --bench lifecycle --bench list
 
 # The committed pages are generated; tests/man.rs fails when they are stale.
 man: tools
