@@ -775,6 +775,28 @@ fn a_command_follows_each_change_and_is_owed_until_it_succeeds() {
 }
 
 #[test]
+fn a_command_whose_success_cannot_be_noted_stays_owed() {
+    let sandbox = Sandbox::with_demo();
+    let hook = "echo true > $ZPKI_DIR/.zpki/pending/$ZPKI_NAME";
+    sandbox
+        .args([
+            "-C", "demo", "renew", "server1", "--force", "--exec", hook,
+        ])
+        .run()
+        .status(1)
+        .stdout_with("renew  server1")
+        .stderr_with(
+            "failed (that it succeeded was not noted: `[root]/demo/.zpki/pending/server1` was changed by somebody else)",
+        );
+    assert_eq!(sandbox.read("demo/.zpki/pending/server1"), "true\n");
+    sandbox
+        .args(["-C", "demo", "apply"])
+        .run()
+        .stdout("unchanged\nran for server1: true\\n\n");
+    assert_eq!(sandbox.tree().modes("demo/.zpki/pending"), "0700 /\n");
+}
+
+#[test]
 fn the_exit_status_tells_changes_where_it_is_asked_to() {
     let sandbox = Sandbox::with_demo();
     let status = |args: &[&str]| {

@@ -71,15 +71,15 @@ pub(super) fn owe(name: &EntryName, command: &str, owed: &[Owed]) -> Option<Chan
 /// Runs what is owed, each command with the name of its entry and its folder in the environment.
 ///
 /// # Errors
-/// When the directory cannot be read, or what was done cannot be noted. That a command fails is none:
-/// it is told, and stays owed.
+/// When the directory cannot be read. That a command fails is none, nor that its success cannot be
+/// noted: it is told, and stays owed.
 pub(super) fn run(
     cluster: &Cluster,
     directory: &PkiDirectory,
     lock_timeout: Duration,
     system: &mut System,
 ) -> Result<Vec<HookReport>, Error> {
-    let mut reports = Vec::new();
+    let mut reports: Vec<HookReport> = Vec::new();
     let mut done = Transaction::default();
     for Owed { name, command } in directory.read(owed)? {
         let text = String::from_utf8_lossy(&command).into_owned();
@@ -105,11 +105,27 @@ pub(super) fn run(
             failure,
         });
     }
-    if !done.changes.is_empty() {
-        let writer = directory.lock(lock_timeout, system)?;
-        writer.commit(&done, &*system.progress)?;
+    // The change that they follow is made, whatever becomes of this.
+    if let Err(error) = note(&done, directory, lock_timeout, system) {
+        let succeeded = reports.iter_mut().filter(|it| it.failure.is_none());
+        succeeded
+            .for_each(|it| it.failure = Some(format!("that it succeeded was not noted: {error}")));
     }
     Ok(reports)
+}
+
+/// That nothing is owed any more of what has succeeded.
+fn note(
+    done: &Transaction,
+    directory: &PkiDirectory,
+    lock_timeout: Duration,
+    system: &System,
+) -> Result<(), Error> {
+    if !done.changes.is_empty() {
+        let writer = directory.lock(lock_timeout, system)?;
+        writer.commit(done, &*system.progress)?;
+    }
+    Ok(())
 }
 
 /// What there is to say of those that failed.
