@@ -797,6 +797,30 @@ fn a_command_whose_success_cannot_be_noted_stays_owed() {
 }
 
 #[test]
+fn what_somebody_put_beside_the_host_folders_stays() {
+    let sandbox = Sandbox::with_demo();
+    sandbox.file("demo/servers/notes.txt", "mine");
+    sandbox.file("demo/servers/old/key.pem", "mine");
+    sandbox.file("demo/clients/notes.txt", "mine");
+    std::os::unix::fs::symlink("server1", sandbox.path("demo/servers/link")).unwrap();
+    let before = sandbox.tree();
+    assert_eq!(plan(&sandbox), "nothing to do\n");
+    edit(&sandbox, r#""127.0.0.1"]"#, r#""10.0.0.1"]"#);
+    applied(&sandbox, NOW);
+    let changes = sandbox.tree().changes_since(&before, "demo");
+    let theirs = [
+        "servers/notes.txt",
+        "servers/old",
+        "servers/link",
+        "clients",
+    ];
+    let touched = changes
+        .iter()
+        .filter(|it| theirs.iter().any(|path| it[2..].starts_with(path)));
+    assert_eq!(touched.count(), 0, "{changes:?}");
+}
+
+#[test]
 fn the_exit_status_tells_changes_where_it_is_asked_to() {
     let sandbox = Sandbox::with_demo();
     let status = |args: &[&str]| {

@@ -25,6 +25,7 @@ use crate::store;
 use crate::store::layout::{
     self, CA_CERTIFICATE, CA_CHAIN, CA_FILE, CLIENTS, CRL, HostFolder, LOG_FILE, SERVERS,
 };
+use crate::store::snapshot::FileKind;
 use crate::verify::issued::Trust;
 use crate::x509;
 use crate::x509::certificate::ParsedCertificate;
@@ -349,8 +350,8 @@ fn unreadable(path: &Path, line: Option<usize>, error: &x509::error::Error) -> E
     }
 }
 
-/// Host folders that zpki.toml named once: all of servers, for none else has one there; of clients those
-/// whose certificate was not made by `zpki issue`.
+/// Host folders that zpki.toml named once: of servers those that something was issued to, for what else
+/// stands there is somebody's own; of clients those whose certificate was not made by `zpki issue`.
 fn strangers(
     cluster: &Cluster,
     log: Option<&Found>,
@@ -363,6 +364,11 @@ fn strangers(
         let known: HashSet<&EntryName> = known.map(|entry| &entry.name).collect();
         let names = names.iter().filter_map(|name| name.to_str()?.parse().ok());
         for name in names.filter(|name| !known.contains(name)) {
+            let folder = HostFolder::of(&name, role).directory();
+            let is_folder = view.kind(&folder)? == Some(FileKind::Directory);
+            if !is_folder || view.list(&layout::issued_directory(&name))?.is_empty() {
+                continue;
+            }
             let certificate = view.bytes(&HostFolder::of(&name, role).certificate())?;
             let certificate = certificate.and_then(|bytes| first_certificate(&bytes));
             strangers.push(Stranger {
