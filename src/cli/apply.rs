@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::args::Global;
-use super::args::apply::{Apply, CaKey, Renew};
-use super::args::server::ServerCommand;
+use super::args::apply::{Apply, CaKey, Change, Renew};
+use super::args::server::{Applied, ServerCommand};
 use super::{init, passphrase};
 use crate::commands::apply::{Request, Writing};
 use crate::commands::ca_key::CaKeyAccess;
@@ -22,18 +22,23 @@ pub(super) fn selection(names: Vec<String>) -> Selection {
     }
 }
 
+/// What is to be done, and whether the exit status is to tell of changes.
+pub(super) type Requested = (Request, bool);
+
 pub(super) fn apply(
     arguments: Apply,
     global: &Global,
     system: &mut System,
-) -> Result<Request, Error> {
-    Ok(Request {
-        task: Task::Apply,
-        selection: selection(arguments.only),
-        edit: None,
-        writing: writing(&arguments.ca_key, arguments.force, global, system)?,
-        exec: arguments.hook.exec,
-    })
+) -> Result<Requested, Error> {
+    let (selection, force) = (selection(arguments.only), arguments.force);
+    request(
+        Task::Apply,
+        selection,
+        arguments.change,
+        force,
+        global,
+        system,
+    )
 }
 
 /// `renew`, or `rekey` where keys are to be new.
@@ -42,40 +47,51 @@ pub(super) fn renew(
     new_keys: bool,
     global: &Global,
     system: &mut System,
-) -> Result<Request, Error> {
+) -> Result<Requested, Error> {
     let force = arguments.force;
-    Ok(Request {
-        task: match new_keys {
-            true => Task::Rekey { force },
-            false => Task::Renew { force },
-        },
-        selection: selection(arguments.names),
-        edit: None,
-        writing: writing(&arguments.ca_key, force, global, system)?,
-        exec: arguments.hook.exec,
-    })
+    let task = match new_keys {
+        true => Task::Rekey { force },
+        false => Task::Renew { force },
+    };
+    let selection = selection(arguments.names);
+    request(task, selection, arguments.change, force, global, system)
 }
 
-/// `server add` and `server remove`, and whether the exit status is to tell of changes.
+/// `server add` and `server remove`.
 pub(super) fn server(
     command: ServerCommand,
     global: &Global,
     system: &mut System,
-) -> Result<(Request, bool), Error> {
+) -> Result<Requested, Error> {
     let (edit, applied) = match command {
         ServerCommand::Add { server, applied } => {
             (Edit::Add(Box::new(init::server(&server))), applied)
         }
         ServerCommand::Remove { name, applied } => (Edit::Remove(name), applied),
     };
+    let Applied { change, force } = applied;
+    let (request, exit_code) = request(Task::Apply, Selection::All, change, force, global, system)?;
+    let edit = Some(edit);
+    Ok((Request { edit, ..request }, exit_code))
+}
+
+/// A task, made as the flags for it say.
+pub(super) fn request(
+    task: Task,
+    selection: Selection,
+    change: Change,
+    force: bool,
+    global: &Global,
+    system: &mut System,
+) -> Result<Requested, Error> {
     let request = Request {
-        task: Task::Apply,
-        selection: Selection::All,
-        edit: Some(edit),
-        writing: writing(&applied.ca_key, applied.force, global, system)?,
-        exec: applied.hook.exec,
+        task,
+        selection,
+        edit: None,
+        writing: writing(&change.ca_key, force, global, system)?,
+        exec: change.exec,
     };
-    Ok((request, applied.exit_code))
+    Ok((request, change.exit_code))
 }
 
 /// What goes for every run that signs and writes.

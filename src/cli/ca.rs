@@ -6,7 +6,6 @@ use super::args::ca::{CaCommand, Import, Passphrase, Renew};
 use super::render::text::Verbosity;
 use super::render::{self, Rendered};
 use super::{apply, carry_out, directory};
-use crate::commands::apply::Request;
 use crate::commands::ca;
 use crate::commands::ca::passphrase::{self, NewPassphrase};
 use crate::commands::error::Error;
@@ -48,9 +47,10 @@ pub(super) fn run(
             })
         }
         CaCommand::Renew(arguments) => {
-            let exit_code = arguments.exit_code;
-            let request = renew(arguments, global, system)?;
-            carry_out(request, exit_code, format, global, system)
+            let Renew { change, force } = arguments;
+            let task = Task::RenewCa { force };
+            let requested = apply::request(task, Selection::All, change, force, global, system)?;
+            carry_out(requested, format, global, system)
         }
     }
 }
@@ -67,17 +67,6 @@ pub(super) fn attempt(command: &CaCommand) -> String {
         CaCommand::Show => "show the CA",
     }
     .to_owned()
-}
-
-fn renew(arguments: Renew, global: &Global, system: &mut System) -> Result<Request, Error> {
-    let force = arguments.force;
-    Ok(Request {
-        task: Task::RenewCa { force },
-        selection: Selection::All,
-        writing: apply::writing(&arguments.ca_key, force, global, system)?,
-        exec: arguments.hook.exec,
-        edit: None,
-    })
 }
 
 fn new_passphrase(

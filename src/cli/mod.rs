@@ -128,22 +128,19 @@ fn dispatch(arguments: Arguments, system: &mut System) -> Result<Rendered, Error
             })
         }
         Command::Apply(arguments) => {
-            let exit_code = arguments.exit_code;
-            let request = apply::apply(arguments, &global, system)?;
-            carry_out(request, exit_code, format, &global, system)
+            let requested = apply::apply(arguments, &global, system)?;
+            carry_out(requested, format, &global, system)
         }
         Command::Renew(arguments) => {
-            let exit_code = arguments.exit_code;
-            let request = apply::renew(arguments, false, &global, system)?;
-            carry_out(request, exit_code, format, &global, system)
+            let requested = apply::renew(arguments, false, &global, system)?;
+            carry_out(requested, format, &global, system)
         }
         Command::Rekey(arguments) => {
-            let exit_code = arguments.exit_code;
-            let request = apply::renew(arguments, true, &global, system)?;
-            carry_out(request, exit_code, format, &global, system)
+            let requested = apply::renew(arguments, true, &global, system)?;
+            carry_out(requested, format, &global, system)
         }
         Command::Revoke(arguments) => {
-            let exit_code = arguments.exit_code;
+            let exit_code = arguments.change.exit_code;
             let request = revoke::revoke(arguments, &global, system)?;
             let directory = directory(&global, system)?;
             let report = commands::revoke::run(request, &directory, system)?;
@@ -153,9 +150,8 @@ fn dispatch(arguments: Arguments, system: &mut System) -> Result<Rendered, Error
             Ok(outcome(rendered, &report.done, exit_code))
         }
         Command::Crl(arguments) => {
-            let exit_code = arguments.exit_code;
-            let request = revoke::crl(arguments, &global, system)?;
-            carry_out(request, exit_code, format, &global, system)
+            let requested = revoke::crl(arguments, &global, system)?;
+            carry_out(requested, format, &global, system)
         }
         Command::Ca(arguments) => ca::run(arguments.what, format, &global, system),
         Command::Check(arguments) => {
@@ -254,8 +250,8 @@ fn dispatch(arguments: Arguments, system: &mut System) -> Result<Rendered, Error
             backup::restore(arguments, &global, format, verbosity, system)
         }
         Command::Server(arguments) => {
-            let (request, exit_code) = apply::server(arguments.what, &global, system)?;
-            carry_out(request, exit_code, format, &global, system)
+            let requested = apply::server(arguments.what, &global, system)?;
+            carry_out(requested, format, &global, system)
         }
         Command::Show(arguments) => {
             let passphrase = passphrase::given(
@@ -300,8 +296,7 @@ fn dispatch(arguments: Arguments, system: &mut System) -> Result<Rendered, Error
 
 /// A task that writes, and its report.
 fn carry_out(
-    request: commands::apply::Request,
-    exit_code: bool,
+    (request, exit_code): apply::Requested,
     format: OutputFormat,
     global: &Global,
     system: &mut System,

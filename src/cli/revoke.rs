@@ -1,10 +1,9 @@
 //! From the arguments of `revoke` and `crl` to their requests.
 
-use super::apply::writing;
+use super::apply::{Requested, request, writing};
 use super::args::Global;
 use super::args::crl::Crl;
 use super::args::revoke::Revoke;
-use crate::commands::apply;
 use crate::commands::error::Error;
 use crate::commands::reconcile::{Selection, Task};
 use crate::commands::revoke::{Request, Which};
@@ -23,8 +22,8 @@ pub(super) fn revoke(
             (false, false) => Which::One,
         },
         reason: arguments.reason,
-        writing: writing(&arguments.ca_key, arguments.force, global, system)?,
-        exec: arguments.hook.exec,
+        writing: writing(&arguments.change.ca_key, arguments.force, global, system)?,
+        exec: arguments.change.exec,
     })
 }
 
@@ -32,14 +31,12 @@ pub(super) fn crl(
     arguments: Crl,
     global: &Global,
     system: &mut System,
-) -> Result<apply::Request, Error> {
-    Ok(apply::Request {
-        edit: None,
-        task: Task::Crl {
-            lifetime: arguments.lifetime,
-        },
-        selection: Selection::All,
-        writing: writing(&arguments.ca_key, arguments.force, global, system)?,
-        exec: arguments.hook.exec,
-    })
+) -> Result<Requested, Error> {
+    let Crl {
+        lifetime,
+        change,
+        force,
+    } = arguments;
+    let task = Task::Crl { lifetime };
+    request(task, Selection::All, change, force, global, system)
 }

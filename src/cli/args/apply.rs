@@ -30,17 +30,9 @@ pub(in crate::cli) struct Apply {
     #[arg(long, value_name = "NAME", num_args = 1..)]
     pub(in crate::cli) only: Vec<String>,
 
-    /// Exit with 10 when something was changed
-    #[arg(long)]
-    pub(in crate::cli) exit_code: bool,
-
-    /// What to run afterwards.
+    /// How it is done.
     #[command(flatten)]
-    pub(in crate::cli) hook: Hook,
-
-    /// The CA's private key.
-    #[command(flatten)]
-    pub(in crate::cli) ca_key: CaKey,
+    pub(in crate::cli) change: Change,
 
     /// Believe a clock that contradicts what was issued before
     #[arg(long)]
@@ -62,26 +54,26 @@ pub(in crate::cli) struct Renew {
     #[arg(long)]
     pub(in crate::cli) force: bool,
 
+    /// How it is done.
+    #[command(flatten)]
+    pub(in crate::cli) change: Change,
+}
+
+/// How a change is made.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct Change {
     /// Exit with 10 when something was changed
     #[arg(long)]
     pub(in crate::cli) exit_code: bool,
 
-    /// What to run afterwards.
-    #[command(flatten)]
-    pub(in crate::cli) hook: Hook,
-
-    /// The CA's private key.
-    #[command(flatten)]
-    pub(in crate::cli) ca_key: CaKey,
-}
-
-/// What follows a change.
-#[derive(Args, Debug)]
-pub(in crate::cli) struct Hook {
     /// Run this with the shell for each entry whose files have changed, with ZPKI_NAME and ZPKI_FOLDER in
     /// its environment; until it has succeeded, every later run tries it again
     #[arg(long, value_name = "COMMAND")]
     pub(in crate::cli) exec: Option<String>,
+
+    /// The CA's private key.
+    #[command(flatten)]
+    pub(in crate::cli) ca_key: CaKey,
 }
 
 /// Where the CA's private key is, and what opens it.

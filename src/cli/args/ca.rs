@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::CaPassphrase;
-use super::apply::{CaKey, Hook};
+use super::apply::{CaKey, Change};
 
 /// `zpki ca`.
 #[derive(Args, Debug)]
@@ -54,17 +54,9 @@ pub(in crate::cli) enum CaCommand {
 /// `zpki ca renew`.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct Renew {
-    /// Exit with 10 when something was changed
-    #[arg(long)]
-    pub(in crate::cli) exit_code: bool,
-
-    /// What to run afterwards.
+    /// How it is done.
     #[command(flatten)]
-    pub(in crate::cli) hook: Hook,
-
-    /// The CA's private key.
-    #[command(flatten)]
-    pub(in crate::cli) ca_key: CaKey,
+    pub(in crate::cli) change: Change,
 
     /// Also within the hour after the last time; and believe a clock that contradicts what was issued
     /// before

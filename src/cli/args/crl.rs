@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::apply::{CaKey, Hook};
+use super::apply::Change;
 use crate::domain::validity::Lifetime;
 
 /// `zpki crl`.
@@ -12,17 +12,9 @@ pub(in crate::cli) struct Crl {
     #[arg(long, value_name = "DURATION")]
     pub(in crate::cli) lifetime: Option<Lifetime>,
 
-    /// Exit with 10 when something was changed: whenever it is signed
-    #[arg(long)]
-    pub(in crate::cli) exit_code: bool,
-
-    /// What to run afterwards.
+    /// How it is done.
     #[command(flatten)]
-    pub(in crate::cli) hook: Hook,
-
-    /// The CA's private key.
-    #[command(flatten)]
-    pub(in crate::cli) ca_key: CaKey,
+    pub(in crate::cli) change: Change,
 
     /// Believe a clock that contradicts what was issued before
     #[arg(long)]

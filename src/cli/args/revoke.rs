@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::apply::{CaKey, Hook};
+use super::apply::Change;
 use super::words;
 use crate::domain::revocation::RevocationReason;
 
@@ -33,17 +33,9 @@ pub(in crate::cli) struct Revoke {
     #[arg(long)]
     pub(in crate::cli) force: bool,
 
-    /// Exit with 10 when something was changed
-    #[arg(long)]
-    pub(in crate::cli) exit_code: bool,
-
-    /// What to run afterwards.
+    /// How it is done.
     #[command(flatten)]
-    pub(in crate::cli) hook: Hook,
-
-    /// The CA's private key.
-    #[command(flatten)]
-    pub(in crate::cli) ca_key: CaKey,
+    pub(in crate::cli) change: Change,
 }
 
 /// What to do when a key is in other hands, as `--help` and the man page show it.

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::ServerArgument;
-use super::apply::{CaKey, Hook};
+use super::apply::Change;
 use crate::domain::name::EntryName;
 
 /// `zpki server`.
@@ -48,17 +48,9 @@ pub(in crate::cli) enum ServerCommand {
 /// How a change is applied.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct Applied {
-    /// Exit with 10 when something was changed
-    #[arg(long)]
-    pub(in crate::cli) exit_code: bool,
-
-    /// What to run afterwards.
+    /// How it is done.
     #[command(flatten)]
-    pub(in crate::cli) hook: Hook,
-
-    /// The CA's private key.
-    #[command(flatten)]
-    pub(in crate::cli) ca_key: CaKey,
+    pub(in crate::cli) change: Change,
 
     /// Believe a clock that contradicts what was issued before
     #[arg(long)]
