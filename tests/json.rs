@@ -77,6 +77,7 @@ struct Listed {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ListedCertificate {
     status: String,
+    revocation: Option<Revocation>,
     not_before: String,
     not_after: String,
     serial_number: String,
@@ -110,6 +111,7 @@ enum Object {
     Certificate {
         line: Option<u32>,
         status: Option<String>,
+        revocation: Option<Revocation>,
         subject: String,
         issuer: String,
         common_name: Option<String>,

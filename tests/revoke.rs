@@ -4,6 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use serde::Deserialize;
+use serde_json::{Value, json};
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
 use zpki::domain::revocation::{Revocation, RevocationReason};
@@ -228,6 +229,61 @@ next:
     done(&sandbox, "rekey server1");
     assert_ne!(installed(&sandbox, "server1"), old);
     assert_eq!(zpki(&sandbox, "plan").product(), "nothing to do\n");
+}
+
+#[test]
+fn list_and_show_say_that_the_newest_certificate_is_revoked() {
+    let sandbox = Sandbox::with_demo();
+    let serial = installed(&sandbox, "server1");
+    let statuses = |words: &str| {
+        let report: Value = serde_json::from_str(&zpki(&sandbox, words).product()).unwrap();
+        let of = |name: &str| {
+            let entries = report["entries"].as_array().unwrap();
+            let entry = entries.iter().find(|entry| entry["name"] == name).unwrap();
+            entry["certificate"].clone()
+        };
+        [of("server1"), of("load-balancer")]
+    };
+    let [server, other] = statuses("list --output json");
+    assert_eq!(
+        (&server["revocation"], &other["revocation"]),
+        (&Value::Null, &Value::Null)
+    );
+    done(&sandbox, "revoke server1 --force --reason keyCompromise");
+    let [server, other] = statuses("list --output json");
+    let revocation = json!({
+        "serialNumber": serial,
+        "revokedAt": "2026-11-23T12:00:00Z",
+        "reason": "keyCompromise",
+    });
+    assert_eq!(
+        (&server["revocation"], &server["status"]),
+        (&revocation, &json!("valid"))
+    );
+    assert_eq!(other["revocation"], Value::Null);
+    let listed = zpki(&sandbox, "list").product();
+    let listed: Vec<Vec<&str>> = listed
+        .lines()
+        .map(|line| line.split_whitespace().take(3).collect())
+        .collect();
+    assert!(
+        listed.contains(&vec!["server1", "server", "revoked"]),
+        "{listed:?}"
+    );
+    assert!(
+        listed.contains(&vec!["load-balancer", "load-balancer", "valid"]),
+        "{listed:?}"
+    );
+    let shown = zpki(&sandbox, "show server1").product();
+    assert!(
+        shown.contains(
+            "  status                  revoked on 2026-11-23 12:00:00 UTC, keyCompromise\n"
+        ),
+        "{shown}"
+    );
+    let shown = zpki(&sandbox, "show server1 --output json").product();
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(shown["objects"][0]["revocation"], revocation);
 }
 
 #[test]

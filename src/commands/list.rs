@@ -1,6 +1,6 @@
 //! `zpki list`: the entries of the cluster and the newest certificate of each.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use rayon::prelude::*;
 use serde::Serialize;
@@ -8,9 +8,11 @@ use time::OffsetDateTime;
 
 use super::directory::{PkiDirectory, View};
 use super::error::Error;
+use super::state;
 use crate::domain::certificate::AltName;
 use crate::domain::cluster::Cluster;
 use crate::domain::name::{ClusterName, EntryName};
+use crate::domain::revocation::Revocation;
 use crate::domain::role::Role;
 use crate::domain::serial_number::SerialNumber;
 use crate::domain::validity::{RenewWithin, Status, Validity};
@@ -52,6 +54,8 @@ pub struct Listed {
 pub struct ListedCertificate {
     /// What its dates say now.
     pub status: Status,
+    /// Its entry on the CRL; None when it has none.
+    pub revocation: Option<Revocation>,
     /// notBefore and notAfter.
     #[serde(flatten)]
     pub validity: Validity,
@@ -92,9 +96,10 @@ fn entries(view: &View<'_>, cluster: &Cluster, at: OffsetDateTime) -> Result<Vec
     let issued = view.issued_names()?.into_iter();
     let others = issued.filter(|name| !known.contains(name));
     wanted.extend(others.map(|name| (name, None, default)));
+    let revocations = state::revocations(view)?;
     let listed: Vec<_> = wanted
         .into_par_iter()
-        .map(|(name, role, renew_within)| listed(view, name, role, renew_within, at))
+        .map(|(name, role, renew_within)| listed(view, name, role, renew_within, &revocations, at))
         .collect();
     // Of several errors always the same one: the first.
     listed.into_iter().collect()
@@ -105,12 +110,14 @@ fn listed(
     name: EntryName,
     role: Option<Role>,
     renew_within: RenewWithin,
+    revocations: &HashMap<SerialNumber, Revocation>,
     at: OffsetDateTime,
 ) -> Result<Listed, Error> {
     let certificate = view.newest(&name)?.map(|newest| {
         let details = newest.details;
         ListedCertificate {
             status: details.validity.status(at, renew_within),
+            revocation: revocations.get(&details.serial_number).cloned(),
             validity: details.validity,
             serial_number: details.serial_number,
             key_algorithm: details.public_key.algorithm,

@@ -7,10 +7,12 @@ use time::OffsetDateTime;
 
 use super::directory::{PkiDirectory, View};
 use super::error::Error;
+use super::state;
 use crate::domain::certificate::{
     Certificate, CertificationRequest, PrivateKeyDescription, PublicKey, RevocationList,
 };
 use crate::domain::name::EntryName;
+use crate::domain::revocation::Revocation;
 use crate::domain::role::Role;
 use crate::domain::validity::{RenewWithin, Status};
 use crate::store::layout::HostFolder;
@@ -70,6 +72,8 @@ pub enum Object {
     Certificate {
         /// What its dates say now; None without a clock.
         status: Option<Status>,
+        /// Its entry on the cluster's CRL; None when it has none, and for what is in a file.
+        revocation: Option<Revocation>,
         /// What it says.
         #[serde(flatten)]
         certificate: Box<Certificate>,
@@ -151,9 +155,10 @@ fn find(
             .display()
             .to_string()
     });
+    let revocation = state::revocations(view)?.remove(&newest.details.serial_number);
     Ok(Some((
         folder,
-        vec![certificate(newest, None, now, renew_within)],
+        vec![certificate(newest, None, now, renew_within, revocation)],
     )))
 }
 
@@ -162,6 +167,7 @@ fn certificate(
     line: Option<usize>,
     now: Option<OffsetDateTime>,
     renew_within: RenewWithin,
+    revocation: Option<Revocation>,
 ) -> Shown {
     let pem = Some(certificate.to_pem());
     let status = now.map(|now| certificate.details.validity.status(now, renew_within));
@@ -170,6 +176,7 @@ fn certificate(
         line,
         object: Object::Certificate {
             status,
+            revocation,
             certificate,
         },
         pem,
@@ -240,7 +247,7 @@ fn show_block(
     match block.label.as_str() {
         "CERTIFICATE" | "X509 CERTIFICATE" => {
             let parsed = ParsedCertificate::from_der(&block.contents)?;
-            Ok(certificate(parsed, line, now, RenewWithin::default()))
+            Ok(certificate(parsed, line, now, RenewWithin::default(), None))
         }
         "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => {
             let request = csr::Request::read(&block.contents)?;
@@ -266,7 +273,7 @@ fn show_block(
 
 fn der(bytes: &[u8], now: Option<OffsetDateTime>) -> Option<Shown> {
     if let Ok(parsed) = ParsedCertificate::from_der(bytes) {
-        return Some(certificate(parsed, None, now, RenewWithin::default()));
+        return Some(certificate(parsed, None, now, RenewWithin::default(), None));
     }
     if let Ok(request) = csr::Request::read(bytes) {
         let pem = Some(pem::encode("CERTIFICATE REQUEST", bytes));

@@ -16,7 +16,7 @@ use crate::audit;
 use crate::domain::certificate::RevocationList;
 use crate::domain::cluster::{Cluster, Entry};
 use crate::domain::name::EntryName;
-use crate::domain::revocation::RevocationReason;
+use crate::domain::revocation::{Revocation, RevocationReason};
 use crate::domain::role::Role;
 use crate::domain::serial_number::SerialNumber;
 use crate::plan::authority::is_self_signed;
@@ -296,6 +296,15 @@ pub(super) fn crl_if_any(view: &View<'_>) -> Result<Option<RevocationList>, Erro
     let list = crl::read(&block.contents);
     list.map(Some)
         .map_err(|error| unreadable(&shown, Some(block.line), &error))
+}
+
+/// The revocations on record, by serial number, for those who only look.
+pub(super) fn revocations(view: &View<'_>) -> Result<HashMap<SerialNumber, Revocation>, Error> {
+    let revoked = crl_if_any(view)?.map_or_else(Vec::new, |crl| crl.revoked);
+    let revoked = revoked.into_iter();
+    Ok(revoked
+        .map(|revocation| (revocation.serial_number.clone(), revocation))
+        .collect())
 }
 
 /// What a CRL says of each serial number. Of two entries that for a compromised key counts.

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::super::args::Global;
 use super::Rendered;
 use crate::commands::init::InitReport;
-use crate::commands::list::{ListReport, Listed};
+use crate::commands::list::{ListReport, Listed, ListedCertificate};
 use crate::commands::next_steps::NextStep;
 use crate::commands::show::{Object, ShowReport, Shown};
 use crate::commands::snippet::SnippetReport;
@@ -157,7 +157,7 @@ fn listed(entry: &Listed) -> ([String; 5], [String; 2]) {
                 [
                     name,
                     role,
-                    certificate.status.to_string(),
+                    status(certificate),
                     date(certificate.validity.not_after),
                     hosts.join(" "),
                 ],
@@ -174,6 +174,14 @@ fn listed(entry: &Listed) -> ([String; 5], [String; 2]) {
                 [none(), none()],
             )
         }
+    }
+}
+
+/// That it is revoked matters more than its dates.
+fn status(certificate: &ListedCertificate) -> String {
+    match certificate.revocation {
+        Some(_) => "revoked".to_owned(),
+        None => certificate.status.to_string(),
     }
 }
 
@@ -241,10 +249,17 @@ fn object(shown: &Shown) -> String {
     let (kind, fields) = match &shown.object {
         Object::Certificate {
             status,
+            revocation,
             certificate,
         } => {
             let mut fields = certificate_fields(certificate);
-            fields.extend(status.map(|status| ("status", status.to_string())));
+            let status = match revocation {
+                Some(Revocation {
+                    revoked_at, reason, ..
+                }) => Some(format!("revoked on {}, {reason}", date(*revoked_at))),
+                None => status.map(|status| status.to_string()),
+            };
+            fields.extend(status.map(|status| ("status", status)));
             ("certificate", fields)
         }
         Object::CertificationRequest(request) => ("certification request", request_fields(request)),
