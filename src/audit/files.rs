@@ -15,13 +15,18 @@ pub struct Observed {
     pub expected: u32,
     /// The numeric user that owns it.
     pub owner: u32,
+    /// Whether it is what a host gets, and so may be the user's who reads it there.
+    pub is_of_host: bool,
 }
+
+/// The user who can write whatever the owner is.
+const ROOT: u32 = 0;
 
 /// What is wrong with the modes and owners of `observed`, when `owner` owns the PKI directory.
 ///
 /// A secret that others can read is critical, and so is whatever others can write; any other mode is a
-/// warning. An owner that is not the
-/// directory's is one too: whoever renews the certificates could not write there.
+/// warning. An owner that is not the directory's is one too, for whoever renews the certificates could
+/// not write there: but root can, and may have given the files of a host to the user who reads them.
 #[must_use]
 pub fn check(observed: &[Observed], owner: u32) -> Vec<Finding> {
     let findings = observed
@@ -59,7 +64,8 @@ fn mode(file: &Observed) -> Option<Finding> {
 }
 
 fn foreign(file: &Observed, owner: u32) -> Option<Finding> {
-    (file.owner != owner).then(|| {
+    let is_given_away = owner == ROOT && file.is_of_host;
+    (file.owner != owner && !is_given_away).then(|| {
         Finding::warning(
             "owner-differs",
             file.path.display(),
@@ -76,14 +82,19 @@ fn foreign(file: &Observed, owner: u32) -> Option<Finding> {
 mod tests {
     use super::*;
 
-    fn told(mode: u32, expected: u32, owner: u32) -> Vec<String> {
+    fn told(mode: u32, expected: u32) -> Vec<String> {
         let file = Observed {
             path: "servers/server1/key.pem".into(),
             mode,
             expected,
-            owner,
+            owner: ROOT,
+            is_of_host: true,
         };
-        let findings = check(&[file], 0).into_iter();
+        words(&check(&[file], ROOT))
+    }
+
+    fn words(findings: &[Finding]) -> Vec<String> {
+        let findings = findings.iter();
         findings
             .map(|finding| format!("{:?} {}", finding.severity, finding.id))
             .collect()
@@ -91,17 +102,31 @@ mod tests {
 
     #[test]
     fn a_secret_that_others_can_read_is_critical() {
-        assert_eq!(told(0o600, 0o600, 0), [""; 0]);
-        assert_eq!(told(0o640, 0o600, 0), ["Critical secret-readable"]);
-        assert_eq!(told(0o400, 0o600, 0), ["Warning mode-differs"]);
-        assert_eq!(told(0o666, 0o644, 0), ["Critical writable-by-others"]);
-        assert_eq!(told(0o775, 0o755, 0), ["Critical writable-by-others"]);
-        assert_eq!(told(0o700, 0o755, 0), ["Warning mode-differs"]);
-        assert_eq!(told(0o755, 0o700, 0), ["Critical secret-readable"]);
+        assert_eq!(told(0o600, 0o600), [""; 0]);
+        assert_eq!(told(0o640, 0o600), ["Critical secret-readable"]);
+        assert_eq!(told(0o400, 0o600), ["Warning mode-differs"]);
+        assert_eq!(told(0o666, 0o644), ["Critical writable-by-others"]);
+        assert_eq!(told(0o775, 0o755), ["Critical writable-by-others"]);
+        assert_eq!(told(0o700, 0o755), ["Warning mode-differs"]);
+        assert_eq!(told(0o755, 0o700), ["Critical secret-readable"]);
     }
 
     #[test]
-    fn another_owner_is_a_warning() {
-        assert_eq!(told(0o600, 0o600, 7), ["Warning owner-differs"]);
+    fn another_owner_is_a_warning_but_where_root_gave_a_file_to_its_host() {
+        let told = |is_of_host, of_file, of_directory| {
+            let file = Observed {
+                path: "key.pem".into(),
+                mode: 0o600,
+                expected: 0o600,
+                owner: of_file,
+                is_of_host,
+            };
+            words(&check(&[file], of_directory))
+        };
+        assert_eq!(told(false, 7, ROOT), ["Warning owner-differs"]);
+        assert_eq!(told(true, 7, ROOT), [""; 0]);
+        assert_eq!(told(true, 7, 8), ["Warning owner-differs"]);
+        assert_eq!(told(true, ROOT, 8), ["Warning owner-differs"]);
+        assert_eq!(told(true, 8, 8), [""; 0]);
     }
 }

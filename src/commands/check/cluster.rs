@@ -186,6 +186,7 @@ impl Installation {
                 mode: metadata.mode,
                 expected: expected.mode,
                 owner: metadata.owner,
+                is_of_host: expected.is_of_host,
             });
         }
         if metadata.is_directory {
@@ -323,6 +324,8 @@ struct Expected {
     path: PathBuf,
     mode: u32,
     is_directory: bool,
+    /// Whether it is a host folder, or in one.
+    is_of_host: bool,
 }
 
 impl Expected {
@@ -331,6 +334,7 @@ impl Expected {
             path: path.into(),
             mode,
             is_directory: false,
+            is_of_host: false,
         }
     }
 
@@ -362,8 +366,12 @@ fn expected_files(cluster: &Cluster) -> Vec<Expected> {
         let own = own.map(|(name, mode)| Expected::file(directory.join(name), *mode));
         let has_crl = cluster.settings().revocation.enabled && entry.role == Role::LoadBalancer;
         let crl = has_crl.then(|| Expected::file(directory.join(CRL_FILE), PUBLIC));
-        expected.push(Expected::directory(directory.clone(), CLOSED_DIRECTORY));
-        expected.extend(own.chain(crl));
+        let folder = Expected::directory(directory.clone(), CLOSED_DIRECTORY);
+        let of_host = std::iter::once(folder).chain(own).chain(crl);
+        expected.extend(of_host.map(|it| Expected {
+            is_of_host: true,
+            ..it
+        }));
     }
     expected
 }
