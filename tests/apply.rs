@@ -420,7 +420,7 @@ fn an_entry_that_is_removed_goes_to_retired_with_its_key() {
     sandbox
         .args(["-C", "demo", "plan"])
         .run()
-        .stderr("note: server2: its certificate stays valid until it expires or is revoked: zpki revoke NAME\n")
+        .stderr("note: server2: its certificate stays valid until it expires or is revoked: zpki revoke server2\n")
         .answer();
     let changes = applied(&sandbox, NOW);
     assert_eq!(
@@ -477,9 +477,40 @@ fn only_what_is_named_is_looked_at() {
         .run()
         .status(66)
         .stderr(
-            "zpki: error: cannot apply zpki.toml\n  because: there is no server `server7`\n  \
+            "zpki: error: cannot apply zpki.toml\n  because: zpki.toml has no entry `server7`\n  \
              hint: did you mean `server2`?  `zpki list` shows the entries\n",
         );
+}
+
+#[test]
+fn what_zpki_toml_does_not_name_is_renewed_by_who_issued_it() {
+    let sandbox = Sandbox::with_demo();
+    let issue = [
+        "issue",
+        "agent",
+        "--role",
+        "client",
+        "--host",
+        "agent.demo.internal",
+    ];
+    sandbox
+        .args(["-C", "demo"].iter().chain(&issue))
+        .run()
+        .product();
+    let before = sandbox.tree();
+    for command in [
+        &["renew", "agent"][..],
+        &["rekey", "agent"],
+        &["apply", "--only", "agent"],
+    ] {
+        sandbox.args(["-C", "demo"].iter().chain(command)).run().status(66).stderr_with(
+            "\
+  because: zpki.toml has no entry `agent`
+  hint: its certificates are renewed by issuing another (zpki issue agent), or by adding it to zpki.toml; `zpki show agent` shows the newest
+",
+        );
+    }
+    assert_eq!(sandbox.tree().changes_since(&before, "demo"), [""; 0]);
 }
 
 #[test]
@@ -760,6 +791,15 @@ fn a_command_follows_each_change_and_is_owed_until_it_succeeds() {
         status == 1 && findings.contains("hook-pending"),
         "{findings}"
     );
+    let pending = format!(
+        "warning: server1: the command that follows its last change has not succeeded yet: {hook}\n  \
+         hint: `zpki apply` runs it again\n"
+    );
+    sandbox
+        .args(["-C", "demo", "plan", "--exit-code"])
+        .run()
+        .stdout("nothing to do\n")
+        .stderr(pending.replace(&*sandbox.path("").to_string_lossy(), "[root]/"));
     // A run that has nothing to do tries it again all the same.
     sandbox.file("works", "");
     sandbox.args(["-C", "demo", "apply"]).run().stdout(

@@ -758,7 +758,7 @@ fn the_certificate_of_a_server_that_was_removed_is_revoked_by_its_name() {
     let (kept, _) = settings.split_at(settings.rfind("[[servers]]").unwrap());
     fs::write(sandbox.path("demo/zpki.toml"), kept).unwrap();
     let said = zpki(&sandbox, "apply");
-    said.stderr("note: server2: its certificate stays valid until it expires or is revoked: zpki revoke NAME\n")
+    said.stderr("note: server2: its certificate stays valid until it expires or is revoked: zpki revoke server2\n")
         .product();
     done(&sandbox, "revoke server2 --reason cessationOfOperation");
     assert_eq!(entries(&sandbox), [format!("{old} cessationOfOperation")]);
@@ -986,12 +986,12 @@ struct Report {
     changed: bool,
     directory: String,
     cluster: String,
-    actions: Vec<serde_json::Value>,
-    certificates: Vec<serde_json::Value>,
+    actions: Vec<Value>,
+    certificates: Vec<Value>,
     crl: Option<Signed>,
     hooks: Vec<Hook>,
     findings: Vec<Finding>,
-    next_steps: Vec<serde_json::Value>,
+    next_steps: Vec<Value>,
     #[serde(default)]
     revocations: Vec<Considered>,
 }

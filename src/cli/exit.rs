@@ -103,7 +103,8 @@ impl Status {
             | Error::NoCertificate { .. }
             | Error::NoCrl { .. }
             | Error::NotAPkiDirectory { .. }
-            | Error::UnknownEntry { .. } => Self::NoInput,
+            | Error::UnknownEntry { .. }
+            | Error::UnknownServer { .. } => Self::NoInput,
             Error::Revocation(refusal) => Self::of_revocation(refusal),
             Error::Declined | Error::Interrupted => Self::Signal(signal),
             Error::CaEndsTooSoon { .. }

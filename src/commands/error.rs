@@ -217,6 +217,15 @@ pub enum Error {
         name: String,
         /// The names that there are.
         known: Vec<EntryName>,
+        /// Whether certificates were issued to it all the same.
+        was_issued: bool,
+    },
+    /// No server of that name.
+    UnknownServer {
+        /// The name.
+        name: String,
+        /// The names of the servers.
+        known: Vec<EntryName>,
     },
     /// A file that holds nothing that can be understood.
     Unreadable {
@@ -509,7 +518,14 @@ impl Error {
                 "edit it in zpki.toml and run `zpki apply`; `zpki list` shows the entries".to_owned()
             }
             Self::Store(error) => error.hint(),
-            Self::UnknownEntry { name, known } => {
+            Self::UnknownEntry {
+                name,
+                was_issued: true,
+                ..
+            } => format!(
+                "its certificates are renewed by issuing another (zpki issue {name}), or by adding it to zpki.toml; `zpki show {name}` shows the newest"
+            ),
+            Self::UnknownEntry { name, known, .. } | Self::UnknownServer { name, known } => {
                 let known: Vec<&str> = known.iter().map(EntryName::as_str).collect();
                 match nearest(name, &known) {
                     Some(near) => format!("did you mean `{near}`?  `zpki list` shows the entries"),
@@ -682,7 +698,10 @@ impl Display for Error {
             Self::Revocation(refusal) => refusal.fmt(f),
             Self::Store(error) => error.fmt(f),
             Self::Unfit { problems } => write!(f, "{} problems", problems.len()),
-            Self::UnknownEntry { name, .. } => write!(f, "there is no server {}", Quoted(name)),
+            Self::UnknownEntry { name, .. } => {
+                write!(f, "zpki.toml has no entry {}", Quoted(name))
+            }
+            Self::UnknownServer { name, .. } => write!(f, "there is no server {}", Quoted(name)),
             Self::NoCa { directory } => write!(
                 f,
                 "there is no CA in {}",

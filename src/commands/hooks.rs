@@ -39,6 +39,21 @@ pub(super) struct Owed {
     command: Zeroizing<Vec<u8>>,
 }
 
+impl Owed {
+    /// That it is owed.
+    pub(super) fn pending(&self) -> Finding {
+        Finding::warning(
+            "hook-pending",
+            &self.name,
+            format!(
+                "the command that follows its last change has not succeeded yet: {}",
+                String::from_utf8_lossy(&self.command)
+            ),
+            "`zpki apply` runs it again",
+        )
+    }
+}
+
 /// Everything that is owed.
 pub(super) fn owed(view: &View<'_>) -> Result<Vec<Owed>, Error> {
     let names = view.list(Path::new(PENDING))?;

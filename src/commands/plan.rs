@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 
 use super::directory::PkiDirectory;
 use super::error::Error;
+use super::hooks::Owed;
 use super::reconcile::{Action, Reconciliation, Selection, Task};
 use super::state::State;
 use crate::domain::finding::Finding;
@@ -45,6 +46,8 @@ pub fn run(
     directory.read(|view| {
         let state = State::read(view)?;
         let reconciliation = Reconciliation::of(state, view, Task::Apply, selection.clone(), at)?;
+        let mut findings = reconciliation.findings();
+        findings.extend(reconciliation.owed_hooks().iter().map(Owed::pending));
         Ok(PlanReport {
             schema: 1,
             at,
@@ -52,7 +55,7 @@ pub fn run(
             directory: directory.path().display().to_string(),
             cluster: reconciliation.cluster().settings().name.clone(),
             actions: reconciliation.actions(),
-            findings: reconciliation.findings(),
+            findings,
         })
     })
 }

@@ -17,6 +17,7 @@ use time::{Duration, OffsetDateTime};
 use super::directory::{View, haproxy_files};
 use super::error::Error;
 use super::extra_crls;
+use super::hooks::Owed;
 use super::host_folder::{self, Identity, Shared, server_settings};
 use super::state::{Key, State, Stranger, compromised, issued, issued_by};
 use crate::config::diff;
@@ -31,7 +32,7 @@ use crate::plan::authority;
 use crate::plan::entry::{Need, Rules, decide};
 use crate::plan::reason::Reason;
 use crate::store::file::{Bytes, Directory, File};
-use crate::store::layout::{CA_CERTIFICATE, CA_FILE, CRL, HostFolder, PUBLIC, SECRET};
+use crate::store::layout::{self, CA_CERTIFICATE, CA_FILE, CRL, HostFolder, PUBLIC, SECRET};
 use crate::store::transaction::Change;
 use crate::x509::certificate::ParsedCertificate;
 use crate::x509::digest::sha256;
@@ -143,7 +144,7 @@ impl Selection {
     }
 
     /// That each name is one that there is something of.
-    fn check(&self, state: &State) -> Result<(), Error> {
+    fn check(&self, state: &State, view: &View<'_>) -> Result<(), Error> {
         let Self::Only(names) = self else {
             return Ok(());
         };
@@ -155,12 +156,21 @@ impl Selection {
             .find(|name| known.iter().all(|known| known.as_str() != name.as_str()));
         match unknown {
             Some(name) => Err(Error::UnknownEntry {
+                was_issued: was_issued(name, view)?,
                 name: name.clone(),
                 known,
             }),
             None => Ok(()),
         }
     }
+}
+
+/// Whether the inventory has a certificate of that name.
+fn was_issued(name: &str, view: &View<'_>) -> Result<bool, Error> {
+    let Some(name) = EntryName::of_inventory(name) else {
+        return Ok(false);
+    };
+    Ok(!view.list(&layout::issued_directory(&name))?.is_empty())
 }
 
 /// What a PKI directory needs.
@@ -204,7 +214,7 @@ impl Reconciliation {
         selection: Selection,
         now: OffsetDateTime,
     ) -> Result<Self, Error> {
-        selection.check(&state)?;
+        selection.check(&state, view)?;
         let everything = task == Task::Apply && selection == Selection::All;
         let certificate = &state.ca.certificate;
         let ca = match task {
@@ -290,12 +300,20 @@ impl Reconciliation {
             Finding::note(
                 "retired-not-revoked",
                 &retirement.name,
-                "its certificate stays valid until it expires or is revoked: zpki revoke NAME",
+                format!(
+                    "its certificate stays valid until it expires or is revoked: zpki revoke {}",
+                    retirement.name
+                ),
             )
         });
         let mut findings = self.findings_of_ca();
         findings.extend(retired.chain(self.crl_cut_short()));
         findings
+    }
+
+    /// The commands that are owed.
+    pub(super) fn owed_hooks(&self) -> &[Owed] {
+        &self.state.hooks
     }
 
     /// A CRL does not outlive its CA, whatever was asked for.

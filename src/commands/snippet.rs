@@ -90,7 +90,7 @@ fn server_lines(view: &View<'_>, name: &str) -> Result<(String, Vec<String>), Er
     };
     if !servers().any(|entry| entry.name.as_str() == name) {
         let known = servers().map(|entry| entry.name.clone()).collect();
-        return Err(Error::UnknownEntry {
+        return Err(Error::UnknownServer {
             name: name.to_owned(),
             known,
         });
