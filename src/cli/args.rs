@@ -148,7 +148,7 @@ pub(super) enum Color {
     Never,
 }
 
-/// The commands.
+/// The commands: those that make and change, those that look, those that carry to elsewhere and back.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Make a CA, a certificate for each server, and the lines for HAProxy and server.conf
@@ -171,6 +171,18 @@ pub(super) enum Command {
     /// folder of an entry that zpki.toml no longer names goes to retired/, with its private key; its
     /// certificate stays valid until it is revoked.
     Apply(apply::Apply),
+    /// Add a server to zpki.toml, or remove one, and apply it
+    Server(server::Server),
+    /// Make certificates that zpki.toml does not name
+    ///
+    /// For a new key, for the key of a certification request (--csr), or for everything that a manifest
+    /// lists (--from), all of it or nothing. Of a request only its public key is taken and, unless --host
+    /// is given, its DNS names and addresses; its subject and its extensions are not. Private keys are in
+    /// files of mode 0600. No file is replaced without --force.
+    ///
+    /// Asked for what there is already, and is not due, nothing is made. `renew` and `apply` know nothing
+    /// of these certificates: to renew one, issue it again. `list`, `show` and `expiry` have them.
+    Issue(Box<issue::Issue>),
     /// Make new certificates for the same keys, where they are due
     ///
     /// One file of the host folder changes. A certificate is due when less than `renew_within` of its
@@ -207,10 +219,10 @@ pub(super) enum Command {
     /// Without FILE everything in the PKI directory is checked: each server's certificate as HAProxy will
     /// see it, the load-balancer's as the servers will, private keys, names, modes, trust bundles, the
     /// inventory, the CRL and the CA. With --haproxy and --server-conf it is the real configuration
-    /// files, the files that they name, and whether both ends of each line fit. With FILE, one certificate is judged as OpenSSL judges it for its
-    /// consumer: HAProxy for a server's, a server for the load-balancer's. What a strict verifier would
-    /// say is a second opinion, whose objections are warnings. With --as, that one policy decides, and
-    /// the exit status is 0, 2 or 3.
+    /// files, the files that they name, and whether both ends of each line fit. With FILE, one certificate
+    /// is judged as OpenSSL judges it for its consumer: HAProxy for a server's, a server for the
+    /// load-balancer's. What a strict verifier would say is a second opinion, whose objections are
+    /// warnings. With --as, that one policy decides, and the exit status is 0, 2 or 3.
     Check(Check),
     /// Say what runs out, and when; silent when all is well
     ///
@@ -223,6 +235,14 @@ pub(super) enum Command {
     /// or in an `archive` there. The exit status is 0, 1 (warning), 2 (critical) or 3 (unknown), the worst
     /// of critical, unknown, warning; 64 for wrong usage.
     Expiry(Expiry),
+    /// List the entries of the cluster and their newest certificates
+    List,
+    /// Show a certificate, request, CRL or key
+    Show(Show),
+    /// Show what was issued, by whom and when: the log
+    Log(Log),
+    /// Print the lines for HAProxy or for a server.conf
+    Snippet(Snippet),
     /// Print the key and certificates of an entry as another program takes them, or make a file of them
     ///
     /// A private key goes to no terminal, and into a file that only its owner may read. A file that has
@@ -236,26 +256,6 @@ pub(super) enum Command {
     /// `zpki init --config` makes a new CA and new certificates; no key is. A certificate does not say an
     /// address: --from-haproxy or --server does.
     Import(Box<Import>),
-    /// Make certificates that zpki.toml does not name
-    ///
-    /// For a new key, for the key of a certification request (--csr), or for everything that a manifest
-    /// lists (--from), all of it or nothing. Of a request only its public key is taken and, unless --host
-    /// is given, its DNS names and addresses; its subject and its extensions are not. Private keys are in
-    /// files of mode 0600. No file is replaced without --force.
-    ///
-    /// Asked for what there is already, and is not due, nothing is made. `renew` and `apply` know nothing
-    /// of these certificates: to renew one, issue it again. `list`, `show` and `expiry` have them.
-    Issue(Box<issue::Issue>),
-    /// List the entries of the cluster and their newest certificates
-    List,
-    /// Show what was issued, by whom and when: the log
-    Log(Log),
-    /// Add a server to zpki.toml, or remove one, and apply it
-    Server(server::Server),
-    /// Show a certificate, request, CRL or key
-    Show(Show),
-    /// Print the lines for HAProxy or for a server.conf
-    Snippet(Snippet),
     /// Write the whole PKI directory, private keys included, to one file
     ///
     /// The file is a tar archive, which only its owner can read. In it are zpki.toml, the CA with its
