@@ -396,6 +396,30 @@ fn apply_leaves_alone_what_was_asked_for() {
 }
 
 #[test]
+fn the_trust_bundle_of_an_issued_client_follows_the_ca() {
+    let sandbox = Sandbox::with_demo();
+    issue(&sandbox, &["cron", "--role=client"]).run().product();
+    let bundle = "demo/clients/cron/ca.cert.pem";
+    let former = sandbox.read(bundle);
+    let before = sandbox.tree();
+    let later = NOW + Duration::days(1);
+    let renew = sandbox.args(["-C", "demo", "ca", "renew"]).now(later);
+    renew.run().product();
+    assert_ne!(sandbox.read(bundle), former);
+    assert_eq!(sandbox.read(bundle), sandbox.read("demo/ca/ca-file.pem"));
+    let changes = sandbox.tree().changes_since(&before, "demo/clients");
+    assert_eq!(changes, ["~ cron/ca.cert.pem"]);
+    assert_eq!(plan(&sandbox), "nothing to do\n");
+    sandbox.file(bundle, former);
+    let planned = plan(&sandbox);
+    let line = "write   clients/cron/ca.cert.pem  differs\n";
+    assert!(planned.contains(line), "{planned}");
+    // What somebody took away is not missed.
+    fs::remove_file(sandbox.path(bundle)).unwrap();
+    assert_eq!(plan(&sandbox), "nothing to do\n");
+}
+
+#[test]
 fn apply_retires_a_client_that_zpki_toml_named() {
     let sandbox = Sandbox::with_demo();
     name_cron(&sandbox, true);

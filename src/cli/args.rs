@@ -181,7 +181,8 @@ pub(super) enum Command {
     /// files of mode 0600. No file is replaced without --force.
     ///
     /// Asked for what there is already, and is not due, nothing is made. `renew` and `apply` know nothing
-    /// of these certificates: to renew one, issue it again. `list`, `show` and `expiry` have them.
+    /// of these certificates: to renew one, issue it again. `list`, `show` and `expiry` have them. The trust
+    /// bundle beside a client's certificate follows the CA.
     Issue(Box<issue::Issue>),
     /// Make new certificates for the same keys, where they are due
     ///

@@ -519,9 +519,10 @@ impl Reconciliation {
         }
     }
 
-    /// What the CA's directory has, besides what its own actions write.
+    /// What the CA's directory has, besides what its own actions write, and the trust bundles that went
+    /// elsewhere.
     fn authority_files<I>(&self, known: &Known<I>) -> Vec<File> {
-        let public = |path: &str, bytes: &Option<Bytes>| {
+        let public = |path: &Path, bytes: &Option<Bytes>| {
             bytes.clone().map(|bytes| File::new(path, PUBLIC, bytes))
         };
         let (bundle, crl) = match self.task {
@@ -530,9 +531,12 @@ impl Reconciliation {
             Task::RenewCa { .. } => (true, false),
             Task::Rekey { .. } | Task::Renew { .. } => (false, false),
         };
-        let bundle = public(CA_FILE, &known.trust_bundle).filter(|_| bundle);
-        let crl = public(CRL, &known.crl).filter(|_| crl);
-        bundle.into_iter().chain(crl).collect()
+        let issued = self.state.bundles_of_issued.iter();
+        let bundles = std::iter::once(Path::new(CA_FILE)).chain(issued.map(PathBuf::as_path));
+        let bundles = bundles.filter(|_| bundle);
+        let bundles = bundles.filter_map(|path| public(path, &known.trust_bundle));
+        let crl = public(Path::new(CRL), &known.crl).filter(|_| crl);
+        bundles.chain(crl).collect()
     }
 
     fn difference(&self, file: File) -> Option<Difference> {

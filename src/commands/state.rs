@@ -51,6 +51,8 @@ pub(super) struct State {
     pub(super) hooks: Vec<Owed>,
     /// Host folders that zpki.toml does not name any more.
     pub(super) strangers: Vec<Stranger>,
+    /// The trust bundles in folders that `zpki issue` made for clients.
+    pub(super) bundles_of_issued: Vec<PathBuf>,
     /// Every file and directory that was looked at and is there.
     found: HashMap<PathBuf, Found>,
 }
@@ -135,10 +137,21 @@ impl State {
             let path = Path::new(path);
             found.extend(Found::read(path, view)?.map(|it| (path.to_owned(), it)));
         }
+        let log = found.get(Path::new(LOG_FILE));
+        let (strangers, issued) = strangers(&cluster, log, view)?;
+        let mut bundles_of_issued = Vec::new();
+        for Stranger { name, role, .. } in issued {
+            let bundle = HostFolder::of(&name, role).trust_bundle();
+            if let Some(file) = Found::read(&bundle, view)? {
+                found.insert(bundle.clone(), file);
+                bundles_of_issued.push(bundle);
+            }
+        }
         Ok(Self {
             revoked: by_serial_number(&crl),
             hooks: hooks::owed(view)?,
-            strangers: strangers(&cluster, found.get(Path::new(LOG_FILE)), view)?,
+            strangers,
+            bundles_of_issued,
             directory: view.path().to_owned(),
             cluster,
             ca,
@@ -359,13 +372,13 @@ fn unreadable(path: &Path, line: Option<usize>, error: &x509::error::Error) -> E
     }
 }
 
-/// Host folders that zpki.toml named once: of servers those that something was issued to, for what else
-/// stands there is somebody's own; of clients those whose certificate was not made by `zpki issue`.
+/// Host folders that something was issued for and zpki.toml does not name: those that it named once, and
+/// those that `zpki issue` made for clients. What else stands there is somebody's own.
 fn strangers(
     cluster: &Cluster,
     log: Option<&Found>,
     view: &View<'_>,
-) -> Result<Vec<Stranger>, Error> {
+) -> Result<(Vec<Stranger>, Vec<Stranger>), Error> {
     let mut strangers = Vec::new();
     for (directory, role) in [(SERVERS, Role::Server), (CLIENTS, Role::Client)] {
         let names = view.list(Path::new(directory))?;
@@ -387,17 +400,14 @@ fn strangers(
             });
         }
     }
-    if strangers
-        .iter()
-        .any(|stranger| stranger.role == Role::Client)
-    {
-        let log = log::Origins::of(log.map_or(&[], |log| log.bytes.as_slice()));
-        strangers.retain(|stranger| {
-            let serial_number = stranger.serial_number.as_ref();
-            stranger.role == Role::Server || log.was_named(&stranger.name, serial_number)
-        });
+    if strangers.iter().all(|it| it.role == Role::Server) {
+        return Ok((strangers, Vec::new()));
     }
-    Ok(strangers)
+    let log = log::Origins::of(log.map_or(&[], |log| log.bytes.as_slice()));
+    Ok(strangers.into_iter().partition(|stranger| {
+        let serial_number = stranger.serial_number.as_ref();
+        stranger.role == Role::Server || log.was_named(&stranger.name, serial_number)
+    }))
 }
 
 type Files = Vec<(PathBuf, Found)>;
