@@ -702,6 +702,29 @@ fn an_encrypted_ca_key_is_opened_only_to_sign() {
 }
 
 #[test]
+fn a_ca_key_that_was_not_moved_where_zpki_toml_has_it_is_found() {
+    let sandbox = Sandbox::with_demo();
+    let (told, vault) = (
+        "# key_file = \"/mnt/vault/ca.key.pem\"",
+        "../vault/ca.key.pem",
+    );
+    edit(&sandbox, told, &format!("key_file = \"{vault}\""));
+    edit(&sandbox, r#""127.0.0.1"]"#, r#""10.0.0.1"]"#);
+    let before = sandbox.tree();
+    sandbox
+        .args(["-C", "demo", "apply"])
+        .run()
+        .status(66)
+        .stderr(
+            "zpki: error: cannot apply zpki.toml\n  at: [root]/demo/../vault/ca.key.pem\n  \
+         because: the CA's private key is not there\n  \
+         hint: zpki.toml has it there (key_file in [ca]), and one was left behind: \
+         mv -n [root]/demo/ca/ca.key.pem [root]/demo/../vault/ca.key.pem\n",
+        );
+    assert_eq!(sandbox.tree().changes_since(&before, "demo"), [""; 0]);
+}
+
+#[test]
 fn without_the_ca_key_nothing_is_signed_and_its_place_is_said() {
     let sandbox = Sandbox::with_demo();
     let key = sandbox.path("demo/ca/ca.key.pem");

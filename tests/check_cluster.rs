@@ -612,6 +612,17 @@ fn a_ca_key_that_is_kept_elsewhere_is_judged_where_it_is() {
     };
     let differs = ["critical key-mismatch ../vault/ca.key.pem"];
     said(another, &[], 2, &differs);
+    let copied = |sandbox: &Sandbox| {
+        elsewhere("../vault/ca.key.pem", 0o600)(sandbox);
+        let (from, to) = ("vault/ca.key.pem", "demo/ca/ca.key.pem");
+        fs::copy(sandbox.path(from), sandbox.path(to)).unwrap();
+    };
+    said(
+        copied,
+        &[],
+        1,
+        &["warning ca-key-left-behind ca/ca.key.pem"],
+    );
 }
 
 #[test]

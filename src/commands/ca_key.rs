@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::directory::PkiDirectory;
 use super::error::{Error, Usage};
 use crate::domain::cluster::Cluster;
-use crate::store::layout;
+use crate::store::layout::{self, CA_KEY};
 use crate::system::System;
 use crate::x509;
 use crate::x509::certificate::ParsedCertificate;
@@ -69,7 +69,19 @@ impl CaKeyAccess {
         system: &mut System,
     ) -> Result<OpenedKey, Error> {
         let path = self.path(cluster, directory, system);
-        self.open_file(path, system)
+        let opened = self.open_file(path, system);
+        opened.map_err(|error| match error {
+            Error::NoCaKey { path, .. } => {
+                let own = directory.path().join(CA_KEY);
+                let is_left_behind =
+                    self.file.is_none() && own != path && system.read_named(&own).is_ok();
+                Error::NoCaKey {
+                    path,
+                    left_behind: is_left_behind.then_some(own),
+                }
+            }
+            error => error,
+        })
     }
 
     /// Opens the key in the file at `path`.
@@ -82,7 +94,10 @@ impl CaKeyAccess {
         system: &mut System,
     ) -> Result<OpenedKey, Error> {
         let bytes = system.read(&path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => Error::NoCaKey { path: path.clone() },
+            std::io::ErrorKind::NotFound => Error::NoCaKey {
+                path: path.clone(),
+                left_behind: None,
+            },
             _ => Error::input(&path, error),
         })?;
         let unreadable = |line, error: &x509::error::Error| Error::Unreadable {

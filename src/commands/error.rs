@@ -17,7 +17,7 @@ use crate::domain::order;
 use crate::domain::progress::Interrupted;
 use crate::domain::serial_number::SerialNumber;
 use crate::domain::settings::Settings;
-use crate::domain::text::{Plain, Quoted, joined};
+use crate::domain::text::{Plain, Quoted, ShellWord, joined};
 use crate::domain::threshold::Threshold;
 use crate::domain::validity::{NoValidity, show};
 use crate::plan;
@@ -146,6 +146,8 @@ pub enum Error {
     NoCaKey {
         /// Where it was looked for.
         path: PathBuf,
+        /// Where there is one that was left behind.
+        left_behind: Option<PathBuf>,
     },
     /// An entry of zpki.toml that has no certificate.
     NoCertificate {
@@ -437,7 +439,7 @@ impl Error {
         match self {
             Self::CaKeyPassphrase { path }
             | Self::Input { path, .. }
-            | Self::NoCaKey { path }
+            | Self::NoCaKey { path, .. }
             | Self::NoCrl { path }
             | Self::NotAPkiDirectory { path }
             | Self::WouldReplace { path, .. } => Some(path.display().to_string()),
@@ -489,6 +491,17 @@ impl Error {
                 "restore it from a backup; or take one that was made elsewhere: zpki ca import CERT KEY; or make a new CA and every certificate anew, in another directory: zpki init DIR --config {}",
                 Plain(&directory.join(CLUSTER_FILE).display().to_string())
             ),
+            Self::NoCaKey {
+                path,
+                left_behind: Some(left_behind),
+            } => {
+                let word = |path: &Path| ShellWord(&path.display().to_string()).to_string();
+                format!(
+                    "zpki.toml has it there (key_file in [ca]), and one was left behind: mv -n {} {}",
+                    word(left_behind),
+                    word(path)
+                )
+            }
             Self::NoCaKey { .. } => {
                 "say where it is: --ca-key FILE, or key_file in [ca] of zpki.toml".to_owned()
             }

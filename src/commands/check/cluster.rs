@@ -272,7 +272,9 @@ impl Installation {
                 "run the command again, or reload its host by hand",
             ));
         }
-        for name in self.list(view, Path::new(CA)).unwrap_or_default() {
+        let in_ca = self.list(view, Path::new(CA)).unwrap_or_default();
+        self.left_behind(&in_ca);
+        for name in in_ca {
             let is_passphrase = name.to_string_lossy().to_ascii_lowercase().contains("pass");
             if is_passphrase {
                 self.findings.push(Finding::warning(
@@ -282,6 +284,23 @@ impl Installation {
                     "keep it elsewhere, and give it with --ca-passphrase-file",
                 ));
             }
+        }
+    }
+
+    /// The CA's private key in its usual place, when zpki.toml has it in another.
+    fn left_behind(&mut self, in_ca: &[OsString]) {
+        let key = self.ca_key();
+        let usual = Path::new(CA_KEY);
+        if key != usual && in_ca.iter().any(|name| usual.file_name() == Some(name)) {
+            self.findings.push(Finding::warning(
+                "ca-key-left-behind",
+                CA_KEY,
+                format!(
+                    "zpki.toml has the CA's private key elsewhere ({}), and whoever copies this directory has this one",
+                    shown(&key)
+                ),
+                "move it there, or if it is there already, remove it here",
+            ));
         }
     }
 
