@@ -247,6 +247,116 @@ zpki: error: cannot export `server2`
     assert_eq!(mode(&sandbox, "strict.pem"), 0o644);
 }
 
+/// What openssl reads out of a PKCS#12 file with the passphrase in a file.
+fn pkcs12(sandbox: &Sandbox, file: &str) -> String {
+    let read = ["pkcs12", "-in", file, "-passin", "file:secret", "-nodes"];
+    sandbox.tool("openssl", &read)
+}
+
+#[test]
+fn pkcs12_has_everything_up_to_the_root_under_a_passphrase() {
+    let sandbox = Sandbox::with_demo();
+    let (leaf, intermediate) = under_an_intermediate(&sandbox);
+    for (file, text) in [("secret", "correct horse\n"), ("other", "battery staple\n")] {
+        sandbox.file(file, text).mode(file, 0o600);
+    }
+    let p12 = ["server1", "--format=p12", "--out=server1.p12"];
+    let no_passphrase = "\
+zpki: error: cannot export `server1`
+  because: a PKCS#12 file needs a passphrase, and nobody can be asked for it
+  hint: give it: --p12-passphrase-file FILE
+";
+    refused(&sandbox, &p12, 64, no_passphrase);
+    let given = [&p12[..], &["--p12-passphrase-file=secret"]].concat();
+    let made = export(&sandbox, &given).run().product();
+    assert!(
+        made.contains("/server1.p12: private key and certificate of `server1`, 1 intermediate, "),
+        "{made}"
+    );
+    assert_eq!(mode(&sandbox, "server1.p12"), 0o600);
+    let text = pkcs12(&sandbox, "server1.p12");
+    let root = sandbox.read("root.pem");
+    let certificates = [&leaf, &intermediate, &root].map(|pem| text.find(pem.as_str()));
+    assert!(
+        certificates.iter().all(Option::is_some) && certificates.is_sorted(),
+        "{text}"
+    );
+    assert_eq!(text.matches("BEGIN CERTIFICATE").count(), 3);
+    assert!(text.contains(&sandbox.read(KEY)) && text.contains("friendlyName: server1"));
+
+    let before = sandbox.tree();
+    let again = export(&sandbox, &given).run().product();
+    assert!(again.starts_with("unchanged: "), "{again}");
+    assert_eq!(sandbox.tree(), before);
+    let occupied = "\
+zpki: error: cannot export `server1`
+  at: [root]/server1.p12
+  because: it exists, and has something else in it
+  hint: move it away, or give another file with --out
+";
+    let other = [&p12[..], &["--p12-passphrase-file=other"]].concat();
+    refused(&sandbox, &other, 73, occupied);
+}
+
+#[test]
+fn pkcs12_goes_into_a_pipe_and_into_json() {
+    let sandbox = Sandbox::new();
+    sandbox.args(crate::sandbox::DEMO).run_program().product();
+    sandbox
+        .file("secret", "correct horse\n")
+        .mode("secret", 0o600);
+    let command =
+        format!("{PROGRAM} -C demo export load-balancer --format p12 --p12-passphrase-file secret");
+    sandbox.tool("sh", &["-c", &format!("{command} >lb.p12")]);
+    assert_eq!(
+        pkcs12(&sandbox, "lb.p12")
+            .matches("BEGIN CERTIFICATE")
+            .count(),
+        2
+    );
+    let read = "import base64, json, sys; sys.stdout.buffer.write(base64.b64decode(json.load(sys.stdin)['content']))";
+    let command = format!("{command} --output json | python3 -c \"{read}\" >json.p12");
+    sandbox.tool("sh", &["-c", &command]);
+    assert_eq!(
+        pkcs12(&sandbox, "json.p12")
+            .matches("BEGIN PRIVATE KEY")
+            .count(),
+        1
+    );
+}
+
+#[test]
+fn a_passphrase_for_nothing_is_refused() {
+    let sandbox = Sandbox::with_demo();
+    sandbox
+        .file("secret", "correct horse\n")
+        .mode("secret", 0o600);
+    let args = [
+        "server1",
+        "--format=key-cert",
+        "--out=a",
+        "--p12-passphrase-file=secret",
+    ];
+    let stderr = "\
+zpki: error: cannot export `server1`
+  because: --p12-passphrase-file goes with --format p12 only
+  hint: leave it out, or give --format p12
+";
+    refused(&sandbox, &args, 64, stderr);
+    let args = [
+        "server1",
+        "--format=p12",
+        "--out=a",
+        "--p12-passphrase-file=nowhere",
+    ];
+    let before = sandbox.tree();
+    export(&sandbox, &args)
+        .run()
+        .status(66)
+        .stderr_with("nowhere");
+    assert_eq!(sandbox.tree(), before);
+}
+
 #[test]
 fn a_copy_that_others_can_read_is_said_to_be_so() {
     let sandbox = Sandbox::with_demo();
@@ -393,7 +503,12 @@ fn a_private_key_is_not_shown_on_a_terminal() {
         let said = String::from_utf8(output.stdout).unwrap();
         (output.status.code(), said)
     };
-    for format in ["key-cert", "k8s-secret", "key-cert --output=json --yes"] {
+    for format in [
+        "key-cert",
+        "k8s-secret",
+        "p12",
+        "key-cert --output=json --yes",
+    ] {
         let (status, said) = on_terminal(&format!("server1 --format {format}"));
         assert_eq!(status, Some(64), "{said}");
         assert!(said.contains("it would show the private key"), "{said}");

@@ -6,7 +6,7 @@ use super::apply::writing_beside;
 use super::args::Global;
 use super::args::issue::Issue;
 use super::passphrase;
-use crate::commands::error::{Error, Usage};
+use crate::commands::error::Error;
 use crate::commands::issue::{Request, RequestWish, Wish};
 use crate::domain::order::{Format, Order};
 use crate::domain::text::Plain;
@@ -33,9 +33,6 @@ pub(super) fn request(
 ) -> Result<Request, Error> {
     let format = arguments.format.unwrap_or_default();
     let p12_passphrase_file = arguments.p12_passphrase_file.as_deref();
-    if p12_passphrase_file.is_some() && format != Format::P12 {
-        return Err(Error::Usage(Usage::P12PassphraseForNothing));
-    }
     let input = arguments.csr.as_deref().or(arguments.from.as_deref());
     let stdin = Some(Path::new(STDIN));
     if p12_passphrase_file == stdin && input == stdin {
@@ -43,14 +40,12 @@ pub(super) fn request(
             "a file to read, the passphrase of the PKCS#12 file",
         ));
     }
+    let is_sealed = format == Format::P12;
+    let p12_passphrase = passphrase::for_p12(p12_passphrase_file, is_sealed, system)?;
     let input = input
         .filter(|it| Some(*it) == stdin)
         .or(p12_passphrase_file);
     let writing = writing_beside(input, &arguments.ca_key, arguments.force, global, system)?;
-    let p12_passphrase = match p12_passphrase_file {
-        Some(file) => Some(passphrase::from_file(file, system)?),
-        None => None,
-    };
     Ok(Request {
         out: arguments.out.clone(),
         wish: wish(arguments),

@@ -8,6 +8,7 @@ mod backup;
 mod ca;
 mod check;
 mod expiry;
+mod export;
 mod init;
 mod issue;
 mod passphrase;
@@ -185,11 +186,7 @@ fn dispatch(arguments: Arguments, system: &mut System) -> Result<Rendered, Error
             expiry::run(arguments, format, verbosity, &directory, system)
         }
         Command::Export(arguments) => {
-            let request = commands::export::Request {
-                name: arguments.name,
-                format: arguments.format.into(),
-                out: arguments.out,
-            };
+            let request = export::request(arguments, &global, system)?;
             let directory = directory(&global, system)?;
             let report = commands::export::run(&request, &directory, system)?;
             Ok(render::export::export(report, format, verbosity))

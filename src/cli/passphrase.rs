@@ -76,6 +76,21 @@ pub(super) fn other(
     from_file(path, system)
 }
 
+/// The passphrase of a PKCS#12 file, from the file that `--p12-passphrase-file` names.
+///
+/// # Errors
+/// When it cannot be read, when it is empty, and when `is_wanted` says that no PKCS#12 file is made.
+pub(super) fn for_p12(
+    path: Option<&Path>,
+    is_wanted: bool,
+    system: &mut System,
+) -> Result<Option<Passphrase>, Error> {
+    if path.is_some() && !is_wanted {
+        return Err(Error::Usage(Usage::P12PassphraseForNothing));
+    }
+    path.map(|path| from_file(path, system)).transpose()
+}
+
 /// What there is to say of the file that the passphrase comes from, if it comes from one.
 pub(super) fn finding(flags: &CaPassphrase, system: &System) -> Option<Finding> {
     finding_of(&file(flags, system)?, system)

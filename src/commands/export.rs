@@ -9,6 +9,8 @@ use zeroize::Zeroizing;
 
 use super::directory::{PkiDirectory, View};
 use super::error::Error;
+use super::host_folder::joined;
+use super::issue::ask_p12_passphrase;
 use crate::domain::error::nearest;
 use crate::domain::finding::Finding;
 use crate::domain::name::EntryName;
@@ -21,11 +23,12 @@ use crate::store::{self, output};
 use crate::system::System;
 use crate::x509;
 use crate::x509::certificate::ParsedCertificate;
+use crate::x509::passphrase::Passphrase;
 use crate::x509::pem::{self, Block};
+use crate::x509::pkcs12::{self, Contents, Salts};
 use crate::x509::private_key::PrivateKey;
 
-/// The forms there are. One that is encrypted will bring its passphrase along, so that whoever has a
-/// format has all that it needs.
+/// The forms there are.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Format {
@@ -35,6 +38,8 @@ pub enum Format {
     K8sSecret,
     /// The private key, then what `Fullchain` has: HAProxy's `crt`.
     KeyCert,
+    /// All of it, and the root, in a PKCS#12 file, under a passphrase.
+    P12,
 }
 
 impl Format {
@@ -43,13 +48,13 @@ impl Format {
     pub fn holds_key(self) -> bool {
         match self {
             Self::Fullchain => false,
-            Self::K8sSecret | Self::KeyCert => true,
+            Self::K8sSecret | Self::KeyCert | Self::P12 => true,
         }
     }
 }
 
 /// What to export.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Request {
     /// An entry of zpki.toml, or a folder below clients/.
     pub name: String,
@@ -57,6 +62,10 @@ pub struct Request {
     pub format: Format,
     /// Into which file; None for standard output.
     pub out: Option<PathBuf>,
+    /// The passphrase of a PKCS#12 file, when it is not to be asked for.
+    pub p12_passphrase: Option<Passphrase>,
+    /// Whether it may be asked for at the terminal.
+    pub may_ask: bool,
 }
 
 /// What was exported.
@@ -87,7 +96,8 @@ pub struct ExportReport {
     pub intermediates: usize,
     /// The file; None for standard output.
     pub file: Option<String>,
-    /// What would be in the file, where there is none: with a private key in it, a secret.
+    /// What would be in the file, where there is none: with a private key in it, a secret. In JSON, Base64
+    /// for PKCS#12, and for the others their text.
     pub content: Option<Content>,
     /// What to watch.
     pub findings: Vec<Finding>,
@@ -95,25 +105,36 @@ pub struct ExportReport {
 
 /// What is exported, which may be a secret: wiped in the end, and not shown by `Debug`.
 #[derive(Clone)]
-pub struct Content(Zeroizing<String>);
+pub enum Content {
+    /// Octets.
+    Binary(Zeroizing<Vec<u8>>),
+    /// Text.
+    Text(Zeroizing<String>),
+}
 
 impl Content {
-    /// The text itself.
+    /// What it is as a file.
     #[must_use]
-    pub fn text(&self) -> &str {
-        &self.0
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Binary(octets) => octets,
+            Self::Text(text) => text.as_bytes(),
+        }
     }
 }
 
 impl Debug for Content {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{} octets", self.0.len())
+        write!(f, "{} octets", self.bytes().len())
     }
 }
 
 impl Serialize for Content {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
+        match self {
+            Self::Binary(octets) => serializer.serialize_str(&pem::base64(octets)),
+            Self::Text(text) => serializer.serialize_str(text),
+        }
     }
 }
 
@@ -159,17 +180,19 @@ pub enum Refusal {
 pub fn run(
     request: &Request,
     directory: &PkiDirectory,
-    system: &System,
+    system: &mut System,
 ) -> Result<ExportReport, Error> {
     let holds_key = request.format.holds_key();
     if holds_key && request.out.is_none() && system.stdout_is_terminal {
         return Err(Error::Export(Refusal::Terminal));
     }
-    let (material, content) = directory.read(|view| {
-        let material = Material::read(view, request)?;
-        let content = material.content(view, request.format)?;
-        Ok((material, content))
-    })?;
+    let material = directory.read(|view| Material::read(view, request))?;
+    let content = match request.format {
+        Format::Fullchain => Content::Text(Zeroizing::new(material.fullchain())),
+        Format::K8sSecret => Content::Text(material.secret()),
+        Format::KeyCert => Content::Text(joined(&[&material.key_pem(), &material.fullchain()])),
+        Format::P12 => Content::Binary(material.pkcs12(request, system)?),
+    };
     let mut report = ExportReport {
         schema: 1,
         at: system.now,
@@ -186,10 +209,10 @@ pub fn run(
         findings: Vec::new(),
     };
     match &request.out {
-        None => report.content = Some(Content(content)),
+        None => report.content = Some(content),
         Some(out) => {
             let path = system.locate(out);
-            report.changed = write(&path, holds_key, content.as_bytes())?;
+            report.changed = write(&path, holds_key, content.bytes())?;
             report
                 .findings
                 .extend(readable_by_others(&path, holds_key, system));
@@ -228,6 +251,10 @@ struct Material {
     certificate: ParsedCertificate,
     /// What leads to the root, without it: the certificate's issuer first.
     chain: Vec<ParsedCertificate>,
+    /// The root, if the chain ends at one.
+    root: Option<ParsedCertificate>,
+    /// What this host trusts; nothing where it is not asked for.
+    anchors: Vec<ParsedCertificate>,
 }
 
 impl Material {
@@ -249,7 +276,8 @@ impl Material {
         for file in [CA_CERTIFICATE, CA_CHAIN] {
             pool.extend(self::certificates(view, Path::new(file))?);
         }
-        let chain = chain(&certificate, pool);
+        let chain = chain(&certificate, &pool);
+        let root = root(chain.last().unwrap_or(&certificate), &pool);
         let key = if request.format.holds_key() {
             let file = folder.private_key();
             let key = private_key(view, &file)?.ok_or_else(|| missing("private key", &file))?;
@@ -263,32 +291,58 @@ impl Material {
         } else {
             None
         };
+        let anchors = match request.format {
+            Format::K8sSecret => {
+                let bundle = folder.trust_bundle();
+                let anchors = self::certificates(view, &bundle)?;
+                if anchors.is_empty() {
+                    return Err(missing("trust bundle", &bundle));
+                }
+                anchors
+            }
+            Format::Fullchain | Format::KeyCert | Format::P12 => Vec::new(),
+        };
         Ok(Self {
             name,
             role,
             key,
             certificate,
             chain,
+            root,
+            anchors,
         })
     }
 
-    fn content(&self, view: &View<'_>, format: Format) -> Result<Zeroizing<String>, Error> {
-        match format {
-            Format::Fullchain => Ok(Zeroizing::new(self.fullchain())),
-            Format::KeyCert => Ok(joined(&[&self.key_pem(), &self.fullchain()])),
-            Format::K8sSecret => {
-                let bundle = HostFolder::of(&self.name, self.role).trust_bundle();
-                let anchors = certificates(view, &bundle)?;
-                if anchors.is_empty() {
-                    return Err(Error::Export(Refusal::Missing {
-                        what: "trust bundle",
-                        path: view.path().join(bundle),
-                    }));
-                }
-                let anchors: String = anchors.iter().map(ParsedCertificate::to_pem).collect();
-                Ok(self.secret(&anchors))
+    /// A PKCS#12 file: the one that is there, if it is of this certificate, its chain and the passphrase,
+    /// for one that is made anew would differ.
+    fn pkcs12(&self, request: &Request, system: &mut System) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let asked;
+        let passphrase = match &request.p12_passphrase {
+            Some(given) => given,
+            None => {
+                asked = ask_p12_passphrase(request.may_ask, system)?;
+                &asked
             }
+        };
+        let chain: Vec<_> = self.chain.iter().chain(&self.root).collect();
+        let contents = Contents {
+            friendly_name: self.name.as_str(),
+            key: self.key.as_ref().expect("the form holds it"),
+            certificate: &self.certificate,
+            chain: &chain,
+        };
+        let mut octets = [0; Salts::OCTETS];
+        system.entropy.fill(&mut octets)?;
+        let salts = Salts::from_random(octets);
+        let out = request.out.as_deref();
+        if let Some(found) = out.and_then(|out| system.read_named(out).ok())
+            && pkcs12::is_of(&found, &contents, passphrase, &salts)?
+        {
+            return Ok(found);
         }
+        Ok(Zeroizing::new(pkcs12::encode(
+            &contents, passphrase, &salts,
+        )?))
     }
 
     fn key_pem(&self) -> Zeroizing<String> {
@@ -303,7 +357,8 @@ impl Material {
         all.map(ParsedCertificate::to_pem).collect()
     }
 
-    fn secret(&self, anchors: &str) -> Zeroizing<String> {
+    fn secret(&self) -> Zeroizing<String> {
+        let anchors: String = self.anchors.iter().map(ParsedCertificate::to_pem).collect();
         let head = format!(
             "apiVersion: v1\nkind: Secret\ntype: kubernetes.io/tls\nmetadata:\n  name: \"{}\"\ndata:\n",
             self.name.dns_label()
@@ -317,18 +372,10 @@ impl Material {
             "\n  tls.key: ",
             &key,
             "\n  ca.crt: ",
-            &public(anchors),
+            &public(&anchors),
             "\n",
         ])
     }
-}
-
-/// With room for all from the start: growing would leave a copy of the key behind.
-fn joined(parts: &[&str]) -> Zeroizing<String> {
-    let length = parts.iter().map(|part| part.len()).sum();
-    let mut text = Zeroizing::new(String::with_capacity(length));
-    parts.iter().for_each(|part| text.push_str(part));
-    text
 }
 
 /// The entry of that name, or the client of whom there is a folder alone.
@@ -355,7 +402,7 @@ fn entry(view: &View<'_>, name: &str) -> Result<(EntryName, Role), Error> {
 }
 
 /// From `certificate` to its root, which is left out: each signed by the next.
-fn chain(certificate: &ParsedCertificate, pool: Vec<ParsedCertificate>) -> Vec<ParsedCertificate> {
+fn chain(certificate: &ParsedCertificate, pool: &[ParsedCertificate]) -> Vec<ParsedCertificate> {
     let mut chain: Vec<ParsedCertificate> = Vec::new();
     loop {
         let last = chain.last().unwrap_or(certificate);
@@ -370,6 +417,17 @@ fn chain(certificate: &ParsedCertificate, pool: Vec<ParsedCertificate>) -> Vec<P
             None => return chain,
         }
     }
+}
+
+/// The self-signed certificate that has signed `last`.
+fn root(last: &ParsedCertificate, pool: &[ParsedCertificate]) -> Option<ParsedCertificate> {
+    let mut pool = pool.iter();
+    let root = pool.find(|root| {
+        root.subject_der == last.issuer_der
+            && root.subject_der == root.issuer_der
+            && last.is_signed_by(root) != Some(false)
+    });
+    root.cloned()
 }
 
 /// The certificates in a file, in its order; none when there is no file.

@@ -1,5 +1,7 @@
 //! What goes into each host folder: exactly the files that one host needs.
 
+use zeroize::Zeroizing;
+
 use crate::config::snippet;
 use crate::domain::cluster::Entry;
 use crate::domain::crypto::Crypto;
@@ -106,11 +108,8 @@ impl<'a> Identity<'a> {
                 file(CLIENT_CERTIFICATE, PUBLIC, certificate.into()),
             ],
             Role::Ca | Role::LoadBalancer => {
-                // With room for both from the start: growing would leave a copy of the key behind.
-                let mut key_cert = Vec::with_capacity(key.len() + certificate.len());
-                key_cert.extend_from_slice(key.as_bytes());
-                key_cert.extend_from_slice(certificate.as_bytes());
-                vec![file(KEY_CERT, SECRET, key_cert.into())]
+                let key_cert = joined(&[&key, &certificate]);
+                vec![file(KEY_CERT, SECRET, key_cert.as_str().into())]
             }
         }
     }
@@ -120,6 +119,15 @@ impl<'a> Identity<'a> {
         let path = layout::issued(self.name, &self.certificate.details.serial_number);
         File::new(path, PUBLIC, self.certificate.to_pem())
     }
+}
+
+/// Texts one behind the other, with room for all from the start: growing would leave a copy of a key
+/// behind.
+pub(super) fn joined(parts: &[&str]) -> Zeroizing<String> {
+    let length = parts.iter().map(|part| part.len()).sum();
+    let mut text = Zeroizing::new(String::with_capacity(length));
+    parts.iter().for_each(|part| text.push_str(part));
+    text
 }
 
 /// The directory of a host folder.

@@ -202,7 +202,8 @@ pub fn run(
     })
 }
 
-fn ask_p12_passphrase(may_ask: bool, system: &mut System) -> Result<Passphrase, Error> {
+/// Asks for the passphrase of a PKCS#12 file, twice.
+pub(super) fn ask_p12_passphrase(may_ask: bool, system: &mut System) -> Result<Passphrase, Error> {
     match system.prompt.as_deref_mut().filter(|_| may_ask) {
         Some(prompt) => Ok(prompt.new_passphrase("Passphrase of the PKCS#12 file")?),
         None => Err(Error::Usage(Usage::NoP12Passphrase)),

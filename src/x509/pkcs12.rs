@@ -96,6 +96,38 @@ pub fn encode(
     ))
 }
 
+/// Whether `file` is what [`encode`] makes of `contents` and `passphrase`, with salts of its own. `salts` are
+/// random, and nothing else uses them.
+///
+/// # Errors
+/// As [`encode`].
+pub fn is_of(
+    file: &[u8],
+    contents: &Contents<'_>,
+    passphrase: &Passphrase,
+    salts: &Salts,
+) -> Result<bool, Error> {
+    // What differs in nothing but its salts has them at the same places.
+    let fresh = encode(contents, passphrase, salts)?;
+    let there = |salt: [u8; 16]| -> Option<[u8; 16]> {
+        let at = fresh
+            .windows(salt.len())
+            .position(|octets| octets == salt)?;
+        file.get(at..at + salt.len())?.try_into().ok()
+    };
+    let of_file = || {
+        Some(Salts {
+            key: (there(salts.key.0)?, there(salts.key.1)?),
+            certificates: (there(salts.certificates.0)?, there(salts.certificates.1)?),
+            mac: there(salts.mac)?,
+        })
+    };
+    match of_file().filter(|_| file.len() == fresh.len()) {
+        Some(salts) => Ok(encode(contents, passphrase, &salts)? == file),
+        None => Ok(false),
+    }
+}
+
 /// Whether `file`, which [`encode`] made, is for `certificate`: its key says so outside of what is
 /// encrypted.
 #[must_use]
@@ -269,6 +301,49 @@ mod tests {
 
     fn salts() -> Salts {
         Salts::from_random(std::array::from_fn(|at| at as u8))
+    }
+
+    #[test]
+    fn a_file_is_told_from_one_that_differs_in_more_than_its_salts() {
+        let ca = authority();
+        let (key, other_key) = (
+            PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap(),
+            PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap(),
+        );
+        let (certificate, other) = (issued(&ca, &key), issued(&ca, &other_key));
+        let contents = Contents {
+            friendly_name: "server1",
+            key: &key,
+            certificate: &certificate,
+            chain: &[ca.certificate()],
+        };
+        let file = encode(&contents, &passphrase("secret"), &salts()).unwrap();
+        let others = Salts::from_random(std::array::from_fn(|at| 255 - at as u8));
+        let is = |file: &[u8], contents: &Contents<'_>, secret: &str| {
+            is_of(file, contents, &passphrase(secret), &others).unwrap()
+        };
+        assert!(is(&file, &contents, "secret"));
+        assert!(!is(&file, &contents, "Secret"));
+        assert!(!is(&file[1..], &contents, "secret"));
+        assert!(!is(b"", &contents, "secret"));
+        let differ = [
+            Contents {
+                friendly_name: "server2",
+                ..contents
+            },
+            Contents {
+                chain: &[],
+                ..contents
+            },
+            Contents {
+                key: &other_key,
+                certificate: &other,
+                ..contents
+            },
+        ];
+        for contents in &differ {
+            assert!(!is(&file, contents, "secret"));
+        }
     }
 
     /// What openssl finds in the file: its key and its certificates in their order.

@@ -1,4 +1,4 @@
-//! `zpki issue` at a terminal asks for the passphrase of a PKCS#12 file, twice.
+//! `zpki issue` and `zpki export` at a terminal ask for the passphrase of a PKCS#12 file, twice.
 
 use std::fs;
 
@@ -45,4 +45,26 @@ fn the_passphrase_of_pkcs12_is_asked_for_twice() {
         .output()
         .unwrap();
     assert_eq!(status(&read), Some(0));
+}
+
+#[test]
+fn an_exported_pkcs12_file_needs_the_same() {
+    let dir = tempdir().unwrap();
+    let made = command(ZPKI, dir.path()).args(init("demo", 1)).output();
+    assert_eq!(status(&made.unwrap()), Some(0));
+    let arguments = [
+        "-C",
+        "demo",
+        "export",
+        "load-balancer",
+        "--format=p12",
+        "--out=a.p12",
+    ];
+    for said in ["wrote ", "unchanged: "] {
+        let mut terminal = Terminal::zpki(dir.path(), &arguments);
+        terminal.press_at("Passphrase of the PKCS#12 file:", "correct horse\r");
+        terminal.press_at("Once more:", "correct horse\r");
+        assert_eq!(terminal.end(), 0);
+        assert!(terminal.transcript().contains(said));
+    }
 }

@@ -20,6 +20,11 @@ pub(in crate::cli) struct Export {
     /// The file to make: 0600 with a private key in it, else 0644 [default: standard output]
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) out: Option<PathBuf>,
+
+    /// File whose first line is the passphrase of the PKCS#12 file; `-` is standard input [default: asked
+    /// for on a terminal]
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) p12_passphrase_file: Option<PathBuf>,
 }
 
 /// A form.
@@ -29,6 +34,8 @@ pub(in crate::cli) enum FormatName {
     KeyCert,
     /// Certificate, intermediates
     Fullchain,
+    /// Private key, certificate, intermediates and root in a PKCS#12 file, under a passphrase
+    P12,
     /// A Secret of Kubernetes, of type kubernetes.io/tls, with tls.crt, tls.key and ca.crt
     K8sSecret,
 }
@@ -39,6 +46,7 @@ impl From<FormatName> for Format {
             FormatName::Fullchain => Self::Fullchain,
             FormatName::K8sSecret => Self::K8sSecret,
             FormatName::KeyCert => Self::KeyCert,
+            FormatName::P12 => Self::P12,
         }
     }
 }

@@ -22,8 +22,8 @@ pub(in crate::cli) fn export(
             out.write_all(b"\n")
         })),
         (_, Some(_)) => Rendered::streamed(Box::new(move |out| {
-            let text = report.content.as_ref().map_or("", |content| content.text());
-            out.write_all(text.as_bytes())
+            let content = report.content.as_ref();
+            out.write_all(content.map_or(&[], |content| content.bytes()))
         })),
         _ => said(&report, verbosity),
     };
@@ -47,7 +47,7 @@ fn said(report: &ExportReport, verbosity: Verbosity) -> Rendered {
     let what = match report.format {
         Format::Fullchain => "certificate",
         Format::K8sSecret => "Secret with private key and certificate",
-        Format::KeyCert => "private key and certificate",
+        Format::KeyCert | Format::P12 => "private key and certificate",
     };
     let more = match report.intermediates {
         0 => String::new(),
