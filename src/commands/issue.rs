@@ -29,6 +29,7 @@ use crate::domain::finding::Finding;
 use crate::domain::host::Host;
 use crate::domain::name::{ClusterName, EntryName};
 use crate::domain::order::{Format, Register, Terms};
+use crate::domain::progress::Part;
 use crate::domain::role::Role;
 use crate::domain::serial_number::SerialNumber;
 use crate::domain::text::ShellWord;
@@ -36,7 +37,7 @@ use crate::domain::validity::{Validity, show};
 use crate::plan::entry::{Rules, Wanted, faults};
 use crate::plan::establish::caller;
 use crate::store::file::{Bytes, File};
-use crate::store::handout::{self, Handout, Outgoing};
+use crate::store::handout::{Handout, Outgoing, Target};
 use crate::store::layout::{self, HostFolder, LOG, LOG_FILE, PUBLIC, TRUST_BUNDLE};
 use crate::store::transaction::{Change, Transaction};
 use crate::store::{self, Writer};
@@ -158,6 +159,7 @@ pub fn run(
             Orders::Request(_, request) => Some(request),
             Orders::One(_) | Orders::Manifest(..) => None,
         },
+        target: out.as_deref().map(Target::at).transpose()?,
         out: out.as_deref(),
         format,
         bundle: trust_bundle(&state.ca.roots),
@@ -217,6 +219,8 @@ struct Run<'a> {
     /// Whose key it is for, when it is not for a new one.
     request: Option<&'a csr::Request>,
     out: Option<&'a Path>,
+    /// What is there.
+    target: Option<Target>,
     format: Format,
     bundle: Bytes,
     /// What the peers judge by.
@@ -283,8 +287,8 @@ impl Run<'_> {
             job.bundle = view.bytes(&bundle)?;
         }
         for path in place.paths(&terms.name, self.request.is_none()) {
-            let bytes = match self.out {
-                Some(out) => handout::read(out, &path)?,
+            let bytes = match &self.target {
+                Some(target) => target.read(&path)?,
                 None => view.bytes(&path)?,
             };
             job.found.extend(bytes.map(|bytes| (path, bytes)));
@@ -380,12 +384,12 @@ impl Run<'_> {
 
     /// The trust bundle, if it has to be put beside the others.
     fn missing_bundle(&self) -> Result<Option<Outgoing>, Error> {
-        let Some(out) = self.out else {
+        let Some(target) = &self.target else {
             return Ok(None);
         };
         let path = Path::new(TRUST_BUNDLE);
         let file = File::new(path, PUBLIC, self.bundle.clone());
-        match handout::read(out, path)? {
+        match target.read(path)? {
             Some(found) if *found == *self.bundle => Ok(None),
             Some(_) if !self.force => Err(self.would_replace(path)),
             found => Ok(Some(Outgoing {
@@ -553,13 +557,23 @@ impl Run<'_> {
             }));
         }
         let changed = !outgoing.is_empty() || !transaction.changes.is_empty();
-        let handout = match self.out {
+        if !changed {
+            return Ok(false);
+        }
+        let progress = Part(&*system.progress);
+        let steps = outgoing.len() + transaction.changes.len() + 1;
+        system.progress.start("writing files", steps);
+        let hand_out = || match self.out {
             Some(out) if !outgoing.is_empty() => {
-                Some(Handout::write(out, &outgoing, &*system.progress)?)
+                Handout::write(out, &outgoing, &progress).map(Some)
             }
-            _ => None,
+            _ => Ok(None),
         };
-        let committed = writer.commit(&transaction, &*system.progress);
+        // Each takes back what it has done, if the other one fails.
+        let stage = || writer.stage(&transaction, &progress);
+        let (handout, staged) = rayon::join(hand_out, stage);
+        let (handout, staged) = (handout?, staged?);
+        let committed = staged.commit();
         let is_done = committed
             .as_ref()
             .map_or_else(store::Error::committed, |()| true);
@@ -567,7 +581,7 @@ impl Run<'_> {
             handout.keep();
         }
         committed?;
-        Ok(changed)
+        Ok(true)
     }
 
     /// What changes in the PKI directory.

@@ -27,6 +27,22 @@ pub trait Progress: Sync {
     fn end(&self) {}
 }
 
+/// A part of some work that has been begun as a whole: it says nothing of where it begins.
+#[derive(Clone, Copy)]
+pub struct Part<'a>(pub &'a dyn Progress);
+
+impl Progress for Part<'_> {
+    fn start(&self, _: &'static str, _: usize) {}
+
+    fn advance(&self) -> Result<(), Interrupted> {
+        self.0.advance()
+    }
+
+    fn check(&self) -> Result<(), Interrupted> {
+        self.0.check()
+    }
+}
+
 /// Goes on, silently.
 #[derive(Clone, Copy, Debug)]
 pub struct Quiet;

@@ -32,15 +32,29 @@ pub struct Outgoing {
     pub replace: bool,
 }
 
-/// The bytes of a file in `directory`, through links; None when there is no such file or directory.
-///
-/// # Errors
-/// [`Error::NotAFile`]; [`Error::Io`].
-pub fn read(directory: &Path, name: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
-    match Root::open(directory, &Faults::default()) {
-        Ok(root) => root.read(name),
-        Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
+/// What there is in a directory that files are to be put into.
+#[derive(Debug)]
+pub struct Target(Option<Root>);
+
+impl Target {
+    /// The directory at `path`, which need not be there.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn at(path: &Path) -> Result<Self, Error> {
+        match Root::open(path, &Faults::default()) {
+            Ok(root) => Ok(Self(Some(root))),
+            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(Self(None)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The bytes of a file in it, through links; None when there is no such file.
+    ///
+    /// # Errors
+    /// [`Error::NotAFile`]; [`Error::Io`].
+    pub fn read(&self, name: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+        self.0.as_ref().map_or(Ok(None), |root| root.read(name))
     }
 }
 
@@ -143,8 +157,9 @@ impl Handout {
 
     fn place(&mut self, stage: &Path, outgoing: &Outgoing) -> Result<(), Error> {
         let name = &outgoing.file.path;
-        let occupied = self.root.stat(name, AtFlags::SYMLINK_NOFOLLOW)?.is_some();
-        let old = (occupied && outgoing.replace).then(|| beside(name, "old"));
+        let replaces =
+            outgoing.replace && self.root.stat(name, AtFlags::SYMLINK_NOFOLLOW)?.is_some();
+        let old = replaces.then(|| beside(name, "old"));
         if let Some(old) = &old {
             self.root.rename(name, old)?;
         }
@@ -254,6 +269,13 @@ mod tests {
         ]
     }
 
+    fn read(directory: &Path, name: &str) -> Option<Zeroizing<Vec<u8>>> {
+        Target::at(directory)
+            .unwrap()
+            .read(Path::new(name))
+            .unwrap()
+    }
+
     fn found(directory: &Path) -> Vec<(String, String)> {
         listing(directory).into_iter().collect()
     }
@@ -275,13 +297,10 @@ mod tests {
             ("a.key.pem", "0600 key"),
         ];
         assert_eq!(found(&out), pairs(&in_place));
-        let key = read(&out, Path::new("a.key.pem")).unwrap().unwrap();
+        let key = read(&out, "a.key.pem").unwrap();
         assert_eq!(*key, b"key");
-        assert_eq!(read(&out, Path::new("b.key.pem")).unwrap(), None);
-        assert_eq!(
-            read(&dir.path().join("none"), Path::new("b")).unwrap(),
-            None
-        );
+        assert_eq!(read(&out, "b.key.pem"), None);
+        assert_eq!(read(&dir.path().join("none"), "b"), None);
     }
 
     #[test]

@@ -285,7 +285,10 @@ impl Journal {
     }
 
     fn carry_out(&self, root: &Root, steps: &[&Step]) -> Result<(), Error> {
-        steps.iter().try_for_each(|step| step.apply(root))?;
+        // Nobody reads what is new before something that is not leads there.
+        let (new, others): (Vec<&Step>, Vec<&Step>) = steps.iter().partition(|step| step.is_new());
+        for_each(&new, |step| step.apply(root))?;
+        others.iter().try_for_each(|step| step.apply(root))?;
         let modes: Vec<_> = self.steps.iter().filter_map(Step::mode_of).collect();
         root.make_durable(&self.touched(), &modes)
     }
@@ -352,6 +355,11 @@ impl Step {
             | Self::MoveDirectory { .. }
             | Self::SetMode { .. } => None,
         }
+    }
+
+    /// Whether it makes a file where none was.
+    fn is_new(&self) -> bool {
+        matches!(self, Self::Put { before: None, .. })
     }
 
     /// What gets another mode and stays where it is.
@@ -485,12 +493,13 @@ fn is_directory(root: &Root, path: &Path) -> Result<bool, Error> {
 
 /// Whether a directory has to be made; an error when something else has its name.
 fn is_missing(root: &Root, path: &Path) -> Result<bool, Error> {
+    let Some(occupant) = root.occupant(path)? else {
+        return Ok(true);
+    };
     let found = root.stat(path, AtFlags::empty())?;
-    let is_directory =
-        found.is_some_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory);
-    match root.occupant(path)? {
-        Some(occupant) if !is_directory => Err(occupant),
-        occupant => Ok(occupant.is_none()),
+    match found.map(|stat| FileType::from_raw_mode(stat.st_mode)) {
+        Some(FileType::Directory) => Ok(false),
+        _ => Err(occupant),
     }
 }
 

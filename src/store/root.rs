@@ -168,14 +168,27 @@ impl Root {
 
     /// Makes a directory with exactly this mode; `false` when there is one already.
     pub(super) fn make_directory(&self, path: &Path, mode: u32) -> Result<bool, Error> {
+        Ok(self.make_directory_if_absent(path, mode)?.is_some())
+    }
+
+    /// The same, with the owner and group of the directory above it, where this process may give it to
+    /// them.
+    pub(super) fn make_directory_as_above(&self, path: &Path, mode: u32) -> Result<(), Error> {
+        match self.make_directory_if_absent(path, mode)? {
+            Some(made) => self.inherit_owner(path, Owner::of(&made)),
+            None => Ok(()),
+        }
+    }
+
+    fn make_directory_if_absent(&self, path: &Path, mode: u32) -> Result<Option<Stat>, Error> {
         if !self.mkdir(path, mode)? {
-            return Ok(false);
+            return Ok(None);
         }
         let mode = Mode::from_raw_mode(mode);
         self.attempt(|| set_directory_mode_if_other(&self.directory, path, mode))
+            .map(Some)
             .map_err(|error| self.error("set the mode of", path, error))
-            .inspect_err(|_| _ = self.remove_directory(path))?;
-        Ok(true)
+            .inspect_err(|_| _ = self.remove_directory(path))
     }
 
     /// The permission bits of a regular file or directory that is not a link.
@@ -362,14 +375,13 @@ impl Root {
 
     /// Gives a directory that this process has just made the owner and group of the one above it, if
     /// it may.
-    pub(super) fn inherit_owner(&self, path: &Path) -> Result<(), Error> {
+    fn inherit_owner(&self, path: &Path, found: Owner) -> Result<(), Error> {
         let error = |source: io::Error| self.error("set the owner of", path, source);
         let Some(above) = self.stat(parent(path), AtFlags::empty())? else {
             return Ok(());
         };
         let owner = Owner::of(&above);
-        let made = self.stat(path, AtFlags::SYMLINK_NOFOLLOW)?;
-        if made.is_some_and(|made| Owner::of(&made) == owner) {
+        if found == owner {
             return Ok(());
         }
         let made = enter(&self.directory, path).map_err(|errno| error(errno.into()))?;
@@ -636,13 +648,16 @@ fn set_mode_if_other(file: &File, mode: Mode) -> rustix::io::Result<()> {
 }
 
 /// The same for a directory below another.
-fn set_directory_mode_if_other(above: &OwnedFd, path: &Path, mode: Mode) -> rustix::io::Result<()> {
+fn set_directory_mode_if_other(
+    above: &OwnedFd,
+    path: &Path,
+    mode: Mode,
+) -> rustix::io::Result<Stat> {
     let stat = fs::statat(above, path, AtFlags::SYMLINK_NOFOLLOW)?;
-    if Mode::from_raw_mode(stat.st_mode) == mode {
-        Ok(())
-    } else {
-        fs::chmodat(above, path, mode, AtFlags::empty())
+    if Mode::from_raw_mode(stat.st_mode) != mode {
+        fs::chmodat(above, path, mode, AtFlags::empty())?;
     }
+    Ok(stat)
 }
 
 /// Whether it is a file or directory, and no link or device.

@@ -119,16 +119,64 @@ impl Writer {
     /// was taken for; [`Error::Mounted`]; [`Error::Owner`]; [`Error::Path`]; [`Error::Interrupted`];
     /// [`Error::Io`].
     pub fn commit(self, transaction: &Transaction, progress: &dyn Progress) -> Result<(), Error> {
+        self.stage(transaction, progress)?.commit()
+    }
+
+    /// Does everything up to the commit, for whoever has something to do besides before it.
+    ///
+    /// # Errors
+    /// Those of [`Self::commit`], but for [`Error::Unfinished`]; nothing has changed then.
+    pub fn stage(
+        self,
+        transaction: &Transaction,
+        progress: &dyn Progress,
+    ) -> Result<Staged, Error> {
         let journal = Journal::of(&self.root, transaction)?;
-        if journal.is_empty() {
+        journal.check(&self.root)?;
+        let staged = Staged {
+            is_open: !journal.is_empty(),
+            writer: self,
+            journal,
+        };
+        if staged.is_open {
+            prepare(&staged.writer.root, &staged.journal, transaction, progress)?;
+        }
+        Ok(staged)
+    }
+}
+
+/// A transaction of which everything is durable but the commit. Dropped without one, it has changed
+/// nothing.
+#[derive(Debug)]
+#[must_use = "dropped, it has changed nothing"]
+pub struct Staged {
+    writer: Writer,
+    journal: Journal,
+    is_open: bool,
+}
+
+impl Staged {
+    /// Makes all changes, and unlocks.
+    ///
+    /// # Errors
+    /// Nothing has changed then, except after [`Error::Unfinished`]: [`Error::Io`].
+    pub fn commit(mut self) -> Result<(), Error> {
+        if !self.is_open {
             return Ok(());
         }
-        journal.check(&self.root)?;
-        prepare(&self.root, &journal, transaction, progress)
-            .and_then(|()| journal.commit(&self.root))
+        let root = &self.writer.root;
+        self.journal.commit(root)?;
+        self.is_open = false;
+        self.journal.finish(root).map_err(Error::unfinished)
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if self.is_open {
             // Should this fail too, the intent stays, and the next writer does it.
-            .inspect_err(|_| _ = journal.undo(&self.root))?;
-        journal.finish(&self.root).map_err(Error::unfinished)
+            let _ = self.journal.undo(&self.writer.root);
+        }
     }
 }
 
@@ -141,9 +189,7 @@ fn prepare(
 ) -> Result<(), Error> {
     journal.write_intent(root)?;
     for directory in &journal.directories {
-        if root.make_directory(&directory.path, directory.mode)? {
-            root.inherit_owner(&directory.path)?;
-        }
+        root.make_directory_as_above(&directory.path, directory.mode)?;
     }
     let stages = journal.steps.iter().filter_map(Step::stage);
     let files = transaction.changes.iter().filter_map(Change::file);
