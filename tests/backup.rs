@@ -97,9 +97,9 @@ fn json<T: for<'a> Deserialize<'a>>(text: &str) -> T {
 #[test]
 fn what_is_restored_is_what_was_backed_up() {
     let sandbox = Sandbox::with_demo();
-    sandbox.file("demo/.zpki/pending/server1", "reload");
+    sandbox.file("demo/.zpki/pending/server1.1", "reload");
     sandbox.mode("demo/.zpki/pending", 0o700);
-    sandbox.mode("demo/.zpki/pending/server1", 0o600);
+    sandbox.mode("demo/.zpki/pending/server1.1", 0o600);
     sandbox.mode("demo/.zpki", 0o700);
     sandbox.file("demo/retired/old-0123/zato-server-cert.pem", "old");
     sandbox.mode("demo/retired/old-0123", 0o700);

@@ -539,10 +539,10 @@ fn a_clock_that_cannot_be_right_is_told() {
 #[test]
 fn a_hook_that_is_owed_and_a_passphrase_beside_the_key_are_warnings() {
     said(
-        |sandbox| _ = sandbox.file("demo/.zpki/pending/server1", ""),
+        |sandbox| _ = sandbox.file("demo/.zpki/pending/server1.1", ""),
         &[],
         1,
-        &["warning hook-pending .zpki/pending/server1"],
+        &["warning hook-pending .zpki/pending/server1.1"],
     );
     said(
         |sandbox| _ = sandbox.file("demo/ca/Passphrase.txt", "secret\n"),

@@ -150,7 +150,11 @@ pub(super) fn finish(
         };
         reconciliation.carry_out(authority, besides, writer, system)?
     };
-    let hooks = hooks::run(cluster, directory, lock_timeout, system)?;
+    let hooks = hooks::run(cluster, directory, lock_timeout, system).unwrap_or_else(|error| {
+        // What was done is done, and has to be told.
+        findings.push(hooks::unread(&error));
+        Vec::new()
+    });
     findings.extend(hooks::findings(&hooks));
     Ok(ApplyReport {
         schema: 1,

@@ -1,12 +1,14 @@
 //! Commands that follow a change (`--exec`). Certificates that nobody was told of expire in the memory
 //! of those who use them, so a command is owed from the change on until it has succeeded:
-//! `.zpki/pending/NAME` holds it, and every run that writes tries it again.
+//! `.zpki/pending/NAME.CHANGE` holds it, and every run that writes tries it again. CHANGE tells one change
+//! from the next: a command that began before the second one has not told anybody of that.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Serialize;
+use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use super::directory::{PkiDirectory, View};
@@ -36,6 +38,8 @@ pub struct HookReport {
 #[derive(Debug)]
 pub(super) struct Owed {
     pub(super) name: EntryName,
+    /// Its file, relative to the PKI directory.
+    path: PathBuf,
     command: Zeroizing<Vec<u8>>,
 }
 
@@ -56,31 +60,52 @@ impl Owed {
 
 /// Everything that is owed.
 pub(super) fn owed(view: &View<'_>) -> Result<Vec<Owed>, Error> {
-    let names = view.list(Path::new(PENDING))?;
     let mut owed = Vec::new();
-    for name in names
-        .iter()
-        .filter_map(|name| EntryName::of_inventory(name.to_str()?))
-    {
-        if let Some(command) = view.bytes(&place(&name))? {
-            owed.push(Owed { name, command });
+    for file in view.list(Path::new(PENDING))? {
+        let name = file.to_str().and_then(|file| file.rsplit_once('.'));
+        let Some(name) = name.and_then(|(name, _)| EntryName::of_inventory(name)) else {
+            continue;
+        };
+        let path = Path::new(PENDING).join(&file);
+        if let Some(command) = view.bytes(&path)? {
+            owed.push(Owed {
+                name,
+                path,
+                command,
+            });
         }
     }
     Ok(owed)
 }
 
-fn place(name: &EntryName) -> PathBuf {
-    Path::new(PENDING).join(name.as_str())
+/// A word for a change that no other has.
+pub(super) fn change(now: OffsetDateTime, system: &System) -> Result<String, Error> {
+    let mut octets = [0; 4];
+    system.entropy.fill(&mut octets)?;
+    let random = u32::from_be_bytes(octets);
+    Ok(format!("{}-{random:08x}", now.unix_timestamp()))
 }
 
-/// That `command` is owed for `name` from now on, in the place of what was.
-pub(super) fn owe(name: &EntryName, command: &str, owed: &[Owed]) -> Option<Change> {
-    let before = owed.iter().find(|owed| owed.name == *name);
-    let before = before.map(|owed| owed.command.as_slice());
-    (before != Some(command.as_bytes())).then(|| Change::Put {
-        file: File::new(place(name), SECRET, command),
-        before: before.map(sha256),
-    })
+/// That `command` is owed for `name` from this change on, besides what else is. The same command, owed
+/// from an earlier change on, need not be run twice.
+pub(super) fn owe<'a>(
+    name: &EntryName,
+    command: &'a str,
+    change: &str,
+    owed: &'a [Owed],
+) -> impl Iterator<Item = Change> + use<'a> {
+    let path = Path::new(PENDING).join(format!("{name}.{change}"));
+    let put = Change::Put {
+        file: File::new(path, SECRET, command),
+        before: None,
+    };
+    let name = name.clone();
+    let is_same = move |it: &&Owed| it.name == name && *it.command == command.as_bytes();
+    let delete = |it: &Owed| Change::Delete {
+        path: it.path.clone(),
+        before: sha256(&it.command),
+    };
+    owed.iter().filter(is_same).map(delete).chain([put])
 }
 
 /// Runs what is owed, each command with the name of its entry and its folder in the environment.
@@ -95,8 +120,13 @@ pub(super) fn run(
     system: &mut System,
 ) -> Result<Vec<HookReport>, Error> {
     let mut reports: Vec<HookReport> = Vec::new();
-    let mut done = Transaction::default();
-    for Owed { name, command } in directory.read(owed)? {
+    let mut done = Vec::new();
+    for Owed {
+        name,
+        path,
+        command,
+    } in directory.read(owed)?
+    {
         let text = String::from_utf8_lossy(&command).into_owned();
         let folder = cluster
             .entry(name.as_str())
@@ -109,10 +139,7 @@ pub(super) fn run(
         ];
         let failure = system.run(&text, &variables);
         if failure.is_none() {
-            done.changes.push(Change::Delete {
-                path: place(&name),
-                before: sha256(&command),
-            });
+            done.push(path);
         }
         reports.push(HookReport {
             name,
@@ -131,16 +158,37 @@ pub(super) fn run(
 
 /// That nothing is owed any more of what has succeeded.
 fn note(
-    done: &Transaction,
+    done: &[PathBuf],
     directory: &PkiDirectory,
     lock_timeout: Duration,
     system: &System,
 ) -> Result<(), Error> {
-    if !done.changes.is_empty() {
-        let writer = directory.lock(lock_timeout, system)?;
-        writer.commit(done, &*system.progress)?;
+    if done.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let writer = directory.lock(lock_timeout, system)?;
+    // What another run has done too, or what is owed anew, is gone by now.
+    let left = directory.read(owed)?.into_iter();
+    let left = left.filter(|it| done.contains(&it.path));
+    let delete = |it: Owed| Change::Delete {
+        before: sha256(&it.command),
+        path: it.path,
+    };
+    let transaction = Transaction {
+        changes: left.map(delete).collect(),
+        ..Transaction::default()
+    };
+    Ok(writer.commit(&transaction, &*system.progress)?)
+}
+
+/// That what is owed cannot be read.
+pub(super) fn unread(error: &Error) -> Finding {
+    Finding::warning(
+        "hook-pending",
+        PENDING,
+        format!("commands may be owed, and it cannot be read: {error}"),
+        "mend it and run `zpki apply`",
+    )
 }
 
 /// What there is to say of those that failed.

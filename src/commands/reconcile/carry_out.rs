@@ -146,9 +146,10 @@ impl Reconciliation {
                 .map(|entry| host_folder::directory(&entry.name, entry.role)),
         );
         if let Some(hook) = &besides.hook {
+            let change = hooks::change(self.now, system)?;
             let owed = changed
                 .iter()
-                .filter_map(|entry| hooks::owe(&entry.name, hook, &self.state.hooks));
+                .flat_map(|entry| hooks::owe(&entry.name, hook, &change, &self.state.hooks));
             transaction.changes.extend(owed);
             transaction.directories.push(closed(PENDING));
         }
