@@ -1298,6 +1298,114 @@ fn a_damaged_certificate_of_the_inventory_is_told_of() {
     );
 }
 
+/// One old, damaged file does not keep what is installed from being revoked and replaced.
+#[test]
+fn a_damaged_certificate_of_the_same_name_hinders_nothing() {
+    let sandbox = with_revocation();
+    let old = installed(&sandbox, "server1");
+    done(&sandbox, "rekey server1 --force");
+    let new = installed(&sandbox, "server1");
+    let path = format!("demo/ca/issued/server1/{old}.pem");
+    let text = sandbox.read(&path);
+    let lines: Vec<&str> = text.lines().collect();
+    sandbox.file(&path, [&lines[..3], &lines[4..]].concat().join("\n"));
+    assert_eq!(zpki(&sandbox, "plan").product(), "nothing to do\n");
+    zpki(&sandbox, &format!("revoke {old}"))
+        .status(65)
+        .stderr_with("restore it from a backup");
+    let leaked = format!("revoke {new} --reason keyCompromise --force");
+    let report = json(&sandbox, &leaked, 0);
+    assert!(
+        report
+            .findings
+            .iter()
+            .any(|it| it.id == "inventory-damaged")
+    );
+    assert_eq!(entries(&sandbox), [format!("{new} keyCompromise")]);
+    done(&sandbox, "rekey server1");
+    assert_ne!(installed(&sandbox, "server1"), new);
+    let report = json(&sandbox, "revoke server1 --superseded", 0);
+    assert!(
+        report
+            .findings
+            .iter()
+            .any(|it| it.id == "inventory-damaged")
+    );
+    // Revoked by a copy of it, the inventory has it again.
+    sandbox.file("copy.pem", &text);
+    done(&sandbox, "revoke copy.pem --reason keyCompromise");
+    assert_eq!(sandbox.read(&path), text);
+}
+
+#[test]
+fn a_compromised_key_is_no_safer_under_another_ca() {
+    let sandbox = with_revocation();
+    let key = sandbox.read("demo/servers/server1/zato-server-priv-key.pem");
+    done(&sandbox, "revoke server1 --reason keyCompromise --force");
+    let make = [
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-days",
+        "3650",
+        "-keyout",
+        "new.key",
+        "-out",
+        "new.pem",
+        "-subj",
+        "/CN=new",
+        "-addext",
+        "keyUsage=critical,keyCertSign,cRLSign",
+        "-set_serial",
+        "77",
+    ];
+    sandbox.tool("openssl", &make);
+    let later = OffsetDateTime::now_utc() + Duration::hours(1);
+    zpki_at(
+        &sandbox,
+        "ca import new.pem new.key --force --no-ca-passphrase",
+        later,
+    )
+    .product();
+    let planned = zpki_at(&sandbox, "plan", later).product();
+    let of_server1 = planned
+        .lines()
+        .find(|line| line.contains(" server1 "))
+        .unwrap();
+    assert!(
+        of_server1.starts_with("rekey") && of_server1.contains("key compromised"),
+        "{planned}"
+    );
+    sandbox.file("leaked.key", key);
+    let request = [
+        "req",
+        "-new",
+        "-key",
+        "leaked.key",
+        "-subj",
+        "/CN=x",
+        "-addext",
+        "subjectAltName=DNS:x.prod.internal",
+        "-out",
+        "x.csr",
+    ];
+    sandbox.tool("openssl", &request);
+    let before = sandbox.tree();
+    zpki_at(&sandbox, "issue --csr x.csr --role server", later)
+        .status(73)
+        .stderr_with("revoked");
+    assert!(sandbox.tree() == before);
+    zpki_at(&sandbox, "apply", later).product();
+    assert_ne!(
+        sandbox.read("demo/servers/server1/zato-server-priv-key.pem"),
+        sandbox.read("leaked.key")
+    );
+}
+
 #[test]
 fn ten_thousand_entries_stay_as_they_are() {
     let sandbox = with_revocation();

@@ -23,7 +23,8 @@ use crate::plan::authority::is_self_signed;
 use crate::plan::entry::{Held, HeldKey, Revoked};
 use crate::store;
 use crate::store::layout::{
-    self, CA_CERTIFICATE, CA_CHAIN, CA_FILE, CLIENTS, CRL, HostFolder, LOG_FILE, SERVERS,
+    self, CA_CERTIFICATE, CA_CHAIN, CA_FILE, CLIENTS, CRL, CRL_FILE, HostFolder, LOG_FILE,
+    PREVIOUS, SERVERS,
 };
 use crate::store::snapshot::FileKind;
 use crate::verify::issued::Trust;
@@ -43,7 +44,8 @@ pub(super) struct State {
     pub(super) crl: RevocationList,
     /// Where the PKI directory is.
     directory: PathBuf,
-    /// What the CRL says, by serial number.
+    /// What the CRL says, by serial number; and those of former CAs, of keys that are compromised: a key is
+    /// no safer under another CA.
     revoked: HashMap<SerialNumber, Revoked>,
     /// For each entry of the cluster, in its order.
     pub(super) held: Vec<HeldEntry>,
@@ -147,8 +149,12 @@ impl State {
                 bundles_of_issued.push(bundle);
             }
         }
+        let mut revoked = by_serial_number(&crl);
+        for serial_number in compromised_before(view)? {
+            revoked.insert(serial_number, Revoked::Compromised);
+        }
         Ok(Self {
-            revoked: by_serial_number(&crl),
+            revoked,
             hooks: hooks::owed(view)?,
             strangers,
             bundles_of_issued,
@@ -309,6 +315,23 @@ pub(super) fn crl_if_any(view: &View<'_>) -> Result<Option<RevocationList>, Erro
     let list = crl::read(&block.contents);
     list.map(Some)
         .map_err(|error| unreadable(&shown, Some(block.line), &error))
+}
+
+/// The serial numbers of certificates of former CAs whose keys were compromised.
+fn compromised_before(view: &View<'_>) -> Result<Vec<SerialNumber>, Error> {
+    let mut compromised = Vec::new();
+    for former in view.list(Path::new(PREVIOUS))? {
+        let path = Path::new(PREVIOUS).join(former).join(CRL_FILE);
+        let bytes = view.bytes(&path)?.unwrap_or_default();
+        let block = pem::scan(&bytes).into_iter().find_map(Result::ok);
+        let Some(crl) = block.and_then(|block| crl::read(&block.contents).ok()) else {
+            continue;
+        };
+        let revoked = crl.revoked.into_iter();
+        let of_key = revoked.filter(|it| it.reason == RevocationReason::KeyCompromise);
+        compromised.extend(of_key.map(|it| it.serial_number));
+    }
+    Ok(compromised)
 }
 
 /// The revocations on record, by serial number, for those who only look.
@@ -546,17 +569,30 @@ pub(super) fn issued_by(
     Ok(issued)
 }
 
-/// What the inventory has of a name, in no order.
+/// What the inventory has of a name, in no order. What cannot be read of it is passed over: `check` tells
+/// of it.
 pub(super) fn issued(name: &EntryName, view: &View<'_>) -> Result<Vec<ParsedCertificate>, Error> {
+    Ok(inventory(name, view)?.0)
+}
+
+/// What the inventory has of a name, and the files of it that cannot be read.
+pub(super) fn inventory(
+    name: &EntryName,
+    view: &View<'_>,
+) -> Result<(Vec<ParsedCertificate>, Vec<PathBuf>), Error> {
     let directory = layout::issued_directory(name);
-    let mut found = Vec::new();
+    let (mut found, mut damaged) = (Vec::new(), Vec::new());
     for file in view.list(&directory)? {
         let path = directory.join(&file);
-        if let Some(bytes) = view.bytes(&path)?.filter(|_| layout::is_issued(&file)) {
-            found.extend(certificates(&bytes, &view.path().join(&path))?);
+        let Some(bytes) = view.bytes(&path)?.filter(|_| layout::is_issued(&file)) else {
+            continue;
+        };
+        match first_certificate(&bytes) {
+            Some(certificate) => found.push(certificate),
+            None => damaged.push(path),
         }
     }
-    Ok(found)
+    Ok((found, damaged))
 }
 
 /// The certificates of the inventory, whoever they were issued to, whose keys the CRL calls

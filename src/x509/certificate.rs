@@ -8,6 +8,7 @@ use x509_parser::extensions::{GeneralName, NameConstraints, ParsedExtension};
 use x509_parser::prelude::FromDer;
 use x509_parser::time::ASN1Time;
 
+use super::der::Element;
 use super::digest::sha256;
 use super::error::Error;
 use super::signature::Signed;
@@ -32,6 +33,13 @@ pub struct ParsedCertificate {
 }
 
 impl ParsedCertificate {
+    /// Whether `der` is one value from its first octet to its last: what is cut off or grown is not, and to
+    /// find that out takes next to no time.
+    #[must_use]
+    pub fn is_whole(der: &[u8]) -> bool {
+        Element::first(der).is_some_and(|(_, rest)| rest.is_empty())
+    }
+
     /// Reads one certificate.
     ///
     /// # Errors

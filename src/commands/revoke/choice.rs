@@ -12,7 +12,7 @@ use super::{Considered, Outcome, Request, Which};
 use crate::commands::directory::View;
 use crate::commands::error::Error;
 use crate::commands::reconcile::NewRevocation;
-use crate::commands::state::{State, issued};
+use crate::commands::state::{State, certificates, first_certificate, inventory, issued};
 use crate::domain::finding::Finding;
 use crate::domain::name::EntryName;
 use crate::domain::revocation::{Revocation, RevocationReason};
@@ -21,6 +21,7 @@ use crate::store::file::File;
 use crate::store::layout::{self, PUBLIC};
 use crate::store::transaction::Change;
 use crate::x509::certificate::ParsedCertificate;
+use crate::x509::digest::sha256;
 use crate::x509::pem;
 
 /// Everything that a request is about.
@@ -65,12 +66,21 @@ impl Choice {
             Subject::Name(name) => search.of_name(name)?,
             Subject::Unlisted(serial_number) => return search.on_the_crl(serial_number),
         };
-        let mut findings = Vec::new();
-        if search.reason == RevocationReason::KeyCompromise {
-            let (twins, unread) = search.twins(&candidates)?;
-            candidates.extend(twins);
-            findings = unread;
-        }
+        let findings = match (search.reason, subject) {
+            (RevocationReason::KeyCompromise, _) => {
+                let (twins, unread) = search.twins(&candidates)?;
+                candidates.extend(twins);
+                unread
+            }
+            (_, Subject::Name(name)) => {
+                let (_, damaged) = inventory(name, view)?;
+                let damaged = damaged.iter();
+                damaged
+                    .map(|path| unread(&path.display().to_string()))
+                    .collect()
+            }
+            _ => Vec::new(),
+        };
         let considered: Vec<_> = candidates.iter().map(|it| search.consider(it)).collect();
         search.check_installed(&considered)?;
         let lost = candidates.iter().zip(&considered);
@@ -206,7 +216,9 @@ impl Search<'_> {
         if *name == EntryName::ca() {
             return Err(Refusal::Ca.into());
         }
-        let issued = issued(name, self.view)?.into_iter();
+        let path = layout::issued(name, serial_number);
+        let bytes = self.view.bytes(&path)?.unwrap_or_default();
+        let issued = certificates(&bytes, &self.view.path().join(path))?.into_iter();
         let mut issued = issued.filter(|it| it.details.serial_number == *serial_number);
         let certificate = issued.next().ok_or_else(|| Refusal::Unlisted {
             serial_number: self.request.subject.display().to_string(),
@@ -283,7 +295,8 @@ impl Search<'_> {
             let Some(Ok(block)) = block else {
                 return Ok(Some(Err(unread(&path.display().to_string()))));
             };
-            if keys.iter().all(|key| key.find(&block.contents).is_none()) {
+            let has_key = keys.iter().any(|key| key.find(&block.contents).is_some());
+            if !has_key && ParsedCertificate::is_whole(&block.contents) {
                 return Ok(None);
             }
             let certificate = ParsedCertificate::from_der(&block.contents);
@@ -368,19 +381,21 @@ impl Search<'_> {
         Err(Refusal::Installed { installed }.into())
     }
 
-    /// A certificate that the inventory has lost is put there, so that it is known whose key was
-    /// revoked.
+    /// A certificate that the inventory has lost, or has no more than a damaged copy of, is put there, so
+    /// that it is known whose key was revoked.
     fn lost(&self, candidate: &Candidate) -> Result<Option<Change>, Error> {
         let Some(name) = &candidate.name else {
             return Ok(None);
         };
         let certificate = &candidate.certificate;
         let path = layout::issued(name, &certificate.details.serial_number);
-        Ok(match self.view.metadata(&path)? {
-            Some(_) => None,
-            None => Some(Change::Put {
+        let found = self.view.bytes(&path)?;
+        let listed = found.as_ref().and_then(|bytes| first_certificate(bytes));
+        Ok(match listed {
+            Some(listed) if listed.der == certificate.der => None,
+            _ => Some(Change::Put {
                 file: File::new(path, PUBLIC, certificate.to_pem()),
-                before: None,
+                before: found.map(|bytes| sha256(&bytes)),
             }),
         })
     }
@@ -424,7 +439,7 @@ fn unread(path: &str) -> Finding {
     Finding::warning(
         "inventory-damaged",
         path,
-        "it could not be read, and so may be a certificate for the same key",
+        "it could not be read, and so may be a certificate that this is about too",
         "restore it from a backup, and revoke again",
     )
 }
