@@ -836,6 +836,58 @@ fn a_command_follows_each_change_and_is_owed_until_it_succeeds() {
 }
 
 #[test]
+fn renew_says_what_it_leaves_to_rekey() {
+    let sandbox = Sandbox::with_demo();
+    let address = "address = \"127.0.0.1:17010\"";
+    edit(
+        &sandbox,
+        address,
+        &format!("{address}\nkey_algorithm = \"ecdsa-p384\""),
+    );
+    let later = NOW + Duration::days(300);
+    let before = sandbox.tree();
+    sandbox.args(["-C", "demo", "renew"]).now(later).run().stdout_with("load-balancer").stderr_with(
+        "warning: server1: it needs a new key, and is not renewed: key algorithm changed: ecdsa-p256 to ecdsa-p384",
+    );
+    let changes = sandbox
+        .tree()
+        .changes_since(&before, "demo/servers/server1");
+    assert_eq!(changes, [""; 0]);
+}
+
+#[test]
+fn a_certificate_that_ends_with_the_ca_is_said_to() {
+    let sandbox = Sandbox::with_demo();
+    let later = NOW + Duration::days(3500);
+    sandbox
+        .args(["-C", "demo", "rekey", "server1", "--force"])
+        .now(later)
+        .run()
+        .stdout_with("rekey")
+        .stderr_with("warning: server1: its certificate ends with the CA, on 2036-11-20 12:00:00 UTC, before its lifetime of 1y is over\n");
+}
+
+#[test]
+fn what_is_retired_takes_no_other_s_place() {
+    let sandbox = Sandbox::with_demo();
+    let issued = std::fs::read_dir(sandbox.path("demo/ca/issued/server2")).unwrap();
+    let file = issued.last().unwrap().unwrap().file_name();
+    let serial = file.to_str().unwrap().strip_suffix(".pem").unwrap();
+    let taken = format!("demo/retired/server2-{serial}");
+    sandbox.file(format!("{taken}/mine"), "mine");
+    sandbox
+        .args(["-C", "demo", "server", "remove", "server2"])
+        .run()
+        .product();
+    assert_eq!(sandbox.read(format!("{taken}/mine")), "mine");
+    assert!(
+        sandbox
+            .path(format!("{taken}-2/zato-server-priv-key.pem"))
+            .exists()
+    );
+}
+
+#[test]
 fn a_command_is_owed_anew_when_its_entry_changes_while_it_runs() {
     let sandbox = Sandbox::with_demo();
     // The first one has told nobody of what the second run changes.

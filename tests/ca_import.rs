@@ -452,12 +452,44 @@ fn revocation_under_an_intermediate_needs_the_crls_above() {
     let soon = sandbox.args(["-C", "demo", "expiry"]);
     let (status, said) = soon.now(now() + Duration::days(25)).run().answer();
     assert!(status == 1 && said.contains("root.der"), "{status} {said}");
-    // One that has expired is said, and not written.
+    // One that has expired is said, and keeps nothing else from being done.
     let later = now() + Duration::days(31);
     let before = sandbox.tree();
     let apply = sandbox.args(["-C", "demo", "apply"]).now(later).run();
-    apply.status(78).stderr_with("(nextUpdate)\n");
-    assert_eq!(sandbox.tree().changes_since(&before, ""), [""; 0]);
+    apply
+        .status(0)
+        .stdout("unchanged\n")
+        .stderr_with("(nextUpdate)\n");
+    assert_eq!(sandbox.tree().changes_since(&before, "demo"), [""; 0]);
+    let revoke = [
+        "-C",
+        "demo",
+        "revoke",
+        "server1",
+        "--force",
+        "--reason=keyCompromise",
+    ];
+    let revoke = sandbox.args(revoke).now(later).run();
+    revoke
+        .status(0)
+        .stdout_with("sign-crl")
+        .stderr_with("critical: ");
+    assert_eq!(
+        sandbox.read("demo/load-balancer/crl.pem"),
+        sandbox.read("demo/ca/crl.pem") + &sandbox.read("root.crl")
+    );
+    let rekey = ["-C", "demo", "rekey", "server1"];
+    sandbox.args(rekey).now(later).run().product();
+    // One that is gone: the CRL is signed all the same, and HAProxy's stays.
+    fs::rename(sandbox.path("root.der"), sandbox.path("gone.der")).unwrap();
+    let haproxy = sandbox.read("demo/load-balancer/crl.pem");
+    let signed = sandbox.args(["-C", "demo", "crl"]).now(later).run();
+    signed
+        .status(0)
+        .stdout_with("sign-crl")
+        .stderr_with("it is not there; load-balancer/crl.pem stays as it is\n");
+    assert_eq!(sandbox.read("demo/load-balancer/crl.pem"), haproxy);
+    fs::rename(sandbox.path("gone.der"), sandbox.path("root.der")).unwrap();
     // What has nothing to do with it goes on.
     let renew = ["-C", "demo", "renew", "server1", "--force"];
     sandbox.args(renew).now(later).run().product();

@@ -435,7 +435,7 @@ impl Error {
         causes
     }
 
-    fn place(&self) -> Option<String> {
+    pub(super) fn place(&self) -> Option<String> {
         match self {
             Self::CaKeyPassphrase { path }
             | Self::Input { path, .. }
@@ -456,7 +456,7 @@ impl Error {
         }
     }
 
-    fn hint(&self) -> Option<String> {
+    pub(super) fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::CaKeyPassphrase { .. } => {
                 x509::error::Error::PassphraseWrong.hint()

@@ -20,13 +20,13 @@ use crate::x509::{crl, pem};
 /// revocation.
 ///
 /// # Errors
-/// [`Error::ExtraCrl`] when one is not there, expired, or by none of the CAs above; and when one of
+/// [`Error::ExtraCrl`] when one is not there, has expired at `fresh_at`, if that matters, or by none of the CAs above; and when one of
 /// these has none.
 pub(super) fn read(
     settings: &RevocationSettings,
     ca: &Ca,
     view: &View<'_>,
-    now: OffsetDateTime,
+    fresh_at: Option<OffsetDateTime>,
 ) -> Result<String, Error> {
     if !settings.enabled {
         return Ok(String::new());
@@ -45,7 +45,8 @@ pub(super) fn read(
         for der in blocks {
             let list = PathCrl::from_der(&der).map_err(|error| refused(error.to_string()))?;
             let by = issuer(&list, &above).map_err(refused)?;
-            if list.next_update.is_some_and(|at| at <= now) {
+            let is_expired = |now| list.next_update.is_some_and(|at| at <= now);
+            if fresh_at.is_some_and(is_expired) {
                 let at = list.next_update.map(show).unwrap_or_default();
                 return Err(refused(format!("it expired on {at} (nextUpdate)")));
             }

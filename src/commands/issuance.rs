@@ -7,12 +7,13 @@ use time::OffsetDateTime;
 use super::error::Error;
 use super::host_folder::{Identity, Shared};
 use crate::domain::cluster::{Cluster, Entry};
+use crate::domain::finding::Finding;
 use crate::domain::host::Host;
 use crate::domain::key_algorithm::KeyAlgorithm;
 use crate::domain::name::EntryName;
 use crate::domain::role::Role;
 use crate::domain::serial_number::SerialNumber;
-use crate::domain::validity::Validity;
+use crate::domain::validity::{Lifetime, Validity, show};
 use crate::plan::entry::Wanted;
 use crate::plan::establish::Issuance;
 use crate::store::file::Tree;
@@ -125,4 +126,25 @@ pub(super) fn made(entry: &Entry, path: &VerifiedPath) -> Made {
         hosts: entry.hosts.clone(),
         file: file.display().to_string(),
     }
+}
+
+/// That a certificate ends before its lifetime is over, for its CA does.
+pub(super) fn clamped(
+    name: &EntryName,
+    validity: Validity,
+    lifetime: Lifetime,
+    now: OffsetDateTime,
+) -> Option<Finding> {
+    let is_clamped = validity.not_after < now.truncate_to_second() + lifetime.duration();
+    is_clamped.then(|| {
+        Finding::warning(
+            "clamped",
+            name,
+            format!(
+                "its certificate ends with the CA, on {}, before its lifetime of {lifetime} is over",
+                show(validity.not_after)
+            ),
+            "renew the CA: zpki ca renew",
+        )
+    })
 }

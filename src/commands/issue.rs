@@ -20,7 +20,7 @@ use super::directory::{PkiDirectory, View};
 use super::error::{Error, Usage};
 use super::host_folder;
 use super::init::trusted_clock;
-use super::issuance::{AT_ONCE, Issuer};
+use super::issuance::{AT_ONCE, Issuer, clamped};
 use super::log::{self, Event, REQUEST};
 use super::next_steps::{self, NextStep};
 use super::reconcile::trust_bundle;
@@ -33,7 +33,7 @@ use crate::domain::progress::Part;
 use crate::domain::role::Role;
 use crate::domain::serial_number::SerialNumber;
 use crate::domain::text::ShellWord;
-use crate::domain::validity::{Validity, show};
+use crate::domain::validity::Validity;
 use crate::plan::entry::{Rules, Wanted, faults};
 use crate::plan::establish::caller;
 use crate::store::file::{Bytes, File};
@@ -414,18 +414,7 @@ impl Run<'_> {
         }));
         for terms in new() {
             let validity = self.validity(terms)?;
-            if validity.not_after < self.now.truncate_to_second() + terms.lifetime.duration() {
-                findings.push(Finding::warning(
-                    "clamped",
-                    &terms.name,
-                    format!(
-                        "its certificate ends with the CA, on {}, before its lifetime of {} is over",
-                        show(validity.not_after),
-                        terms.lifetime
-                    ),
-                    "renew the CA: zpki ca renew",
-                ));
-            }
+            findings.extend(clamped(&terms.name, validity, terms.lifetime, self.now));
         }
         let is_caller = |terms: &&Terms| terms.role == Role::Client;
         findings.extend(new().filter(is_caller).map(|terms| caller(&terms.name)));

@@ -19,20 +19,25 @@ use super::error::Error;
 use super::extra_crls;
 use super::hooks::Owed;
 use super::host_folder::{self, Identity, Shared, server_settings};
+use super::issuance::clamped;
 use super::state::{Key, State, Stranger, compromised, issued, issued_by};
 use crate::config::diff;
 use crate::domain::cluster::{Cluster, Entry};
-use crate::domain::finding::Finding;
+use crate::domain::finding::{Finding, Severity};
 use crate::domain::name::EntryName;
 use crate::domain::revocation::Revocation;
+use crate::domain::role::Role;
 use crate::domain::serial_number::SerialNumber;
 use crate::domain::server_line::ServerLine;
+use crate::domain::text::joined;
 use crate::domain::validity::{Lifetime, Validity, show};
 use crate::plan::authority;
 use crate::plan::entry::{Need, Rules, decide};
 use crate::plan::reason::Reason;
 use crate::store::file::{Bytes, Directory, File};
-use crate::store::layout::{self, CA_CERTIFICATE, CA_FILE, CRL, HostFolder, PUBLIC, SECRET};
+use crate::store::layout::{
+    self, CA_CERTIFICATE, CA_FILE, CRL, CRL_FILE, HostFolder, PUBLIC, SECRET,
+};
 use crate::store::transaction::Change;
 use crate::x509::certificate::ParsedCertificate;
 use crate::x509::digest::sha256;
@@ -189,8 +194,12 @@ pub(super) struct Reconciliation {
     /// The CRLs of the CAs above, which HAProxy has behind the CA's own; None when they are no good, and
     /// nothing of them is to be written.
     extra_crls: Option<String>,
+    /// Why those are not what HAProxy needs.
+    not_fresh: Option<Error>,
     /// What each entry needs, in the order of the cluster; nothing for those not selected.
     needs: Vec<Need>,
+    /// Those that `renew` leaves to others.
+    skipped: Vec<Skipped>,
     /// The host folders that are put away.
     retired: Vec<Stranger>,
     /// What differs, of what does not wait for a signature.
@@ -233,7 +242,8 @@ impl Reconciliation {
             Task::Revoke { ref revoked } if !revoked.is_empty() => Some(Reason::Revocations),
             _ => None,
         };
-        let needs = needs(&state, view, &task, &selection, ca_validity, now)?;
+        let needs = needs(&state, view, &task, &selection, ca_validity, now)?.into_iter();
+        let (needs, skipped): (Vec<Need>, Vec<_>) = needs.unzip();
         let files = haproxy_files(view.path(), &state.cluster.settings().load_balancer)
             .map_err(|invalid| Error::HaproxyPath { invalid })?;
         let lines = state.cluster.server_lines(&files);
@@ -241,13 +251,21 @@ impl Reconciliation {
         let retired = strangers.filter(|it| task == Task::Apply && selection.has(&it.name));
         let retired = retired.cloned().collect();
         let revocation = &state.cluster.settings().revocation;
-        let extra_crls = extra_crls::read(revocation, &state.ca, view, now);
-        let extra_crls = match task {
-            Task::Apply | Task::Crl { .. } | Task::Revoke { .. } => Some(extra_crls?),
-            Task::Rekey { .. } | Task::Renew { .. } | Task::RenewCa { .. } => extra_crls.ok(),
+        let is_read = state.found(&haproxy_crl()).is_some();
+        let extra_crls = extra_crls::read(revocation, &state.ca, view, Some(now));
+        let (extra_crls, not_fresh) = match extra_crls {
+            Ok(extra_crls) => (Some(extra_crls), None),
+            Err(error) if !is_read && task == Task::Apply => return Err(error),
+            // What HAProxy has is no better; and nothing else waits for somebody else's CRL.
+            Err(error) if is_read => (
+                extra_crls::read(revocation, &state.ca, view, None).ok(),
+                Some(error),
+            ),
+            Err(error) => (None, Some(error)),
         };
         let mut reconciliation = Self {
             extra_crls,
+            not_fresh,
             retired,
             state,
             now,
@@ -257,6 +275,7 @@ impl Reconciliation {
             ca,
             crl,
             needs,
+            skipped: skipped.into_iter().flatten().collect(),
             differences: Vec::new(),
         };
         let known = Known {
@@ -308,7 +327,43 @@ impl Reconciliation {
         });
         let mut findings = self.findings_of_ca();
         findings.extend(retired.chain(self.crl_cut_short()));
+        findings.extend(self.not_fresh());
+        findings.extend(self.skipped.iter().map(Skipped::finding));
+        findings.extend(self.clamped());
         findings
+    }
+
+    /// That HAProxy lacks a fresh CRL of a CA above.
+    fn not_fresh(&self) -> Option<Finding> {
+        let is_about_it = matches!(
+            self.task,
+            Task::Apply | Task::Crl { .. } | Task::Revoke { .. }
+        );
+        let error = self.not_fresh.as_ref().filter(|_| is_about_it)?;
+        let why = match self.extra_crls {
+            Some(_) => error.to_string(),
+            None => format!("{error}; {} stays as it is", haproxy_crl().display()),
+        };
+        Some(Finding {
+            severity: Severity::Critical,
+            id: "extra-crls",
+            about: error.place().unwrap_or_default(),
+            why,
+            next: error.hint(),
+        })
+    }
+
+    /// Certificates that end before their lifetime is over.
+    fn clamped(&self) -> Vec<Finding> {
+        let ca = self.ca.as_ref().map(|(validity, _)| validity);
+        let ca = ca.unwrap_or_else(|| &self.ca().details.validity);
+        let entries = self.state.cluster.entries().iter().zip(&self.needs);
+        let signed = entries.filter(|(_, need)| need.signs());
+        let clamped = signed.filter_map(|(entry, _)| {
+            let validity = Validity::starting(self.now, entry.lifetime, Some(ca)).ok()?;
+            clamped(&entry.name, validity, entry.lifetime, self.now)
+        });
+        clamped.collect()
     }
 
     /// The commands that are owed.
@@ -631,7 +686,7 @@ fn needs(
     selection: &Selection,
     ca_validity: Validity,
     now: OffsetDateTime,
-) -> Result<Vec<Need>, Error> {
+) -> Result<Vec<(Need, Option<Skipped>)>, Error> {
     let rules = Rules {
         now,
         ca: &state.ca.certificate,
@@ -645,21 +700,64 @@ fn needs(
         Task::Crl { .. } | Task::RenewCa { .. } | Task::Revoke { .. }
     ) {
         // What entries need is none of their business, nor is a damaged file of the inventory.
-        return Ok(entries.iter().map(|_| Need::Nothing).collect());
+        return Ok(entries.iter().map(|_| (Need::Nothing, None)).collect());
     }
     let compromised = compromised(state, view)?;
     let needs = entries.par_iter().map(|(entry, held)| {
         if !selection.has(&entry.name) {
-            return Ok(Need::Nothing);
+            return Ok((Need::Nothing, None));
         }
         let need = decide(&held.of(entry), &rules, || {
             let mut issued = issued_by(rules.ca, &entry.name, view)?;
             issued.extend(held.share_key(&compromised).cloned());
             Ok::<_, Error>(issued)
         })?;
-        need_for(task, need, entry, selection)
+        let skipped = Skipped::of(&need, entry, task, selection);
+        Ok((need_for(task, need, entry, selection)?, skipped))
     });
     needs.collect()
+}
+
+/// An entry that `renew` passes over, for it does not make keys.
+#[derive(Debug)]
+struct Skipped {
+    name: EntryName,
+    /// Why a new key is needed; none for one that has none yet.
+    reasons: Vec<Reason>,
+}
+
+impl Skipped {
+    fn of(need: &Need, entry: &Entry, task: &Task, selection: &Selection) -> Option<Self> {
+        let is_of_all = matches!(task, Task::Renew { .. }) && *selection == Selection::All;
+        let reasons = match need {
+            Need::Issue => Vec::new(),
+            Need::Rekey(reasons) => reasons.clone(),
+            Need::Nothing | Need::Renew(_) | Need::Restore(..) => return None,
+        };
+        is_of_all.then(|| Self {
+            name: entry.name.clone(),
+            reasons,
+        })
+    }
+
+    fn finding(&self) -> Finding {
+        let why = match self.reasons.as_slice() {
+            [] => "it has no certificate yet, and is not made by renewing".to_owned(),
+            reasons => format!(
+                "it needs a new key, and is not renewed: {}",
+                joined(reasons, "; ")
+            ),
+        };
+        let next = format!("zpki rekey {}", self.name);
+        Finding::warning("not-renewed", &self.name, why, next)
+    }
+}
+
+/// HAProxy's CRLs.
+fn haproxy_crl() -> PathBuf {
+    HostFolder::of(&EntryName::load_balancer(), Role::LoadBalancer)
+        .directory()
+        .join(CRL_FILE)
 }
 
 /// What of an entry's need `task` sees to.

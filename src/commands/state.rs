@@ -66,6 +66,8 @@ pub(super) struct Stranger {
     pub(super) role: Role,
     /// That of the certificate in it.
     pub(super) serial_number: Option<SerialNumber>,
+    /// Where it goes when it is put away.
+    pub(super) retired: PathBuf,
 }
 
 /// The CA's certificate, and those above it.
@@ -416,8 +418,11 @@ fn strangers(
             }
             let certificate = view.bytes(&HostFolder::of(&name, role).certificate())?;
             let certificate = certificate.and_then(|bytes| first_certificate(&bytes));
+            let serial_number = certificate.map(|it| it.details.serial_number);
+            let retired = layout::retired(&name, serial_number.as_ref());
             strangers.push(Stranger {
-                serial_number: certificate.map(|it| it.details.serial_number),
+                retired: free(&retired, view)?,
+                serial_number,
                 name,
                 role,
             });
@@ -431,6 +436,17 @@ fn strangers(
         let serial_number = stranger.serial_number.as_ref();
         stranger.role == Role::Server || log.was_named(&stranger.name, serial_number)
     }))
+}
+
+/// A place that nothing stands at: `path`, or else with a number behind it.
+pub(super) fn free(path: &Path, view: &View<'_>) -> Result<PathBuf, Error> {
+    let mut free = path.to_owned();
+    let mut count = 1;
+    while view.kind(&free)?.is_some() {
+        count += 1;
+        free = format!("{}-{count}", path.display()).into();
+    }
+    Ok(free)
 }
 
 type Files = Vec<(PathBuf, Found)>;

@@ -123,6 +123,15 @@ pub struct RevocationList {
     pub revoked: Vec<Revocation>,
 }
 
+impl RevocationList {
+    /// The CRL number, as one that can be counted on from; what is longer is the largest.
+    #[must_use]
+    pub fn number(&self) -> Option<u128> {
+        let number = self.crl_number.as_deref()?;
+        Some(number.parse().unwrap_or(u128::MAX))
+    }
+}
+
 /// A private key, described by its public half; never the key.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]

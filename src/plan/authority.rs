@@ -131,8 +131,8 @@ pub fn crl_updates(
 ///
 /// # Errors
 /// For a clock before 1970.
-pub fn crl_number(last: Option<u64>, now: OffsetDateTime) -> Result<u64, NoValidity> {
-    let time = u64::try_from(now.unix_timestamp()).map_err(|_| NoValidity::OutOfRange)?;
+pub fn crl_number(last: Option<u128>, now: OffsetDateTime) -> Result<u128, NoValidity> {
+    let time = u128::try_from(now.unix_timestamp()).map_err(|_| NoValidity::OutOfRange)?;
     Ok(last.map_or(time, |last| time.max(last.saturating_add(1))))
 }
 
@@ -365,11 +365,13 @@ mod tests {
 
     #[test]
     fn each_number_is_greater_than_the_last() {
-        let time = u64::try_from(NOW.unix_timestamp()).unwrap();
+        let time = u128::try_from(NOW.unix_timestamp()).unwrap();
         assert_eq!(crl_number(None, NOW), Ok(time));
         assert_eq!(crl_number(Some(time - 1), NOW), Ok(time));
         assert_eq!(crl_number(Some(time), NOW), Ok(time + 1));
         assert_eq!(crl_number(Some(time + 7), NOW), Ok(time + 8));
+        let foreign = 0xffff_ffff_ffff_ffff_ffff;
+        assert_eq!(crl_number(Some(foreign), NOW), Ok(foreign + 1));
         let before_1970 = datetime!(1969-12-31 23:59:59 UTC);
         assert_eq!(crl_number(None, before_1970), Err(NoValidity::OutOfRange));
     }

@@ -22,7 +22,7 @@ pub struct Establishment<'a> {
     /// thisUpdate and nextUpdate of the first CRL.
     pub crl_updates: Validity,
     /// CRL number: the time, so that it grows even when the record of the last one is lost.
-    pub crl_number: u64,
+    pub crl_number: u128,
     /// What was chosen for the user, and what to watch.
     pub findings: Vec<Finding>,
 }
@@ -61,7 +61,7 @@ pub fn establish(
         ca_validity,
         issuances: issuances.collect::<Result<_, _>>()?,
         crl_updates,
-        crl_number: u64::try_from(now.unix_timestamp()).map_err(|_| NoValidity::OutOfRange)?,
+        crl_number: u128::try_from(now.unix_timestamp()).map_err(|_| NoValidity::OutOfRange)?,
         findings: findings(cluster, crl_updates.not_after),
     })
 }

@@ -25,7 +25,7 @@ pub struct CrlTemplate {
     /// thisUpdate and nextUpdate, as notBefore and notAfter.
     pub updates: Validity,
     /// CRL number: greater than that of every CRL before it.
-    pub number: u64,
+    pub number: u128,
     /// Its entries, in any order.
     pub revoked: Vec<Revocation>,
 }
@@ -51,7 +51,7 @@ impl Authority {
         let params = CertificateRevocationListParams {
             this_update: template.updates.not_before,
             next_update: template.updates.not_after,
-            crl_number: template.number.into(),
+            crl_number: serial_number(template.number),
             issuing_distribution_point: None,
             revoked_certs: revoked.into_iter().map(entry_params).collect(),
             key_identifier_method: self.key_identifier_method(),
@@ -152,11 +152,24 @@ pub fn read_to_sign_again(der: &[u8]) -> Result<RevocationList, Error> {
             });
         }
     }
+    if list.number() == Some(u128::MAX) {
+        return Err(Error::CrlUnkept {
+            serial_number: None,
+            what: "a cRLNumber that another can follow".to_owned(),
+        });
+    }
     let entries = entries(der).ok_or_else(damaged)?;
     match entries.iter().find_map(Entry::unkept) {
         Some(error) => Err(error),
         None => Ok(list),
     }
+}
+
+/// Big-endian, and no octet more than it takes; rcgen keeps it from being negative.
+fn serial_number(number: u128) -> rcgen::SerialNumber {
+    let octets = number.to_be_bytes();
+    let significant = octets.iter().position(|octet| *octet != 0);
+    rcgen::SerialNumber::from_slice(&octets[significant.unwrap_or(octets.len() - 1)..])
 }
 
 /// authorityKeyIdentifier and cRLNumber, which each CRL of zpki's has; and issuerAltName and

@@ -314,7 +314,7 @@ impl Import {
     /// have every CRL that it needs.
     fn survey(&self, request: &Request, view: &View<'_>) -> Result<Before, Error> {
         let settings = self.cluster.settings();
-        extra_crls::read(&settings.revocation, &self.ca, view, self.at)?;
+        extra_crls::read(&settings.revocation, &self.ca, view, Some(self.at))?;
         let ca = match Ca::read(view) {
             Ok(ca) => Some(ca),
             Err(Error::NoCa { .. }) => None,
@@ -467,10 +467,7 @@ impl Import {
             false => None,
         };
         let lists = found.iter().chain(&self.record);
-        let numbers = lists.clone().filter_map(|list| list.crl_number.as_deref());
-        let last = numbers
-            .map(|number| number.parse().unwrap_or(u64::MAX))
-            .max();
+        let last = lists.clone().filter_map(|list| list.number()).max();
         let mut revoked = Vec::new();
         for revocation in lists.flat_map(|list| &list.revoked) {
             let is_there = |it: &crate::domain::revocation::Revocation| {
@@ -551,12 +548,8 @@ impl Import {
 /// Keeps the files of the CA that is replaced; its certificates stay in the inventory.
 fn put_away(ca: &Ca, view: &View<'_>, transaction: &mut Transaction) -> Result<String, Error> {
     let serial_number = &ca.certificate.details.serial_number;
-    let mut folder = Path::new(PREVIOUS).join(serial_number.to_string());
-    let mut count = 1;
-    while view.kind(&folder)?.is_some() {
-        count += 1;
-        folder = Path::new(PREVIOUS).join(format!("{serial_number}-{count}"));
-    }
+    let folder = Path::new(PREVIOUS).join(serial_number.to_string());
+    let folder = state::free(&folder, view)?;
     for (file, mode) in [
         (CA_CERTIFICATE, PUBLIC),
         (CA_KEY, SECRET),

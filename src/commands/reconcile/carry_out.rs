@@ -15,7 +15,6 @@ use crate::commands::issuance::{AT_ONCE, Issuer, Made, made};
 use crate::commands::log::{self, Event};
 use crate::commands::state::Key;
 use crate::commands::{certificate_authority, hooks};
-use crate::domain::certificate::RevocationList;
 use crate::domain::cluster::Entry;
 use crate::domain::name::EntryName;
 use crate::domain::text::joined;
@@ -64,7 +63,7 @@ pub(in crate::commands) struct Done<'a> {
 #[serde(rename_all = "camelCase")]
 pub struct SignedCrl {
     /// CRL number.
-    pub crl_number: u64,
+    pub crl_number: u128,
     /// thisUpdate.
     #[serde(with = "time::serde::rfc3339")]
     pub this_update: OffsetDateTime,
@@ -275,7 +274,7 @@ impl Reconciliation {
             } => lifetime,
             _ => self.state.cluster.settings().revocation.lifetime,
         };
-        let number = crl_number(last_number(&record), self.now)?;
+        let number = crl_number(record.number(), self.now)?;
         let revoked = self.revoked().iter().map(|new| new.revocation.clone());
         let template = CrlTemplate {
             updates: crl_updates(lifetime, ca, self.now)?,
@@ -304,7 +303,7 @@ impl Reconciliation {
     fn retire(&self, transaction: &mut Transaction) {
         for retirement in &self.retired {
             let from = HostFolder::of(&retirement.name, retirement.role).directory();
-            let to = layout::retired(&retirement.name, retirement.serial_number.as_ref());
+            let to = retirement.retired.clone();
             transaction.changes.push(Change::MoveDirectory { from, to });
         }
         if !self.retired.is_empty() {
@@ -359,13 +358,6 @@ impl Reconciliation {
             before: old.map(sha256),
         })
     }
-}
-
-/// The number of a CRL that can be counted on from; a foreign one may be larger than any that zpki
-/// gives.
-fn last_number(record: &RevocationList) -> Option<u64> {
-    let number = record.crl_number.as_deref()?;
-    Some(number.parse().unwrap_or(u64::MAX))
 }
 
 fn closed(path: &str) -> Directory {
