@@ -831,7 +831,7 @@ fn under_an_intermediate_ca_the_chain_comes_along() {
     let script = "\
 set -e
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout root.key -out root.pem -subj /CN=root -days 4000 -addext keyUsage=critical,keyCertSign,cRLSign
-openssl req -new -key demo/ca/ca.key.pem -out sub.csr -subj /CN=sub
+openssl x509 -x509toreq -in demo/ca/ca.cert.pem -signkey demo/ca/ca.key.pem -out sub.csr
 printf 'basicConstraints=critical,CA:TRUE\\nkeyUsage=critical,keyCertSign,cRLSign\\nsubjectKeyIdentifier=hash\\nauthorityKeyIdentifier=keyid\\n' >ca.ext
 openssl x509 -req -in sub.csr -CA root.pem -CAkey root.key -set_serial 2 -days 4000 -extfile ca.ext -out demo/ca/ca.cert.pem
 cp root.pem demo/ca/chain.pem

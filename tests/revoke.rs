@@ -1298,6 +1298,70 @@ fn a_damaged_certificate_of_the_inventory_is_told_of() {
     );
 }
 
+/// The record is what the CA has signed last, or nothing is built on it.
+#[test]
+fn a_crl_that_is_not_the_ca_s_last_is_no_record() {
+    let sandbox = with_revocation();
+    done(&sandbox, "rekey server1 --force");
+    let older = sandbox.read(CRL);
+    done(
+        &sandbox,
+        "revoke server1 --superseded --reason keyCompromise",
+    );
+    let record = sandbox.read(CRL);
+    let haproxy = sandbox.read("demo/load-balancer/crl.pem");
+    sandbox
+        .args([
+            "init",
+            "other",
+            "--cluster",
+            "other",
+            "--server",
+            "a=10.0.0.1:1",
+            "--no-ca-passphrase",
+        ])
+        .run()
+        .product();
+    let mut der = pem::scan(record.as_bytes())
+        .remove(0)
+        .unwrap()
+        .contents
+        .to_vec();
+    *der.last_mut().unwrap() ^= 1;
+    let flipped = crl::to_pem(&der);
+    let foreign = sandbox.read("other/ca/crl.pem");
+    let not_signed = "because: it is not signed by the CA of this cluster\n  hint: restore it from a backup, or from load-balancer/crl.pem";
+    let not_last =
+        "because: it is older than the first CRL in load-balancer/crl.pem, whose number is ";
+    for (found, because) in [
+        (&foreign, not_signed),
+        (&flipped, not_signed),
+        (&older, not_last),
+    ] {
+        sandbox.file(CRL, found);
+        let before = sandbox.tree();
+        for command in [
+            "plan",
+            "apply",
+            "crl",
+            "revoke server2 --force",
+            "rekey server1 --force",
+        ] {
+            zpki(&sandbox, command).status(65).stderr_with(because);
+        }
+        assert!(sandbox.tree() == before);
+        let (_, said) = zpki(&sandbox, "check").answer();
+        assert!(
+            !said.contains("zpki crl") && !said.contains("copy ca/crl.pem"),
+            "{said}"
+        );
+    }
+    assert_eq!(sandbox.read("demo/load-balancer/crl.pem"), haproxy);
+    // What HAProxy has is the way back.
+    sandbox.file(CRL, haproxy);
+    assert_eq!(zpki(&sandbox, "plan").product(), "nothing to do\n");
+}
+
 /// One old, damaged file does not keep what is installed from being revoked and replaced.
 #[test]
 fn a_damaged_certificate_of_the_same_name_hinders_nothing() {
@@ -1447,7 +1511,7 @@ fn many(sandbox: &Sandbox, count: u32) -> Vec<Revocation> {
             not_before: NOW - Duration::HOUR,
             not_after: NOW + Duration::days(365),
         },
-        number: 7,
+        number: 9_000_000_000,
         revoked: revoked.clone(),
     };
     let der = authority.revocation_list(&template).unwrap();

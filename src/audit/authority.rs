@@ -93,10 +93,11 @@ pub fn crl(crl: &PathCrl, ca: &PathCertificate, in_use: bool, at: OffsetDateTime
         .signed()
         .and_then(|signed| signed.is_by(&ca.public_key_der));
     if !crl.issuer.is_same_as(&ca.subject) || signed == Some(false) {
-        findings.push(finding(
-            "crl-signature",
-            "it is not signed by the CA".to_owned(),
-        ));
+        let next = "restore it from a backup, or from load-balancer/crl.pem: nothing else knows what was revoked";
+        findings.push(Finding {
+            next: Some(next.to_owned()),
+            ..finding("crl-signature", "it is not signed by the CA".to_owned())
+        });
     }
     if !ca.may(KeyUsage::CRL_SIGN) {
         findings.push(Finding {

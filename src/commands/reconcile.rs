@@ -20,13 +20,12 @@ use super::extra_crls;
 use super::hooks::Owed;
 use super::host_folder::{self, Identity, Shared, server_settings};
 use super::issuance::clamped;
-use super::state::{Key, State, Stranger, compromised, issued, issued_by};
+use super::state::{Key, State, Stranger, compromised, haproxy_crl, issued, issued_by};
 use crate::config::diff;
 use crate::domain::cluster::{Cluster, Entry};
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::name::EntryName;
 use crate::domain::revocation::Revocation;
-use crate::domain::role::Role;
 use crate::domain::serial_number::SerialNumber;
 use crate::domain::server_line::ServerLine;
 use crate::domain::text::joined;
@@ -35,9 +34,7 @@ use crate::plan::authority;
 use crate::plan::entry::{Need, Rules, decide};
 use crate::plan::reason::Reason;
 use crate::store::file::{Bytes, Directory, File};
-use crate::store::layout::{
-    self, CA_CERTIFICATE, CA_FILE, CRL, CRL_FILE, HostFolder, PUBLIC, SECRET,
-};
+use crate::store::layout::{self, CA_CERTIFICATE, CA_FILE, CRL, HostFolder, PUBLIC, SECRET};
 use crate::store::transaction::Change;
 use crate::x509::certificate::ParsedCertificate;
 use crate::x509::digest::sha256;
@@ -237,7 +234,7 @@ impl Reconciliation {
         let validity = |(validity, _): &(Validity, Reason)| *validity;
         let ca_validity = ca.as_ref().map_or(certificate.details.validity, validity);
         let crl = match task {
-            Task::Apply if everything => authority::crl(&state.crl, certificate, &ca_validity, now),
+            Task::Apply if everything => authority::crl(&state.crl, &ca_validity, now),
             Task::Crl { .. } => Some(Reason::Forced),
             Task::Revoke { ref revoked } if !revoked.is_empty() => Some(Reason::Revocations),
             _ => None,
@@ -751,13 +748,6 @@ impl Skipped {
         let next = format!("zpki rekey {}", self.name);
         Finding::warning("not-renewed", &self.name, why, next)
     }
-}
-
-/// HAProxy's CRLs.
-fn haproxy_crl() -> PathBuf {
-    HostFolder::of(&EntryName::load_balancer(), Role::LoadBalancer)
-        .directory()
-        .join(CRL_FILE)
 }
 
 /// What of an entry's need `task` sees to.

@@ -32,6 +32,7 @@ use crate::x509;
 use crate::x509::certificate::ParsedCertificate;
 use crate::x509::crl;
 use crate::x509::path_certificate::PathCertificate;
+use crate::x509::path_crl::PathCrl;
 use crate::x509::pem::{self, Block};
 use crate::x509::private_key::PrivateKey;
 
@@ -125,7 +126,7 @@ impl State {
                 hint: "restore it from a backup, or import the CA again: zpki ca import".to_owned(),
             });
         }
-        let crl = read_crl(view)?;
+        let crl = read_crl(&ca.certificate, view)?;
         let read = cluster
             .entries()
             .par_iter()
@@ -299,12 +300,60 @@ impl Ca {
 }
 
 /// The record of revocations. Without it nobody knows any more what was revoked, so that one is not
-/// made anew in silence.
-fn read_crl(view: &View<'_>) -> Result<RevocationList, Error> {
-    crl_if_any(view)?.ok_or_else(|| Error::NoCrl {
-        path: view.path().join(CRL),
-    })
+/// made anew in silence; nor is one carried on that the CA has not signed, or an older one than HAProxy's.
+fn read_crl(ca: &ParsedCertificate, view: &View<'_>) -> Result<RevocationList, Error> {
+    let path = view.path().join(CRL);
+    let Some(record) = crl_if_any(view)? else {
+        return Err(Error::NoCrl { path });
+    };
+    let bytes = view.bytes(Path::new(CRL))?.unwrap_or_default();
+    if !only_block(&bytes, &path).is_ok_and(|block| is_crl_by(ca, &block.contents)) {
+        return Err(Error::Unreadable {
+            path,
+            line: None,
+            because: "it is not signed by the CA of this cluster".to_owned(),
+            hint: RESTORE_CRL.to_owned(),
+        });
+    }
+    let haproxy = haproxy_crl();
+    let bytes = view.bytes(&haproxy)?.unwrap_or_default();
+    let lists = pem::scan(&bytes).into_iter().flatten();
+    let own = lists.filter(|block| is_crl_by(ca, &block.contents));
+    let newest = own
+        .filter_map(|block| crl::read(&block.contents).ok()?.number())
+        .max();
+    match newest.filter(|number| Some(*number) > record.number()) {
+        Some(number) => Err(Error::Unreadable {
+            path,
+            line: None,
+            because: format!(
+                "it is older than the first CRL in {}, whose number is {number}",
+                haproxy.display()
+            ),
+            hint: "put that CRL in its place: nothing else knows what was revoked since".to_owned(),
+        }),
+        None => Ok(record),
+    }
 }
+
+/// HAProxy's CRLs: the CA's own, and those of the CAs above.
+pub(super) fn haproxy_crl() -> PathBuf {
+    HostFolder::of(&EntryName::load_balancer(), Role::LoadBalancer)
+        .directory()
+        .join(CRL_FILE)
+}
+
+/// Whether a CRL is by a CA, as far as its signature can be checked.
+fn is_crl_by(ca: &ParsedCertificate, der: &[u8]) -> bool {
+    let (Ok(list), Ok(ca)) = (PathCrl::from_der(der), PathCertificate::from_der(&ca.der)) else {
+        return false;
+    };
+    let signed = list.signed().and_then(|it| it.is_by(&ca.public_key_der));
+    list.issuer.is_same_as(&ca.subject) && signed != Some(false)
+}
+
+const RESTORE_CRL: &str =
+    "restore it from a backup, or from load-balancer/crl.pem: nothing else knows what was revoked";
 
 /// The record of revocations, for those who only look.
 pub(super) fn crl_if_any(view: &View<'_>) -> Result<Option<RevocationList>, Error> {
@@ -313,10 +362,23 @@ pub(super) fn crl_if_any(view: &View<'_>) -> Result<Option<RevocationList>, Erro
     let Some(bytes) = view.bytes(path)? else {
         return Ok(None);
     };
-    let block = only_block(&bytes, &shown)?;
-    let list = crl::read(&block.contents);
-    list.map(Some)
-        .map_err(|error| unreadable(&shown, Some(block.line), &error))
+    let list = only_block(&bytes, &shown).and_then(|block| {
+        crl::read(&block.contents).map_err(|error| unreadable(&shown, Some(block.line), &error))
+    });
+    list.map(Some).map_err(|error| match error {
+        Error::Unreadable {
+            path,
+            line,
+            because,
+            ..
+        } => Error::Unreadable {
+            path,
+            line,
+            because,
+            hint: RESTORE_CRL.to_owned(),
+        },
+        error => error,
+    })
 }
 
 /// The serial numbers of certificates of former CAs whose keys were compromised.

@@ -66,22 +66,14 @@ pub fn is_self_signed(ca: &ParsedCertificate) -> bool {
     ca.subject_der == ca.issuer_der
 }
 
-/// Whether a fresh CRL is to be signed: `crl` is by another CA, or less than a third of it is left and
-/// it ends before the CA does. However little a fresh one would gain, without it HAProxy refuses every
+/// Whether a fresh CRL is to be signed: less than a third of `crl`, which the CA has signed, is left and it
+/// ends before the CA does. However little a fresh one would gain, without it HAProxy refuses every
 /// server until the CA ends too. `ca_validity` is the CA's as it will be when this run has renewed it.
 #[must_use]
-pub fn crl(
-    crl: &RevocationList,
-    ca: &ParsedCertificate,
-    ca_validity: &Validity,
-    now: OffsetDateTime,
-) -> Option<Reason> {
+pub fn crl(crl: &RevocationList, ca_validity: &Validity, now: OffsetDateTime) -> Option<Reason> {
     let ca_ends = ca_validity.not_after;
     if ca_ends <= now {
         return None;
-    }
-    if crl.authority_key_identifier != ca.details.subject_key_identifier {
-        return Some(Reason::CrlByAnother);
     }
     let next_update = crl.next_update?;
     let lifetime = next_update - crl.this_update;
@@ -142,7 +134,6 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
-    use crate::domain::certificate::KeyIdentifier;
     use crate::domain::key_algorithm::KeyAlgorithm;
     use crate::domain::name_constraints::NameConstraints;
     use crate::domain::serial_number::SerialNumber;
@@ -269,9 +260,9 @@ mod tests {
         let ca = ca_until(NOW + Duration::days(100));
         let list = crl_of(&ca);
         let now = NOW + Duration::days(99);
-        assert_eq!(crl(&list, &ca, &ca.details.validity, now), None);
+        assert_eq!(crl(&list, &ca.details.validity, now), None);
         let renewed = Validity::starting(now, Lifetime::default_ca(), None).unwrap();
-        let reason = crl(&list, &ca, &renewed, now);
+        let reason = crl(&list, &renewed, now);
         assert_eq!(reason.map(|it| it.id()), Some("due"));
     }
 
@@ -280,7 +271,7 @@ mod tests {
         let ca = ca_until(CA_ENDS);
         let mut list = crl_of(&ca);
         list.next_update = None;
-        assert_eq!(crl(&list, &ca, &ca.details.validity, NOW), None);
+        assert_eq!(crl(&list, &ca.details.validity, NOW), None);
     }
 
     #[test]
@@ -288,19 +279,19 @@ mod tests {
         let ca = ca_until(CA_ENDS);
         let list = crl_of(&ca);
         let due = NOW + Duration::days(67);
-        assert_eq!(crl(&list, &ca, &ca.details.validity, due - SECOND), None);
-        assert_eq!(crl(&list, &ca, &ca.details.validity, due), None);
+        assert_eq!(crl(&list, &ca.details.validity, due - SECOND), None);
+        assert_eq!(crl(&list, &ca.details.validity, due), None);
         let expected = Reason::Due {
             remaining: Duration::days(33) - SECOND,
             lifetime: Duration::days(100),
             below: Duration::days(33),
         };
         assert_eq!(
-            crl(&list, &ca, &ca.details.validity, due + SECOND),
+            crl(&list, &ca.details.validity, due + SECOND),
             Some(expected)
         );
         let ends = list.next_update.unwrap();
-        let at = |at| crl(&list, &ca, &ca.details.validity, at);
+        let at = |at| crl(&list, &ca.details.validity, at);
         assert!(matches!(at(ends - SECOND), Some(Reason::Due { .. })));
         assert_eq!(at(ends), Some(Reason::Expired(ends)));
         assert_eq!(at(ends + SECOND), Some(Reason::Expired(ends)));
@@ -313,7 +304,7 @@ mod tests {
         let ends = NOW + Duration::days(100);
         let at = |ca_ends, at| {
             let ca = ca_until(ca_ends);
-            crl(&crl_of(&ca), &ca, &ca.details.validity, at).is_some()
+            crl(&crl_of(&ca), &ca.details.validity, at).is_some()
         };
         assert!(!at(ends, late));
         assert!(at(ends + SECOND, late));
@@ -323,22 +314,6 @@ mod tests {
         ));
         // No CRL of an expired CA helps anybody.
         assert!(!at(ends + Duration::days(5), ends + Duration::days(5)));
-    }
-
-    #[test]
-    fn the_crl_of_another_ca_is_signed_anew() {
-        let ca = ca_until(CA_ENDS);
-        let mut list = crl_of(&ca);
-        list.authority_key_identifier = Some(KeyIdentifier(vec![1]));
-        assert_eq!(
-            crl(&list, &ca, &ca.details.validity, NOW),
-            Some(Reason::CrlByAnother)
-        );
-        list.authority_key_identifier = None;
-        assert_eq!(
-            crl(&list, &ca, &ca.details.validity, NOW),
-            Some(Reason::CrlByAnother)
-        );
     }
 
     #[test]

@@ -19,8 +19,6 @@ pub enum Reason {
     CertificateMissing,
     /// What is in the certificate's place is none of this entry's: why.
     CertificateUnusable(String),
-    /// The CRL is by another CA than the cluster's.
-    CrlByAnother,
     /// The CA has less left than it needs to issue and renew a certificate of the longest lifetime.
     CaRunway {
         /// What is left of it.
@@ -91,7 +89,6 @@ impl Reason {
             Self::CaChanged => "ca-changed",
             Self::CertificateMissing => "certificate-missing",
             Self::CertificateUnusable(_) => "certificate-unusable",
-            Self::CrlByAnother => "crl-by-another",
             Self::CaRunway { .. } => "ca-runway",
             Self::Due { .. } => "due",
             Self::Differs => "differs",
@@ -121,7 +118,6 @@ impl Display for Reason {
             Self::CaChanged => f.write_str("CA changed"),
             Self::CertificateMissing => f.write_str("certificate missing"),
             Self::CertificateUnusable(why) => write!(f, "certificate unusable: {why}"),
-            Self::CrlByAnother => f.write_str("signed by another CA"),
             Self::CaRunway { remaining, needed } => write!(
                 f,
                 "remaining {}, and a certificate of the longest lifetime with its renewal needs {}",

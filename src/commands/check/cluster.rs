@@ -552,7 +552,7 @@ impl Inspection<'_> {
                 "crl-differs",
                 shown(path),
                 format!("it is not what {CRL} is: HAProxy does not know what was revoked since"),
-                format!("copy {CRL} there, and reload HAProxy"),
+                "run `zpki apply`, which writes the newer one, and reload HAProxy",
             ));
         }
     }
