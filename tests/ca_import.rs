@@ -965,6 +965,46 @@ fn the_key_that_zpki_toml_has_elsewhere_is_to_be_moved_there() {
     assert_eq!(sandbox.read("vault.pem"), "another's");
 }
 
+/// easy-rsa's basicConstraints are not critical, and the CA that `openssl req -x509` makes has no keyUsage:
+/// nobody but a strict verifier minds.
+#[test]
+fn a_ca_is_taken_as_easy_rsa_and_openssl_make_it() {
+    let sandbox = fresh();
+    let easyrsa = "EASYRSA_BATCH=1 EASYRSA_REQ_CN=Company /usr/share/easy-rsa/easyrsa";
+    let make = format!("({easyrsa} init-pki && {easyrsa} build-ca nopass) 2>&1");
+    sandbox.tool("sh", &["-c", &make]);
+    let plain = "openssl req -x509 -newkey rsa:2048 -nodes -keyout plain.key -out plain.crt -days 3650 -subj /CN=Plain 2>&1";
+    sandbox.tool("sh", &["-c", plain]);
+    for (certificate, key, why) in [
+        (
+            "pki/ca.crt",
+            "pki/private/ca.key",
+            "basicConstraints are not critical",
+        ),
+        ("plain.crt", "plain.key", "it is a CA without keyUsage"),
+    ] {
+        let import = [
+            "ca",
+            "import",
+            certificate,
+            key,
+            "--no-ca-passphrase",
+            "--force",
+        ];
+        let imported = zpki(&sandbox, &import).run();
+        imported
+            .status(0)
+            .stdout_with("the CA of `demo` is ")
+            .stderr_with(why);
+        zpki(&sandbox, &["apply"]).run().product();
+        for leaf in LEAVES {
+            sandbox.tool("openssl", &["verify", "-CAfile", "demo/ca/ca-file.pem", leaf]);
+        }
+        let (status, said) = zpki(&sandbox, &["check"]).run().answer();
+        assert!(status == 1 && said.contains(why), "{status} {said}");
+    }
+}
+
 #[test]
 fn files_are_read_as_other_programs_write_them() {
     // easy-rsa has the certificate as text first, and `openssl ecparam` the curve before the key.

@@ -21,13 +21,23 @@ use crate::x509::path_certificate::PathCertificate;
 
 /// A certificate that was verified: its key, its path to the CA, its names and its purposes.
 #[derive(Clone, Debug)]
-pub struct VerifiedPath(ParsedCertificate);
+pub struct VerifiedPath {
+    certificate: ParsedCertificate,
+    objections: Vec<Refusal>,
+}
 
 impl VerifiedPath {
     /// The end entity's certificate.
     #[must_use]
     pub fn certificate(&self) -> &ParsedCertificate {
-        &self.0
+        &self.certificate
+    }
+
+    /// What a strict verifier, and nobody else, has against the form of the CAs above it. It says the same of
+    /// everything that they sign, so that an existing CA is taken for what it is.
+    #[must_use]
+    pub fn objections(&self) -> &[Refusal] {
+        &self.objections
     }
 }
 
@@ -142,6 +152,19 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Whether it is that the certificate of a CA is written as RFC 5280 does not have it, which a strict
+    /// verifier alone minds: easy-rsa and `openssl req -x509` make such CAs.
+    fn is_about_form_of_ca(&self) -> bool {
+        let Self::Verdict { policy, reason, .. } = self else {
+            return false;
+        };
+        let is_form = matches!(
+            reason.rule,
+            reason::Rule::BasicConstraintsNotCritical | reason::Rule::KeyUsageMissing
+        );
+        matches!(policy, Policy::Strict(_)) && reason.depth > 0 && is_form
+    }
+
     /// Whether it is the CA's certificate, or one above it, that does not allow a name.
     #[must_use]
     pub fn is_by_name_constraints(&self) -> bool {
@@ -184,15 +207,17 @@ pub fn verify_issued(
     .into_iter()
     .filter_map(Result::err)
     .collect();
-    let refusals = if refusals.is_empty() {
-        verdicts(&end_entity, trust, expected)
-    } else {
-        refusals
-    };
-    if refusals.is_empty() {
-        Ok(VerifiedPath(certificate))
-    } else {
-        Err(refusals)
+    if !refusals.is_empty() {
+        return Err(refusals);
+    }
+    let verdicts = verdicts(&end_entity, trust, expected).into_iter();
+    let (objections, refusals): (Vec<_>, Vec<_>) = verdicts.partition(Refusal::is_about_form_of_ca);
+    match refusals.is_empty() {
+        true => Ok(VerifiedPath {
+            certificate,
+            objections,
+        }),
+        false => Err(refusals),
     }
 }
 

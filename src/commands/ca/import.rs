@@ -206,13 +206,14 @@ fn judged(
         None => None,
     };
     let authority = Authority::new(ca.certificate.clone(), opened.key)?;
-    let refusals = candidate::rehearse(&ca, &authority, &cluster, at, system)?;
+    let (refusals, objections) = candidate::rehearse(&ca, &authority, &cluster, at, system)?;
     if !refusals.is_empty() {
         return Err(request.refused(refusals));
     }
     Ok(Import {
         ca,
         authority,
+        objections,
         record,
         cluster,
         at,
@@ -292,6 +293,8 @@ fn read_crl(
 
 /// What is imported.
 struct Import {
+    /// What a strict verifier has against the CA.
+    objections: Vec<String>,
     ca: Ca,
     authority: Authority,
     /// Its own CRL.
@@ -493,7 +496,15 @@ impl Import {
 
     fn findings(&self) -> Vec<Finding> {
         let details = &self.ca.certificate.details;
-        let mut findings = Vec::new();
+        let mut findings: Vec<Finding> = Vec::new();
+        findings.extend(self.objections.iter().map(|why| {
+            Finding::warning(
+                "ca-not-strict",
+                CA_CERTIFICATE,
+                format!("HAProxy and the servers take what it signs; {why}"),
+                "have it made again as RFC 5280 has it when there is an occasion",
+            )
+        }));
         let is_sha1 = details.signature_algorithm.contains("sha1")
             || details.signature_algorithm.contains("SHA1");
         if is_sha1 {

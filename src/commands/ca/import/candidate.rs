@@ -162,14 +162,14 @@ pub(super) fn check(ca: &Ca, now: OffsetDateTime) -> Vec<Refusal> {
 }
 
 /// What is wrong with certificates that it would issue: one for each entry is signed for a key that is
-/// thrown away, and judged as its peers will judge it.
+/// thrown away, and judged as its peers will judge it; and what a strict verifier has against the CA.
 pub(super) fn rehearse(
     ca: &Ca,
     authority: &Authority,
     cluster: &Cluster,
     now: OffsetDateTime,
     system: &System,
-) -> Result<Vec<Refusal>, Error> {
+) -> Result<(Vec<Refusal>, Vec<String>), Error> {
     let trust = ca.trust()?;
     let issuer = Issuer {
         authority,
@@ -181,6 +181,7 @@ pub(super) fn rehearse(
     let key = entropy.private_key(KeyAlgorithm::EcdsaP256)?;
     let own = &ca.certificate.details.validity;
     let mut refusals: Vec<Refusal> = Vec::new();
+    let mut objections: Vec<String> = Vec::new();
     let mut add = |refusal: Refusal| {
         let reason = |refusal: &Refusal| match refusal {
             Refusal::WouldBeRefused { why, .. } => why.clone(),
@@ -200,7 +201,7 @@ pub(super) fn rehearse(
             Err(error) => return Err(error.into()),
         };
         match issuer.certify(&entry.into(), validity, &key, entropy) {
-            Ok(_) => {}
+            Ok(path) => objections.extend(path.objections().iter().map(ToString::to_string)),
             Err(Error::Unverified { name, refusals }) => {
                 for why in refusals {
                     let (name, why) = (name.clone(), why.to_string());
@@ -210,5 +211,7 @@ pub(super) fn rehearse(
             Err(error) => return Err(error),
         }
     }
-    Ok(refusals)
+    objections.sort();
+    objections.dedup();
+    Ok((refusals, objections))
 }
