@@ -289,12 +289,14 @@ impl System {
 
     /// Runs a command with the shell, its output on standard error, for standard output is the product's;
     /// the answer is how it failed. It gets this program's environment without the passphrase of the
-    /// CA's key, and `variables`.
+    /// CA's key, and `variables`; one that is none is not inherited either.
     pub fn run(&self, command: &str, variables: &[(&str, Option<OsString>)]) -> Option<String> {
         use std::process::{Command, Stdio};
         let output = io::stderr().as_fd().try_clone_to_owned();
         let inherited = self.environment.iter();
         let inherited = inherited.filter(|(name, _)| SECRETS.iter().all(|secret| *name != secret));
+        let is_given = |name: &OsString| variables.iter().any(|(given, _)| name == given);
+        let inherited = inherited.filter(|(name, _)| !is_given(name));
         let given = variables
             .iter()
             .filter_map(|(name, value)| Some((name, value.as_ref()?)));

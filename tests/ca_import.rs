@@ -998,7 +998,10 @@ fn a_ca_is_taken_as_easy_rsa_and_openssl_make_it() {
             .stderr_with(why);
         zpki(&sandbox, &["apply"]).run().product();
         for leaf in LEAVES {
-            sandbox.tool("openssl", &["verify", "-CAfile", "demo/ca/ca-file.pem", leaf]);
+            sandbox.tool(
+                "openssl",
+                &["verify", "-CAfile", "demo/ca/ca-file.pem", leaf],
+            );
         }
         let (status, said) = zpki(&sandbox, &["check"]).run().answer();
         assert!(status == 1 && said.contains(why), "{status} {said}");

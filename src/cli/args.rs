@@ -61,7 +61,7 @@ pub(super) struct Arguments {
 pub(super) const EXIT_STATUS: &str = "\
 Exit status:
   0  done, nothing to do, or all well       66  an input file is missing or unreadable
-  1  warning: something is due soon         73  refused to overwrite
+  1  warning: due soon; --exec failed       73  refused to overwrite
   2  critical: expired, or refused          74  I/O error (disk full, wrong clock, ...)
   3  unknown: could not be checked          75  locked by another run
  10  changes pending or made                77  wrong passphrase, or no permission

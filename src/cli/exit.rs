@@ -81,6 +81,7 @@ impl Status {
             Error::CaNotRenewable { .. }
             | Error::NeedsNewKey { .. }
             | Error::RequestKeyCompromised { .. }
+            | Error::RequestOfCaKey
             | Error::ServerExists { .. }
             | Error::WouldReplace { .. } => Self::Exists,
             Error::Export(refusal) => Self::of_export(refusal),

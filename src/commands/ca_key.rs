@@ -55,7 +55,16 @@ impl CaKeyAccess {
         system: &mut System,
     ) -> Result<Authority, Error> {
         let opened = self.open_key(cluster, directory, system)?;
-        Ok(Authority::new(certificate.clone(), opened.key)?)
+        let path = opened.path;
+        Authority::new(certificate.clone(), opened.key).map_err(|error| match error {
+            x509::error::Error::KeyMismatch { .. } => Error::Unreadable {
+                path,
+                line: None,
+                because: error.to_string(),
+                hint: "name the file of the CA's private key: --ca-key".to_owned(),
+            },
+            error => error.into(),
+        })
     }
 
     /// Opens the key, whoever's it is.

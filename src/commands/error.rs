@@ -229,6 +229,8 @@ pub enum Error {
         /// The names of the servers.
         known: Vec<EntryName>,
     },
+    /// A certification request with the CA's own key.
+    RequestOfCaKey,
     /// A file that holds nothing that can be understood.
     Unreadable {
         /// The file.
@@ -545,7 +547,7 @@ impl Error {
                     None => "`zpki list` shows the entries".to_owned(),
                 }
             }
-            Self::RequestKeyCompromised { .. } => {
+            Self::RequestKeyCompromised { .. } | Self::RequestOfCaKey => {
                 "make a new key, and a request with it".to_owned()
             }
             Self::Unreadable { hint, .. } => hint.clone(),
@@ -723,6 +725,9 @@ impl Display for Error {
             Self::NoCaKey { .. } => f.write_str("the CA's private key is not there"),
             Self::NoCertificate { name } => write!(f, "`{name}` has no certificate"),
             Self::NoCrl { .. } => f.write_str("the record of revocations is missing"),
+            Self::RequestOfCaKey => {
+                f.write_str("the key of the request is the CA's own, which is nobody else's")
+            }
             Self::Unreadable { because, .. } => f.write_str(because),
             Self::Unverified { name, .. } => {
                 write!(f, "the certificate for `{name}` would be refused")

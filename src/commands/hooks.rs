@@ -30,6 +30,8 @@ pub struct HookReport {
     pub name: EntryName,
     /// The command.
     pub command: String,
+    /// What holds it until it has succeeded, relative to the PKI directory.
+    pub file: String,
     /// How it failed; None when it succeeded, and nothing is owed any more.
     pub failure: Option<String>,
 }
@@ -53,7 +55,10 @@ impl Owed {
                 "the command that follows its last change has not succeeded yet: {}",
                 String::from_utf8_lossy(&self.command)
             ),
-            "`zpki apply` runs it again",
+            format!(
+                "`zpki apply` runs it again, until it succeeds or {} is removed",
+                self.path.display()
+            ),
         )
     }
 }
@@ -108,6 +113,18 @@ pub(super) fn owe<'a>(
     owed.iter().filter(is_same).map(delete).chain([put])
 }
 
+/// That nothing is owed any more for an entry that is no more.
+pub(super) fn forget<'a>(
+    name: &'a EntryName,
+    owed: &'a [Owed],
+) -> impl Iterator<Item = Change> + use<'a> {
+    let of_name = owed.iter().filter(move |it| it.name == *name);
+    of_name.map(|it| Change::Delete {
+        path: it.path.clone(),
+        before: sha256(&it.command),
+    })
+}
+
 /// Runs what is owed, each command with the name of its entry and its folder in the environment.
 ///
 /// # Errors
@@ -128,6 +145,7 @@ pub(super) fn run(
     } in directory.read(owed)?
     {
         let text = String::from_utf8_lossy(&command).into_owned();
+        let file = path.display().to_string();
         let folder = cluster
             .entry(name.as_str())
             .map(|entry| HostFolder::of(&entry.name, entry.role).directory());
@@ -144,6 +162,7 @@ pub(super) fn run(
         reports.push(HookReport {
             name,
             command: text,
+            file,
             failure,
         });
     }
@@ -199,7 +218,10 @@ pub(super) fn findings(reports: &[HookReport]) -> Vec<Finding> {
             "hook-failed",
             &report.name,
             format!("its new files are in place, and the command that should follow failed ({failure}): {}", report.command),
-            "mend it and run `zpki apply`: it is tried again until it succeeds",
+            format!(
+                "mend it and run `zpki apply`: it is tried again until it succeeds, or until {} is removed",
+                report.file
+            ),
         ))
     });
     failed.collect()

@@ -338,8 +338,11 @@ impl Run<'_> {
         Ok(newest(right, Some(key)))
     }
 
-    /// That no certificate for this key was revoked because the key is not safe.
+    /// That the key is not the CA's, and that no certificate for it was revoked because it is not safe.
     fn check_key(&self, public_key_der: &[u8], view: &View<'_>) -> Result<(), Error> {
+        if public_key_der == self.state.ca.certificate.public_key_der {
+            return Err(Error::RequestOfCaKey);
+        }
         let mut compromised = compromised(self.state, view)?.into_iter();
         match compromised.find(|it| it.public_key_der == public_key_der) {
             Some(certificate) => Err(Error::RequestKeyCompromised {
@@ -384,7 +387,12 @@ impl Run<'_> {
 
     /// The trust bundle, if it has to be put beside the others.
     fn missing_bundle(&self) -> Result<Option<Outgoing>, Error> {
-        let Some(target) = &self.target else {
+        // HAProxy loads every file of a directory that its `crt` names, and this one has no key.
+        let target = self
+            .target
+            .as_ref()
+            .filter(|_| self.format != Format::KeyCert);
+        let Some(target) = target else {
             return Ok(None);
         };
         let path = Path::new(TRUST_BUNDLE);

@@ -42,6 +42,7 @@ impl Edit {
         let cluster = view.cluster()?;
         let path = Path::new(CLUSTER_FILE);
         let bytes = view.bytes(path)?.unwrap_or_default();
+        let mode = view.metadata(path)?.map_or(PUBLIC, |found| found.mode);
         let text = String::from_utf8_lossy(&bytes);
         let (text, findings) = match self {
             Self::Add(server) => add(&text, &cluster, server)?,
@@ -63,15 +64,15 @@ impl Edit {
         };
         Ok(Edited {
             cluster: parsed(&text)?,
-            change: Some((put(&bytes, text), action)),
+            change: Some((put(&bytes, text, mode), action)),
             findings,
         })
     }
 }
 
-fn put(old: &[u8], text: String) -> Change {
+fn put(old: &[u8], text: String, mode: u32) -> Change {
     Change::Put {
-        file: File::new(CLUSTER_FILE, PUBLIC, text),
+        file: File::new(CLUSTER_FILE, mode, text),
         before: Some(sha256(old)),
     }
 }

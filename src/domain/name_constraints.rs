@@ -1,5 +1,6 @@
 //! Name constraints (RFC 5280 4.2.1.10): what a CA may vouch for.
 
+use std::collections::HashSet;
 use std::fmt::{self, Display, Formatter};
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -11,7 +12,7 @@ use super::host::{DnsName, Host};
 use super::text::{joined, serialize_as_text};
 
 /// A network in prefix notation, host bits cleared.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Network {
     address: IpAddr,
     prefix: u8,
@@ -94,6 +95,15 @@ impl NameConstraints {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.permitted_domains.is_empty() && self.permitted_networks.is_empty()
+    }
+
+    /// Whether they permit the same, in whatever order.
+    #[must_use]
+    pub fn are_those_of(&self, other: &Self) -> bool {
+        let domains = |it: &Self| -> HashSet<_> { it.permitted_domains.iter().cloned().collect() };
+        let networks =
+            |it: &Self| -> HashSet<_> { it.permitted_networks.iter().copied().collect() };
+        domains(self) == domains(other) && networks(self) == networks(other)
     }
 
     /// Whether the CA may vouch for `host`.

@@ -177,6 +177,12 @@ where
     }
     let mut issued = issued()?;
     issued.retain(|certificate| certificate.public_key_der == public_key_der);
+    let is_another = |certificate: &ParsedCertificate| certificate.public_key_der != public_key_der;
+    let is_strange = issued.is_empty() && held.certificate.is_some_and(is_another);
+    if is_strange || public_key_der == rules.ca.public_key_der {
+        // Nobody knows whose it is: it may well be another entry's.
+        return Ok(Need::Rekey(faults));
+    }
     let is_compromised = |certificate: &ParsedCertificate| {
         (rules.revoked)(&certificate.details.serial_number) == Some(Revoked::Compromised)
     };
@@ -697,7 +703,7 @@ mod tests {
             (Some(&wrong), &[&right, &wrong], "restore 1: purposes"),
             (Some(&wrong), &[&wrong], "renew: purposes"),
             (Some(&others), &[&right], "restore 1: certificate-unusable"),
-            (Some(&others), &[&others], "renew: certificate-unusable"),
+            (Some(&others), &[&others], "rekey: certificate-unusable"),
         ] {
             assert_eq!(need(installed, inventory), expected);
         }

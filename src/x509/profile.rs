@@ -79,7 +79,7 @@ pub fn check_renewable(ca: &ParsedCertificate, next: &NameConstraints) -> Result
     let readable = name_constraints(&found);
     let may_become = match &readable {
         Some(_) if has_name_of_zpkis(ca) => true,
-        Some(constraints) => constraints == next,
+        Some(constraints) => constraints.are_those_of(next),
         None => false,
     };
     match may_become {
@@ -92,7 +92,7 @@ pub fn check_renewable(ca: &ParsedCertificate, next: &NameConstraints) -> Result
 #[must_use]
 pub fn has_name_constraints(ca: &ParsedCertificate, wanted: &NameConstraints) -> bool {
     let found = ca.details.name_constraints.as_deref().unwrap_or_default();
-    name_constraints(found).as_ref() == Some(wanted)
+    name_constraints(found).is_some_and(|found| found.are_those_of(wanted))
 }
 
 /// Exactly those that zpki gives, but for nameConstraints, which may be there.

@@ -71,7 +71,7 @@ pub(in crate::cli) struct Issue {
     pub(in crate::cli) out: Option<PathBuf>,
 
     /// The files: NAME.key.pem and NAME.cert.pem, NAME.pem with both (HAProxy's `crt`), NAME.key.pem and
-    /// NAME.fullchain.pem, or NAME.p12; and beside them ca.cert.pem [default: pem]
+    /// NAME.fullchain.pem, or NAME.p12; and beside all but NAME.pem ca.cert.pem [default: pem]
     #[arg(
         long,
         value_name = "FORMAT",

@@ -86,7 +86,9 @@ fn done(report: &ApplyReport, verbosity: Verbosity) -> String {
             [serial_number, algorithm].map(Option::unwrap_or_default),
         );
     }
-    table.draw()
+    let mut text = table.draw();
+    differences(&report.actions, &mut text);
+    text
 }
 
 /// Whether a certificate is made.

@@ -305,6 +305,8 @@ impl Reconciliation {
             let from = HostFolder::of(&retirement.name, retirement.role).directory();
             let to = retirement.retired.clone();
             transaction.changes.push(Change::MoveDirectory { from, to });
+            let owed = hooks::forget(&retirement.name, &self.state.hooks);
+            transaction.changes.extend(owed);
         }
         if !self.retired.is_empty() {
             transaction.directories.push(closed(RETIRED));
