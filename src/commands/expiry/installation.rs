@@ -23,6 +23,7 @@ use crate::store::layout::{
     self, CA_CERTIFICATE, CA_CHAIN, CA_FILE, CRL, CRL_FILE, HostFolder, ISSUED, PENDING,
     issued_directory,
 };
+use crate::x509::dated::Dated;
 use crate::x509::path_crl::PathCrl;
 use crate::x509::pem;
 
@@ -192,7 +193,6 @@ impl Reader<'_> {
             }
         };
         let mut newest: Option<(PathBuf, Found)> = None;
-        let age = |found: &Found| (found.dated.not_before, found.dated.not_after);
         for file in files.into_iter().filter(|file| layout::is_issued(file)) {
             let path = directory.join(file);
             let bytes = match self.view.bytes(&path) {
@@ -210,6 +210,16 @@ impl Reader<'_> {
             }
             for found in found {
                 let is_revoked = revoked.contains(found.dated.identity.serial_octets());
+                // Of two of the same second it is the one that is installed.
+                let age = |found: &Found| {
+                    let Dated {
+                        not_before,
+                        not_after,
+                        fingerprint,
+                        ..
+                    } = &found.dated;
+                    (*not_before, *not_after, self.met.contains(fingerprint))
+                };
                 let is_newer = newest.as_ref().is_none_or(|(_, it)| age(it) < age(&found));
                 if !is_revoked && is_newer {
                     newest = Some((path.clone(), found));
