@@ -485,6 +485,11 @@ fn only_what_is_named_is_looked_at() {
 #[test]
 fn what_zpki_toml_does_not_name_is_renewed_by_who_issued_it() {
     let sandbox = Sandbox::with_demo();
+    sandbox
+        .args(["-C", "demo", "renew", "ca"])
+        .run()
+        .status(66)
+        .stderr_with("hint: the CA has a command of its own: zpki ca renew\n");
     let issue = [
         "issue",
         "agent",
@@ -904,6 +909,19 @@ fn name_constraints_are_the_same_in_any_order() {
         .args(["-C", "demo", "plan"])
         .run()
         .stdout("nothing to do\n");
+}
+
+/// As an unset variable gives it: it would succeed, and nobody be told of anything.
+#[test]
+fn an_empty_command_is_none() {
+    let sandbox = Sandbox::with_demo();
+    let before = sandbox.tree();
+    sandbox
+        .args(["-C", "demo", "renew", "server1", "--force", "--exec", ""])
+        .run()
+        .status(64)
+        .stderr_with("a value is required for `--exec <COMMAND>`");
+    assert_eq!(sandbox.tree().changes_since(&before, "demo"), [""; 0]);
 }
 
 #[test]

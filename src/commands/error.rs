@@ -533,6 +533,9 @@ impl Error {
                 "edit it in zpki.toml and run `zpki apply`; `zpki list` shows the entries".to_owned()
             }
             Self::Store(error) => error.hint(),
+            Self::UnknownEntry { name, .. } if *name == EntryName::ca().as_str() => {
+                "the CA has a command of its own: zpki ca renew".to_owned()
+            }
             Self::UnknownEntry {
                 name,
                 was_issued: true,

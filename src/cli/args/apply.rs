@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 
 use super::CaPassphrase;
 use crate::domain::validity::Instant;
@@ -68,7 +69,7 @@ pub(in crate::cli) struct Change {
 
     /// Run this with the shell for each entry whose files have changed, with ZPKI_NAME and ZPKI_FOLDER in
     /// its environment; until it has succeeded, every later run tries it again
-    #[arg(long, value_name = "COMMAND")]
+    #[arg(long, value_name = "COMMAND", value_parser = NonEmptyStringValueParser::new())]
     pub(in crate::cli) exec: Option<String>,
 
     /// The CA's private key.
