@@ -12,10 +12,12 @@
     reason = "the doors of src/system.rs and src/store/ are the program's, not its bench's"
 )]
 
+mod measure;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rayon::prelude::*;
 use rcgen::{
@@ -29,6 +31,8 @@ use zpki::verify::signatures::CheckedSignatures;
 use zpki::verify::verdict::{Context, Outcome, judge};
 use zpki::x509::path_certificate::PathCertificate;
 use zpki::x509::pem;
+
+use measure::{median, time};
 
 const CHECKS: usize = 10_000;
 const ROUNDS: usize = 5;
@@ -152,15 +156,4 @@ fn ca(name: &str) -> CertificateParams {
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params.use_authority_key_identifier_extension = true;
     params
-}
-
-fn time(work: impl FnOnce()) -> Duration {
-    let start = Instant::now();
-    work();
-    start.elapsed()
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times[times.len() / 2]
 }

@@ -13,6 +13,8 @@
     reason = "the doors of src/system.rs and src/scan/ are the program's, not its bench's"
 )]
 
+mod measure;
+
 use std::fs::{self, File};
 use std::hint::black_box;
 use std::io::Read;
@@ -20,12 +22,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rayon::prelude::*;
 use rcgen::{CertificateParams, DnType, Issuer, KeyPair, SerialNumber};
 use tempfile::TempDir;
 use zpki::scan::threads;
+
+use measure::{median, peak_memory, time};
 
 const FILES: usize = 10_000;
 const TIMES_MORE: usize = 10;
@@ -39,8 +43,8 @@ const DISK: &str = env!("CARGO_TARGET_TMPDIR");
 fn main() -> ExitCode {
     let certificates = make_certificates();
     let (few, files) = tree(&certificates, 1);
-    let (zpki, limit) = race(few.path(), &files);
-    let rate = limit.as_secs_f64() / zpki.as_secs_f64();
+    let (taken, limit) = race(few.path(), &files);
+    let rate = limit.as_secs_f64() / taken.as_secs_f64();
     println!(
         "zpki expiry --output json, {FILES} files, {:.1} MB, {} threads, {ROUNDS} rounds; medians",
         files.iter().map(|file| length(file)).sum::<u64>() as f64 / 1e6,
@@ -48,13 +52,16 @@ fn main() -> ExitCode {
     );
     let (more, _) = tree(&certificates, TIMES_MORE);
     let many = median((0..ROUNDS_OF_MORE).map(|_| time(|| expiry(more.path()))));
-    let times = many.as_secs_f64() / zpki.as_secs_f64();
-    let (memory, memory_of_more) = (peak_memory(few.path()), peak_memory(more.path()));
+    let times = many.as_secs_f64() / taken.as_secs_f64();
+    let (memory, memory_of_more) = (
+        peak_memory(&zpki(few.path())),
+        peak_memory(&zpki(more.path())),
+    );
     let verdicts = [
         row(
             &format!(
                 "{:.1} ms; reading alone {:.1} ms: {rate:.2} of its rate",
-                milliseconds(zpki),
+                milliseconds(taken),
                 milliseconds(limit)
             ),
             "at least 0.40",
@@ -135,27 +142,6 @@ fn read_all(files: &[PathBuf]) {
     });
 }
 
-/// The most memory that it has in use, in MiB, as the kernel counts it for the shell that waits.
-fn peak_memory(directory: &Path) -> f64 {
-    let script = "import resource, subprocess, sys\n\
-                  subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True)\n\
-                  print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)";
-    let zpki = zpki(directory);
-    let output = Command::new("python3")
-        .args(["-c", script])
-        .arg(zpki.get_program())
-        .args(zpki.get_args())
-        .stderr(Stdio::inherit())
-        .output()
-        .unwrap();
-    let kibibytes: f64 = String::from_utf8(output.stdout)
-        .unwrap()
-        .trim()
-        .parse()
-        .unwrap();
-    kibibytes / 1024.0
-}
-
 /// Certificates of one CA, all of one key.
 fn make_certificates() -> Vec<String> {
     let key = KeyPair::generate().unwrap();
@@ -201,18 +187,6 @@ fn row(what: &str, requirement: &str, met: bool) -> bool {
 
 fn length(file: &Path) -> u64 {
     fs::metadata(file).unwrap().len()
-}
-
-fn time(work: impl FnOnce()) -> Duration {
-    let start = Instant::now();
-    work();
-    start.elapsed()
-}
-
-fn median(times: impl IntoIterator<Item = Duration>) -> Duration {
-    let mut times: Vec<Duration> = times.into_iter().collect();
-    times.sort();
-    times[times.len() / 2]
 }
 
 fn milliseconds(time: Duration) -> f64 {

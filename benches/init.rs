@@ -14,6 +14,8 @@
     reason = "the doors of src/system.rs and src/store/ are the program's, not its bench's"
 )]
 
+mod measure;
+
 use std::fmt::Display;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::hint::black_box;
@@ -23,11 +25,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
 use tempfile::TempDir;
+
+use measure::{median, time};
 
 const SERVERS: usize = 1000;
 const ROUNDS_IN_MEMORY: usize = 25;
@@ -146,7 +150,7 @@ fn list(directory: &Path) -> bool {
 }
 
 fn start(what: &str, command: &mut Command, limit: u64) -> bool {
-    let times = (0..STARTS).map(|_| time(|| run(command))).collect();
+    let times = (0..STARTS).map(|_| time(|| run(command)));
     let time = median(times);
     row(
         what,
@@ -378,17 +382,6 @@ fn run(command: &mut Command) {
 
 fn scratch(directory: &str) -> TempDir {
     tempfile::tempdir_in(directory).unwrap_or_else(|error| panic!("{directory}: {error}"))
-}
-
-fn time(work: impl FnOnce()) -> Duration {
-    let start = Instant::now();
-    work();
-    start.elapsed()
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times[times.len() / 2]
 }
 
 fn milliseconds(time: Duration) -> String {

@@ -14,14 +14,18 @@
     reason = "the doors of src/system.rs and src/store/ are the program's, not its bench's"
 )]
 
+mod measure;
+
 use std::env;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tempfile::TempDir;
+
+use measure::{median, time};
 
 const ENTRIES: usize = 1000;
 const ROUNDS: usize = 9;
@@ -314,16 +318,4 @@ fn row(what: &str, figure: &str, requirement: &str, met: bool) -> bool {
     let verdict = if met { "ok" } else { "MISSED" };
     println!("{what:64}  {figure:10}{requirement:16}{verdict}");
     met
-}
-
-fn time(work: impl FnOnce()) -> Duration {
-    let start = Instant::now();
-    work();
-    start.elapsed()
-}
-
-fn median(times: impl IntoIterator<Item = Duration>) -> Duration {
-    let mut times: Vec<Duration> = times.into_iter().collect();
-    times.sort();
-    times[times.len() / 2]
 }

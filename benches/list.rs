@@ -12,11 +12,13 @@
     reason = "the doors of src/system.rs and src/store/ are the program's, not its bench's"
 )]
 
+mod measure;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rayon::prelude::*;
 use rcgen::{
@@ -26,6 +28,8 @@ use rcgen::{
 use ring::digest::{SHA256, digest};
 use serde_json::Value;
 use time::OffsetDateTime;
+
+use measure::{median, peak_memory, time};
 
 /// With the CA and the load-balancer a thousand names.
 const SERVERS: usize = 998;
@@ -47,7 +51,7 @@ fn main() -> ExitCode {
          {ROUNDS} rounds; median",
     );
     let taken = median((0..ROUNDS).map(|_| time(|| check(&directory, &newest))));
-    let memory = peak_memory(&directory);
+    let memory = peak_memory(&list(&directory));
     let verdicts = [
         row(
             &format!("{:.0} ms", taken.as_secs_f64() * 1e3),
@@ -155,41 +159,8 @@ fn list(directory: &Path) -> Command {
     command
 }
 
-/// The most memory that it has in use, in MiB, as the kernel counts it for the shell that waits.
-fn peak_memory(directory: &Path) -> f64 {
-    let script = "import resource, subprocess, sys\n\
-                  subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True)\n\
-                  print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)";
-    let list = list(directory);
-    let output = Command::new("python3")
-        .args(["-c", script])
-        .arg(list.get_program())
-        .args(list.get_args())
-        .stderr(Stdio::inherit())
-        .output()
-        .unwrap();
-    let kibibytes: f64 = String::from_utf8(output.stdout)
-        .unwrap()
-        .trim()
-        .parse()
-        .unwrap();
-    kibibytes / 1024.0
-}
-
 fn row(what: &str, requirement: &str, met: bool) -> bool {
     let verdict = if met { "ok" } else { "MISSED" };
     println!("{what:64}  {requirement:16}{verdict}");
     met
-}
-
-fn time(work: impl FnOnce()) -> Duration {
-    let start = Instant::now();
-    work();
-    start.elapsed()
-}
-
-fn median(times: impl IntoIterator<Item = Duration>) -> Duration {
-    let mut times: Vec<Duration> = times.into_iter().collect();
-    times.sort();
-    times[times.len() / 2]
 }
