@@ -46,6 +46,14 @@ pub(super) struct Owed {
 }
 
 impl Owed {
+    /// That it is owed no more.
+    fn settled(&self) -> Change {
+        Change::Delete {
+            path: self.path.clone(),
+            before: sha256(&self.command),
+        }
+    }
+
     /// That it is owed.
     pub(super) fn pending(&self) -> Finding {
         Finding::warning(
@@ -106,11 +114,8 @@ pub(super) fn owe<'a>(
     };
     let name = name.clone();
     let is_same = move |it: &&Owed| it.name == name && *it.command == command.as_bytes();
-    let delete = |it: &Owed| Change::Delete {
-        path: it.path.clone(),
-        before: sha256(&it.command),
-    };
-    owed.iter().filter(is_same).map(delete).chain([put])
+    let same = owed.iter().filter(is_same);
+    same.map(Owed::settled).chain([put])
 }
 
 /// That nothing is owed any more for an entry that is no more.
@@ -119,10 +124,7 @@ pub(super) fn forget<'a>(
     owed: &'a [Owed],
 ) -> impl Iterator<Item = Change> + use<'a> {
     let of_name = owed.iter().filter(move |it| it.name == *name);
-    of_name.map(|it| Change::Delete {
-        path: it.path.clone(),
-        before: sha256(&it.command),
-    })
+    of_name.map(Owed::settled)
 }
 
 /// Runs what is owed, each command with the name of its entry and its folder in the environment.
@@ -187,14 +189,10 @@ fn note(
     }
     let writer = directory.lock(lock_timeout, system)?;
     // What another run has done too, or what is owed anew, is gone by now.
-    let left = directory.read(owed)?.into_iter();
-    let left = left.filter(|it| done.contains(&it.path));
-    let delete = |it: Owed| Change::Delete {
-        before: sha256(&it.command),
-        path: it.path,
-    };
+    let left = directory.read(owed)?;
+    let left = left.iter().filter(|it| done.contains(&it.path));
     let transaction = Transaction {
-        changes: left.map(delete).collect(),
+        changes: left.map(Owed::settled).collect(),
         ..Transaction::default()
     };
     Ok(writer.commit(&transaction, &*system.progress)?)
