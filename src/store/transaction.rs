@@ -84,7 +84,8 @@ pub enum Change {
 /// All changes of one command. They happen together or not at all, and each path occurs once in
 /// them: to keep the old file under another name while a new one takes its place, put both.
 ///
-/// Whoever takes no snapshot, such as HAProxy, sees the files change in the order in which they are
+/// Whoever takes no snapshot, such as HAProxy, sees new files appear first, in no order, for nobody reads
+/// them before something that is not new leads there; then what there was change in the order in which it is
 /// given: a key and its certificate belong one right after the other, for in between they do not fit.
 /// Modes are set when every file is in place.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
