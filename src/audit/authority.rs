@@ -4,6 +4,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::domain::cluster::Cluster;
 use crate::domain::finding::{Finding, Severity};
+use crate::domain::revocation::RESTORE_RECORD;
 use crate::domain::validity::{Validity, show};
 use crate::x509::extensions::KeyUsage;
 use crate::x509::path_certificate::PathCertificate;
@@ -93,9 +94,8 @@ pub fn crl(crl: &PathCrl, ca: &PathCertificate, in_use: bool, at: OffsetDateTime
         .signed()
         .and_then(|signed| signed.is_by(&ca.public_key_der));
     if !crl.issuer.is_same_as(&ca.subject) || signed == Some(false) {
-        let next = "restore it from a backup, or from load-balancer/crl.pem: nothing else knows what was revoked";
         findings.push(Finding {
-            next: Some(next.to_owned()),
+            next: Some(RESTORE_RECORD.to_owned()),
             ..finding("crl-signature", "it is not signed by the CA".to_owned())
         });
     }

@@ -15,6 +15,7 @@ use crate::domain::name::EntryName;
 use crate::domain::name_constraints::NameConstraints;
 use crate::domain::order;
 use crate::domain::progress::Interrupted;
+use crate::domain::revocation::RESTORE_RECORD;
 use crate::domain::serial_number::SerialNumber;
 use crate::domain::settings::Settings;
 use crate::domain::text::{Plain, Quoted, ShellWord, joined};
@@ -460,9 +461,7 @@ impl Error {
 
     pub(super) fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::CaKeyPassphrase { .. } => {
-                x509::error::Error::PassphraseWrong.hint()
-            }
+            Self::CaKeyPassphrase { .. } => x509::error::Error::PassphraseWrong.hint(),
             Self::CaEndsTooSoon { .. } => {
                 "renew the CA first: zpki ca renew; or give a shorter lifetime".to_owned()
             }
@@ -472,7 +471,9 @@ impl Error {
             Self::ClockSuspect { now: None, .. } | Self::NoClock => {
                 "set the clock to a date from 1970 to 9999".to_owned()
             }
-            Self::ClockContradicted { .. } | Self::ClockSuspect { .. } => "set the clock, or give --force if it is right".to_owned(),
+            Self::ClockContradicted { .. } | Self::ClockSuspect { .. } => {
+                "set the clock, or give --force if it is right".to_owned()
+            }
             Self::Export(refusal) => refusal.hint(),
             Self::ExtraCrl { .. } => {
                 "name a fresh CRL of each CA above in extra_crls, or leave out [revocation] enabled"
@@ -486,9 +487,7 @@ impl Error {
             Self::Input { error, .. } => input_hint(error.kind())?.to_owned(),
             Self::NeedsNewKey { name, .. } => format!("give it a new key: zpki rekey {name}"),
             Self::NeitherEntryNorFile { .. } => "`zpki list` shows the entries".to_owned(),
-            Self::NoCertificate { .. } => {
-                "`zpki apply` makes it".to_owned()
-            }
+            Self::NoCertificate { .. } => "`zpki apply` makes it".to_owned(),
             Self::NoCa { directory } => format!(
                 "restore it from a backup; or take one that was made elsewhere: zpki ca import CERT KEY; or make a new CA and every certificate anew, in another directory: zpki init DIR --config {}",
                 Plain(&directory.join(CLUSTER_FILE).display().to_string())
@@ -507,9 +506,7 @@ impl Error {
             Self::NoCaKey { .. } => {
                 "say where it is: --ca-key FILE, or key_file in [ca] of zpki.toml".to_owned()
             }
-            Self::NoCrl { .. } => {
-                "restore it from a backup, or from load-balancer/crl.pem: nothing else knows what was revoked".to_owned()
-            }
+            Self::NoCrl { .. } => RESTORE_RECORD.to_owned(),
             Self::NotAPkiDirectory { .. } => {
                 "name a PKI directory with -C or ZPKI_DIR, or make one with `zpki init`".to_owned()
             }
@@ -530,7 +527,8 @@ impl Error {
                 )
             }
             Self::ServerExists { .. } => {
-                "edit it in zpki.toml and run `zpki apply`; `zpki list` shows the entries".to_owned()
+                "edit it in zpki.toml and run `zpki apply`; `zpki list` shows the entries"
+                    .to_owned()
             }
             Self::Store(error) => error.hint(),
             Self::UnknownEntry { name, .. } if *name == EntryName::ca().as_str() => {
@@ -555,9 +553,9 @@ impl Error {
             }
             Self::Unreadable { hint, .. } => hint.clone(),
             Self::Usage(usage) => usage.hint(),
-            Self::WouldReplace { is_outside: true, .. } => {
-                "name another directory: --out; or replace it: --force".to_owned()
-            }
+            Self::WouldReplace {
+                is_outside: true, ..
+            } => "name another directory: --out; or replace it: --force".to_owned(),
             Self::WouldReplace { .. } => "replace it: --force".to_owned(),
             Self::X509(error) => error.hint(),
             _ => return None,

@@ -16,7 +16,7 @@ use crate::audit;
 use crate::domain::certificate::RevocationList;
 use crate::domain::cluster::{Cluster, Entry};
 use crate::domain::name::EntryName;
-use crate::domain::revocation::{Revocation, RevocationReason};
+use crate::domain::revocation::{RESTORE_RECORD, Revocation, RevocationReason};
 use crate::domain::role::Role;
 use crate::domain::serial_number::SerialNumber;
 use crate::plan::authority::is_self_signed;
@@ -312,7 +312,7 @@ fn read_crl(ca: &ParsedCertificate, view: &View<'_>) -> Result<RevocationList, E
             path,
             line: None,
             because: "it is not signed by the CA of this cluster".to_owned(),
-            hint: RESTORE_CRL.to_owned(),
+            hint: RESTORE_RECORD.to_owned(),
         });
     }
     let haproxy = haproxy_crl();
@@ -352,9 +352,6 @@ fn is_crl_by(ca: &ParsedCertificate, der: &[u8]) -> bool {
     list.issuer.is_same_as(&ca.subject) && signed != Some(false)
 }
 
-const RESTORE_CRL: &str =
-    "restore it from a backup, or from load-balancer/crl.pem: nothing else knows what was revoked";
-
 /// The record of revocations, for those who only look.
 pub(super) fn crl_if_any(view: &View<'_>) -> Result<Option<RevocationList>, Error> {
     let path = Path::new(CRL);
@@ -375,7 +372,7 @@ pub(super) fn crl_if_any(view: &View<'_>) -> Result<Option<RevocationList>, Erro
             path,
             line,
             because,
-            hint: RESTORE_CRL.to_owned(),
+            hint: RESTORE_RECORD.to_owned(),
         },
         error => error,
     })

@@ -96,6 +96,10 @@ impl Display for RevocationReason {
     }
 }
 
+/// What to do when the record of revocations, which is the CA's own CRL, is gone or not to be believed.
+pub const RESTORE_RECORD: &str =
+    "restore it from a backup, or from load-balancer/crl.pem: nothing else knows what was revoked";
+
 /// One entry of a CRL.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
