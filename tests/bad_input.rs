@@ -608,7 +608,7 @@ calls_servers = \"no\"
   hint: a name is letters, digits, `.`, `-` and `_`, without `--`, and begins with a letter or digit
   at: [file]:24: adress = \"10.0.0.1:1\"
   because: unknown key `adress` in [[servers]]
-  hint: did you mean `address`?  one of: name, address, hosts, options, calls_servers, key_algorithm, lifetime, renew_within
+  hint: did you mean `address`?  one of: name, address, hosts, options, calls_servers, conf, key_algorithm, lifetime, renew_within
   at: [file]:28: address = \"10.0.0.1:70000\"
   because: the port of `10.0.0.1:70000` is `70000`, not a number from 1 to 65535
   hint: an address is HOST:PORT, such as 10.0.0.11:17010

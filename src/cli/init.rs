@@ -116,6 +116,7 @@ impl Draft {
                 hosts: Vec::new(),
                 options: found.options,
                 calls_servers: false,
+                conf: None,
                 overrides: Overrides::default(),
             });
         }
@@ -228,6 +229,7 @@ pub(super) fn server(argument: &ServerArgument) -> ServerSettings {
         hosts: argument.hosts.clone(),
         options: ServerOptions::default(),
         calls_servers: false,
+        conf: None,
         overrides: Overrides::default(),
     }
 }

@@ -129,6 +129,7 @@ fn default_server(number: usize) -> ServerSettings {
         hosts: Vec::new(),
         options: ServerOptions::default(),
         calls_servers: false,
+        conf: None,
         overrides: Overrides::default(),
     }
 }

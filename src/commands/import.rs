@@ -315,6 +315,7 @@ fn server(request: &Request, name: &EntryName, listed: &[FoundServer]) -> Option
         hosts: given.map(|given| given.hosts.clone()).unwrap_or_default(),
         options: line.map_or_else(ServerOptions::default, |line| line.options.clone()),
         calls_servers: false,
+        conf: None,
         overrides: Overrides::default(),
     })
 }

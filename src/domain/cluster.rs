@@ -717,6 +717,7 @@ mod tests {
             hosts: hosts(given),
             options: Default::default(),
             calls_servers: false,
+            conf: None,
             overrides: Overrides::default(),
         }
     }

@@ -326,6 +326,7 @@ mod tests {
             hosts: vec![host.parse().unwrap()],
             options: Default::default(),
             calls_servers: false,
+            conf: None,
             overrides: Overrides::default(),
         };
         let mut ca = CaSettings::default();

@@ -92,6 +92,8 @@ pub struct LoadBalancerSettings {
     pub crl_file: Option<AbsolutePath>,
     /// `verifyhost`: whether the server lines check the server's name.
     pub verifyhost: bool,
+    /// `config`: HAProxy's real configuration, on this host.
+    pub config: Option<FilePath>,
     /// Its own key algorithm and dates.
     pub overrides: Overrides,
 }
@@ -110,6 +112,8 @@ pub struct ServerSettings {
     pub options: ServerOptions,
     /// `calls_servers`: it calls its peers, so clientAuth too.
     pub calls_servers: bool,
+    /// `conf`: its real server.conf, on this host.
+    pub conf: Option<FilePath>,
     /// Its own key algorithm and dates.
     pub overrides: Overrides,
 }
@@ -169,6 +173,7 @@ impl Default for LoadBalancerSettings {
             crt: None,
             crl_file: None,
             verifyhost: true,
+            config: None,
             overrides: Overrides::default(),
         }
     }

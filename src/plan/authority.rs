@@ -187,6 +187,7 @@ mod tests {
             hosts: Vec::new(),
             options: Default::default(),
             calls_servers: false,
+            conf: None,
             overrides: Overrides::default(),
         };
         Cluster::new(Settings {

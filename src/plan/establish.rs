@@ -139,6 +139,7 @@ mod tests {
             hosts: vec!["server1.prod.internal".parse().unwrap()],
             options: Default::default(),
             calls_servers: false,
+            conf: None,
             overrides: Overrides::default(),
         };
         Settings {

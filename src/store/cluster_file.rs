@@ -193,6 +193,7 @@ fn load_balancer(mut table: Section<'_>) -> LoadBalancerSettings {
         crt: table.value("crt"),
         crl_file: table.value("crl_file"),
         verifyhost: table.flag("verifyhost").unwrap_or(default.verifyhost),
+        config: table.value("config"),
         overrides: overrides(&mut table),
     }
 }
@@ -204,6 +205,7 @@ fn server(table: &mut Section<'_>) -> Option<ServerSettings> {
     let hosts = table.list("hosts", str::parse);
     let options = table.value("options").unwrap_or_default();
     let calls_servers = table.flag("calls_servers").unwrap_or_default();
+    let conf = table.value("conf");
     let overrides = overrides(table);
     Some(ServerSettings {
         name: name?,
@@ -211,6 +213,7 @@ fn server(table: &mut Section<'_>) -> Option<ServerSettings> {
         hosts,
         options,
         calls_servers,
+        conf,
         overrides,
     })
 }
@@ -360,7 +363,7 @@ servers = []
 34: address = "10.0.0.11": the address `10.0.0.11` has no port (an address is HOST:PORT, such as 10.0.0.11:17010)
 35: options = "check ssl verify none": the options `check ssl verify none` contain TLS options, which zpki writes itself (give what stands between the port and the comment, such as: check inter 2s rise 2 fall 2)
 37: [[servers]]: [[servers]] has no `address` (add to [[servers]]: address = "10.0.0.11:17010")
-38: adress = "10.0.0.12:17010": unknown key `adress` in [[servers]] (did you mean `address`?  one of: name, address, hosts, options, calls_servers, key_algorithm, lifetime, renew_within)
+38: adress = "10.0.0.12:17010": unknown key `adress` in [[servers]] (did you mean `address`?  one of: name, address, hosts, options, calls_servers, conf, key_algorithm, lifetime, renew_within)
 40: lifetime = "1 fortnight": `1 fortnight` is not a duration (a duration is a number and a unit, such as 90d, 12h or 1y6w (s, m, h, d, w, y))
 44: address = "10.0.0.13:70000": the port of `10.0.0.13:70000` is `70000`, not a number from 1 to 65535 (an address is HOST:PORT, such as 10.0.0.11:17010)
 45: calls_servers = 1: expected true or false, found an integer (write it like this: calls_servers = true)

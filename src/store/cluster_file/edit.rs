@@ -314,16 +314,18 @@ fn pairs(server: &ServerSettings) -> Vec<String> {
         hosts,
         options,
         calls_servers,
+        conf,
         overrides,
     } = server;
     let hosts: toml::value::Array = hosts.iter().map(|host| host.to_string().into()).collect();
     let own = |key, value: Option<String>| value.map(|value| (key, value.into()));
-    let pairs: [Option<(&str, toml::Value)>; 8] = [
+    let pairs: [Option<(&str, toml::Value)>; 9] = [
         Some(("name", name.to_string().into())),
         Some(("address", address.to_string().into())),
         (!hosts.is_empty()).then(|| ("hosts", hosts.into())),
         (*options != ServerOptions::default()).then(|| ("options", options.to_string().into())),
         calls_servers.then(|| ("calls_servers", true.into())),
+        own("conf", conf.as_ref().map(ToString::to_string)),
         own(
             "key_algorithm",
             overrides.key_algorithm.map(|it| it.to_string()),
@@ -362,6 +364,7 @@ mod tests {
             hosts: vec![],
             options: ServerOptions::default(),
             calls_servers: false,
+            conf: None,
             overrides: Overrides::default(),
         }
     }

@@ -94,6 +94,7 @@ pub(super) mod tests {
             hosts: hosts.iter().map(|host| host.parse().unwrap()).collect(),
             options: ServerOptions::default(),
             calls_servers: false,
+            conf: None,
             overrides: Overrides::default(),
         }
     }
@@ -168,6 +169,8 @@ client_certificate = "required"
 # crl_file = "/etc/haproxy/tls/crl.pem"
 # false: HAProxy takes the certificate of any server for that of any other.
 # verifyhost = true
+# HAProxy's real configuration, when it is on this host: `zpki config` edits it.
+# config = "/opt/zato/lb/config/repo/zato.config"
 
 # Whether HAProxy refuses certificates that were revoked, and how long a CRL is valid. Once it is
 # enabled, an expired CRL makes HAProxy refuse every server.
@@ -178,9 +181,11 @@ client_certificate = "required"
 # extra_crls = ["ca/root.crl.pem"]
 
 # The servers: address is where HAProxy reaches one, hosts are the names and IP addresses in its
-# certificate; HAProxy checks the first name that is in no other's. Two keys more:
+# certificate; HAProxy checks the first name that is in no other's. Three keys more:
 #   options = "check inter 2s rise 2 fall 2" is what stands on its server line besides TLS;
-#   calls_servers = true is for a server that connects to other servers itself.
+#   calls_servers = true is for a server that connects to other servers itself;
+#   conf = "/opt/zato/server1/config/repo/server.conf" is its real server.conf, when it is on this
+#     host: `zpki config` edits it.
 
 [[servers]]
 name = "server1"
@@ -231,6 +236,8 @@ hosts = ["server2.prod.internal", "10.0.0.12"]
         settings.load_balancer.ca_file = Some("/etc/haproxy/tls/ca.cert.pem".parse().unwrap());
         settings.load_balancer.crt = Some("/etc/haproxy/tls/key-cert.pem".parse().unwrap());
         settings.load_balancer.crl_file = Some("/etc/haproxy/tls/crl.pem".parse().unwrap());
+        let config = "/opt/zato/lb/config/repo/zato.config";
+        settings.load_balancer.config = Some(config.parse().unwrap());
         settings.clients = vec![ClientSettings {
             name: "scheduler".parse().unwrap(),
             hosts: Vec::new(),
@@ -340,12 +347,13 @@ hosts = ["server2.prod.internal", "10.0.0.12"]
         ]);
         let backend = prop_oneof![Just("bck_http_plain".to_owned()), "[a-z_.:-]{1,6}"];
         let path = || of(parsed("/[ -~äß\u{202e}]{0,12}"));
+        let config = of(parsed("[ -~äß\u{202e}]{1,12}"));
         (
             any_hosts(),
             client_certificate,
             any::<(bool, bool)>(),
             backend.prop_map(|name| name.parse().unwrap()),
-            (path(), path(), path()),
+            (path(), path(), path(), config),
             any_overrides(),
         )
             .prop_map(
@@ -359,6 +367,7 @@ hosts = ["server2.prod.internal", "10.0.0.12"]
                         crt: paths.1,
                         crl_file: paths.2,
                         verifyhost: flags.1,
+                        config: paths.3,
                         overrides,
                     }
                 },
@@ -376,15 +385,17 @@ hosts = ["server2.prod.internal", "10.0.0.12"]
             any_hosts(),
             options,
             any::<bool>(),
+            of(parsed("[ -~äß\u{202e}]{1,12}")),
             any_overrides(),
         )
             .prop_map(
-                |(name, address, hosts, options, calls_servers, overrides)| ServerSettings {
+                |(name, address, hosts, options, calls_servers, conf, overrides)| ServerSettings {
                     name,
                     address,
                     hosts,
                     options,
                     calls_servers,
+                    conf,
                     overrides,
                 },
             )
