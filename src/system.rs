@@ -39,6 +39,9 @@ pub struct System {
     pub environment: BTreeMap<OsString, OsString>,
     /// The current directory; None when it was removed.
     pub current_directory: Option<PathBuf>,
+    /// Files that are about to be written, by their absolute paths: whoever reads one is given these
+    /// bytes, and nobody else may read it.
+    pub planned: BTreeMap<PathBuf, Zeroizing<Vec<u8>>>,
     /// The user, for the log.
     pub user: String,
     /// Keys and random numbers.
@@ -177,6 +180,7 @@ impl System {
             program: std::env::current_exe().unwrap_or_else(|_| PathBuf::from("/usr/bin/zpki")),
             environment: std::env::vars_os().collect(),
             current_directory: std::env::current_dir().ok(),
+            planned: BTreeMap::new(),
             user: user(),
             entropy: Box::new(OperatingSystem::default()),
             stdin: Box::new(io::stdin()),
@@ -237,7 +241,11 @@ impl System {
         if path == Path::new(STDIN) {
             return read_whole(&mut self.stdin, 0);
         }
-        read_file(std::fs::File::open(self.locate(path))?)
+        let located = self.locate(path);
+        match self.planned.get(&located) {
+            Some(planned) => Ok(planned.clone()),
+            None => read_file(std::fs::File::open(located)?),
+        }
     }
 
     /// Opens a file that the user named, to read it piece by piece; `-` is standard input.
@@ -258,6 +266,9 @@ impl System {
     /// When it cannot be read, is no file, or is longer than 64 MiB.
     pub fn read_named(&self, path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
         let located = self.locate(path);
+        if let Some(planned) = self.planned.get(&located) {
+            return Ok(planned.clone());
+        }
         let is_special = |metadata: &std::fs::Metadata| !metadata.is_file() && !metadata.is_dir();
         if std::fs::metadata(&located).is_ok_and(|metadata| is_special(&metadata)) {
             return Err(io::Error::new(
@@ -318,15 +329,18 @@ impl System {
     /// Whether anything is there.
     #[must_use]
     pub fn exists(&self, path: &Path) -> bool {
-        std::fs::symlink_metadata(self.locate(path)).is_ok()
+        let located = self.locate(path);
+        self.planned.contains_key(&located) || std::fs::symlink_metadata(located).is_ok()
     }
 
     /// Whether it is a file that its group or anyone may read.
     #[must_use]
     pub fn is_readable_by_others(&self, path: &Path) -> bool {
         use std::os::unix::fs::PermissionsExt;
-        std::fs::metadata(self.locate(path))
-            .is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o044 != 0)
+        let located = self.locate(path);
+        let is_open = |file: std::fs::Metadata| file.permissions().mode() & 0o044 != 0;
+        !self.planned.contains_key(&located)
+            && std::fs::metadata(located).is_ok_and(|file| file.is_file() && is_open(file))
     }
 }
 

@@ -49,6 +49,7 @@ const KEPT_IN: &[(&str, &[&str])] = &[
     ("signal_hook", &["system"]),
     ("minijinja", &["config", "store"]),
     ("similar", &["config"]),
+    ("tempfile", &["store"]),
     ("toml", &["store"]),
 ];
 

@@ -182,6 +182,7 @@ impl<'a> Run<'a> {
             program: PROGRAM.into(),
             environment: self.environment,
             current_directory: Some(self.sandbox.root.clone()),
+            planned: BTreeMap::new(),
             user: "tester (uid 1000)".to_owned(),
             entropy: Box::new(OperatingSystem::default()),
             stdin: Box::new(Cursor::new(self.stdin)),

@@ -164,11 +164,16 @@ impl Shared<'_> {
 
 /// The `[crypto]` section of every server: file names as its host folder has them.
 pub(super) fn server_settings(client_certificate: ClientCertificate) -> String {
-    snippet::server_conf(&Crypto {
+    snippet::server_conf(&crypto(client_certificate))
+}
+
+/// What every server's `[crypto]` says.
+pub(super) fn crypto(client_certificate: ClientCertificate) -> Crypto {
+    Crypto {
         client_certificate,
         private_key: SERVER_PRIVATE_KEY.to_owned(),
         public_key: SERVER_PUBLIC_KEY.to_owned(),
         certificate: SERVER_CERTIFICATE.to_owned(),
         ca_certificates: SERVER_CA_CERTIFICATES.to_owned(),
-    })
+    }
 }

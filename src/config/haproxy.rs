@@ -20,6 +20,7 @@ mod health_check;
 mod options;
 pub mod reason;
 mod server;
+pub mod statistics;
 
 pub use configuration::read_configuration;
 pub use crt_list::read_crt_list;

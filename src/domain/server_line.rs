@@ -43,6 +43,29 @@ pub struct TlsOptions {
     pub verifyhost: Option<DnsName>,
 }
 
+impl TlsOptions {
+    /// The options of a line that zpki wrote, each as [`ServerOptions::without_tls`] gives it; None when
+    /// they are not whole.
+    #[must_use]
+    pub fn read(options: &[String]) -> Option<Self> {
+        let value = |keyword: &str| {
+            options.iter().find_map(|option| {
+                let mut words = split(option).words.into_iter();
+                let is_it = words.next()?.value == keyword;
+                words.next().filter(|_| is_it).map(|word| word.value)
+            })
+        };
+        let path = |keyword| value(keyword).map(|path| path.parse()).transpose().ok();
+        let verifyhost = value("verifyhost").map(|name| name.parse()).transpose();
+        Some(Self {
+            ca_file: path("ca-file")??,
+            crt: path("crt")?,
+            crl_file: path("crl-file")?,
+            verifyhost: verifyhost.ok()?,
+        })
+    }
+}
+
 /// What stands on a server line between the port and Zato's comment, without zpki's options:
 /// words as they were written, and a comment of the user's own.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -287,6 +310,23 @@ mod tests {
         let (options, tls) = ServerOptions::without_tls("# only a comment").unwrap();
         assert!(tls.is_empty());
         assert_eq!(options.to_string(), "# only a comment");
+    }
+
+    #[test]
+    fn what_zpki_wrote_reads_back() {
+        let line = "check ssl verify required ca-file '/a b/ca' crt /x crl-file /y sni str(a.b) check-sni a.b verifyhost a.b";
+        let (_, options) = ServerOptions::without_tls(line).unwrap();
+        let expected = TlsOptions {
+            ca_file: "/a b/ca".parse().unwrap(),
+            crt: Some("/x".parse().unwrap()),
+            crl_file: Some("/y".parse().unwrap()),
+            verifyhost: Some("a.b".parse().unwrap()),
+        };
+        assert_eq!(TlsOptions::read(&options), Some(expected));
+        for incomplete in ["ssl verify required", "ssl ca-file", "ssl ca-file ca.pem"] {
+            let (_, options) = ServerOptions::without_tls(incomplete).unwrap();
+            assert_eq!(TlsOptions::read(&options), None, "{incomplete}");
+        }
     }
 
     #[test]

@@ -30,6 +30,7 @@ pub mod lock;
 pub mod output;
 pub mod replace;
 mod root;
+pub mod scratch;
 pub mod snapshot;
 pub mod target;
 #[cfg(test)]
