@@ -260,22 +260,44 @@ const WITH_ARGUMENT: &[&str] = &[
     "ws",
 ];
 
-/// The words that are not zpki's, and zpki's options, each with its argument.
-fn sorted(words: &[Word]) -> (Vec<&Word>, Vec<&[Word]>) {
-    let (mut kept, mut owned) = (Vec::new(), Vec::new());
+/// An option of a server line.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ServerOption<'a> {
+    /// Its keyword, and its argument if it has one.
+    pub words: &'a [Word],
+    /// Whether it is one of zpki's.
+    pub is_tls: bool,
+    /// Whether it lacks the argument that it takes.
+    pub is_cut_off: bool,
+}
+
+/// The options that `words` are, those behind a server's name and address.
+#[must_use]
+pub fn options(words: &[Word]) -> Vec<ServerOption<'_>> {
+    let mut options = Vec::new();
     let mut at = 0;
     while let Some(word) = words.get(at) {
         let own = OWNED.iter().find(|(name, _)| *name == word.value);
         let with_argument =
             own.map_or_else(|| takes_argument(&word.value), |(_, argument)| *argument);
-        let end = (at + 1 + usize::from(with_argument)).min(words.len());
-        match own {
-            Some(_) => owned.push(&words[at..end]),
-            None => kept.extend(&words[at..end]),
-        }
+        let end = at + 1 + usize::from(with_argument);
+        options.push(ServerOption {
+            words: &words[at..end.min(words.len())],
+            is_tls: own.is_some(),
+            is_cut_off: end > words.len(),
+        });
         at = end;
     }
-    (kept, owned)
+    options
+}
+
+/// The words that are not zpki's, and zpki's options, each with its argument.
+fn sorted(words: &[Word]) -> (Vec<&Word>, Vec<&[Word]>) {
+    let (owned, kept): (Vec<_>, Vec<_>) = options(words).into_iter().partition(|o| o.is_tls);
+    (
+        kept.into_iter().flat_map(|option| option.words).collect(),
+        owned.into_iter().map(|option| option.words).collect(),
+    )
 }
 
 /// Whether `word` is an option of a server line that takes one argument and is none of zpki's.
@@ -326,6 +348,14 @@ mod tests {
         for incomplete in ["ssl verify required", "ssl ca-file", "ssl ca-file ca.pem"] {
             let (_, options) = ServerOptions::without_tls(incomplete).unwrap();
             assert_eq!(TlsOptions::read(&options), None, "{incomplete}");
+        }
+    }
+
+    #[test]
+    fn an_option_at_the_end_may_lack_its_argument() {
+        for (text, is_cut_off) in [("check inter", true), ("ssl", false), ("inter ssl", false)] {
+            let words = split(text).words;
+            assert_eq!(options(&words).last().unwrap().is_cut_off, is_cut_off);
         }
     }
 
