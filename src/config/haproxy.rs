@@ -14,16 +14,19 @@
 mod bind;
 mod configuration;
 mod crt_list;
+mod edit;
 mod environment;
 mod global;
 mod health_check;
 mod options;
 pub mod reason;
+mod section;
 mod server;
 pub mod statistics;
 
 pub use configuration::read_configuration;
 pub use crt_list::read_crt_list;
+pub use edit::{Edited, EditedLine, Scope, UnknownLine, Wanted, edit};
 
 use super::unreadable::{Reason, SourceLine, Unreadable};
 use crate::domain::address::Address;
@@ -54,8 +57,18 @@ pub struct FoundServer {
 /// # Errors
 /// Everything that is wrong with the block and its server lines, in the order of the file.
 pub fn read_servers(text: &[u8], backend: &Backend) -> Result<Vec<FoundServer>, Vec<Unreadable>> {
-    let lines = lines(text);
-    let (block, mut unreadable) = find_block(&lines, backend);
+    let (servers, unreadable) = block_servers(&lines(text), backend);
+    if unreadable.is_empty() {
+        Ok(servers)
+    } else {
+        Err(unreadable)
+    }
+}
+
+/// The servers in the block of `backend` that can be read, and everything that cannot, each in the
+/// order of the file.
+fn block_servers(lines: &[Line<'_>], backend: &Backend) -> (Vec<FoundServer>, Vec<Unreadable>) {
+    let (block, mut unreadable) = find_block(lines, backend);
     let mut servers: Vec<FoundServer> = Vec::new();
     let block = block.unwrap_or_default();
     for line in block.iter().filter(|line| line.has_server(backend)) {
@@ -70,27 +83,38 @@ pub fn read_servers(text: &[u8], backend: &Backend) -> Result<Vec<FoundServer>, 
             }
         }
     }
-    if unreadable.is_empty() {
-        Ok(servers)
-    } else {
-        unreadable.sort_by_key(|unreadable| unreadable.at.as_ref().map(|at| at.number));
-        Err(unreadable)
-    }
+    sort(&mut unreadable);
+    (servers, unreadable)
+}
+
+/// Into the order of the file.
+fn sort(unreadable: &mut [Unreadable]) {
+    unreadable.sort_by_key(|unreadable| unreadable.at.as_ref().map(|at| at.number));
 }
 
 /// One line of the file.
 #[derive(Clone, Copy)]
 struct Line<'a> {
     number: usize,
+    /// Where `bytes` begin in the file.
+    start: usize,
+    /// Without indentation and line end.
     bytes: &'a [u8],
 }
 
 fn lines(text: &[u8]) -> Vec<Line<'_>> {
+    let mut next = 0;
     text.split(|byte| *byte == b'\n')
         .zip(1..)
-        .map(|(bytes, number)| Line {
-            number,
-            bytes: bytes.trim_ascii(),
+        .map(|(bytes, number)| {
+            let indented = bytes.trim_ascii_start();
+            let start = next + bytes.len() - indented.len();
+            next += bytes.len() + 1;
+            Line {
+                number,
+                start,
+                bytes: indented.trim_ascii_end(),
+            }
         })
         .collect()
 }

@@ -97,6 +97,14 @@ const OTHER_SECTIONS: &[&str] = &[
     "userlist",
 ];
 
+/// Whether a line with this keyword begins a section.
+pub(super) fn begins_section(keyword: &str) -> bool {
+    matches!(
+        keyword,
+        "backend" | "defaults" | "frontend" | "global" | "listen"
+    ) || OTHER_SECTIONS.contains(&keyword)
+}
+
 /// Lines of other keywords are passed over, in whatever encoding they are.
 const READ: &[&str] = &[
     "backend",

@@ -176,4 +176,4 @@ fn fault(kind: &FaultKind, f: &mut Formatter<'_>) -> fmt::Result {
 }
 
 /// How many words HAProxy 2.6 reads of a line.
-pub(super) const MAX_WORDS: usize = 64;
+pub(in crate::config) const MAX_WORDS: usize = 64;
