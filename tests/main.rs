@@ -21,6 +21,7 @@ mod expiry_json;
 mod expiry_monitoring;
 mod expiry_shapes;
 mod export;
+mod haproxy_edit;
 mod help;
 mod import;
 mod init;
