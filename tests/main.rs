@@ -38,4 +38,5 @@ mod readme;
 mod revoke;
 mod sandbox;
 mod server;
+mod server_conf_edit;
 mod terminal;

@@ -4,10 +4,13 @@
 //! the server at its start, `#` begins a comment even within a word, a comma makes a list, and
 //! quotes mend both. `tests/oracle` compares with ConfigObj itself.
 
+pub mod edit;
 mod grammar;
 pub mod reason;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use self::grammar::{Entry, Value};
 use self::reason::Reason;
@@ -26,27 +29,47 @@ use crate::domain::server_conf::{CryptoSettings, ServerConf, Setting};
 /// ```
 #[must_use]
 pub fn read_server_conf(text: &[u8]) -> Reading<ServerConf, Reason> {
-    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     let mut reader = Reader::default();
-    let lines: Vec<Source<'_>> = Line::all(text)
-        .filter_map(|line| reader.decode(line))
-        .collect();
-    let mut rest = lines.as_slice();
-    while let [source, behind @ ..] = rest {
-        rest = reader.read_line(*source, behind);
+    let (lines, others): (Vec<_>, Vec<_>) =
+        Source::all(text).partition(|source| !source.is_damaged());
+    for source in others {
+        reader.problem(source.line, Reason::NotUtf8);
     }
-    reader.problems.sort_by_key(|problem| problem.line);
+    reader.read(lines);
     Reading {
         value: reader.conf,
         problems: reader.problems,
     }
 }
 
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// A line and its text.
-#[derive(Clone, Copy)]
 struct Source<'a> {
     line: Line<'a>,
-    text: &'a str,
+    /// Without the line end. Owned when the line is not UTF-8: what is not is then replaced.
+    text: Cow<'a, str>,
+}
+
+impl<'a> Source<'a> {
+    fn all(text: &'a [u8]) -> impl Iterator<Item = Self> {
+        Line::all(text).map(|line| {
+            let bytes = line.bytes.strip_suffix(b"\r").unwrap_or(line.bytes);
+            let text = String::from_utf8_lossy(bytes);
+            Self { line, text }
+        })
+    }
+
+    /// Whether the line is not UTF-8.
+    fn is_damaged(&self) -> bool {
+        matches!(self.text, Cow::Owned(_))
+    }
+
+    /// Whether `part` of the line may be what is not UTF-8.
+    fn damages(&self, part: &str) -> bool {
+        self.is_damaged() && part.contains(char::REPLACEMENT_CHARACTER)
+    }
 }
 
 #[derive(Default)]
@@ -56,6 +79,10 @@ struct Reader {
     sections: Vec<Section>,
     /// What the file has outside sections.
     outermost: Names,
+    /// The keys of `[crypto]` that have a text, in the order of the file.
+    crypto: Vec<Key>,
+    /// The sections within `[crypto]`.
+    crypto_sections: Names,
     problems: Vec<Problem<Reason>>,
 }
 
@@ -66,6 +93,30 @@ type Names = BTreeMap<String, usize>;
 struct Section {
     name: String,
     names: Names,
+}
+
+/// A key, its value, and where that stands.
+struct Key {
+    name: String,
+    value: Text,
+}
+
+/// The text of a value.
+struct Text {
+    text: String,
+    /// Where it stands, with its quotes.
+    place: Range<Position>,
+    /// Whether it is not UTF-8.
+    damaged: bool,
+}
+
+/// A place within the file.
+#[derive(Clone, Copy)]
+struct Position {
+    /// The line, from 1.
+    line: usize,
+    /// The byte of the line, from 0.
+    byte: usize,
 }
 
 /// What ends a line for ConfigObj, besides the line feed and a carriage return before it: what
@@ -79,46 +130,58 @@ impl Reader {
         self.problems.push(line.problem(None, reason));
     }
 
-    fn decode<'a>(&mut self, line: Line<'a>) -> Option<Source<'a>> {
-        let bytes = line.bytes.strip_suffix(b"\r").unwrap_or(line.bytes);
-        match str::from_utf8(bytes) {
-            Ok(text) if !text.contains(LINE_SEPARATORS) => return Some(Source { line, text }),
-            Ok(_) => self.problem(line, Reason::LineSeparator),
-            Err(_) => self.problem(line, Reason::NotUtf8),
+    fn read(&mut self, mut lines: Vec<Source<'_>>) {
+        lines.retain(|source| {
+            let is_one_line = !source.text.contains(LINE_SEPARATORS);
+            if !is_one_line {
+                self.problem(source.line, Reason::LineSeparator);
+            }
+            is_one_line
+        });
+        let mut rest = lines.as_slice();
+        while let [source, behind @ ..] = rest {
+            rest = self.read_line(source, behind);
         }
-        None
+        self.problems.sort_by_key(|problem| problem.line);
     }
 
     /// Reads a line; answers with the lines behind it that are left.
     fn read_line<'s, 'a>(
         &mut self,
-        Source { line, text }: Source<'a>,
+        source: &Source<'a>,
         behind: &'s [Source<'a>],
     ) -> &'s [Source<'a>] {
+        let Source { line, text } = source;
         if grammar::is_blank(text) {
             return behind;
         }
         match grammar::entry(text) {
+            Some(Entry::Section { name: part, .. } | Entry::Key { key: part, .. })
+                if source.damages(part) =>
+            {
+                self.problem(*line, Reason::NotUtf8);
+            }
             Some(Entry::Section {
                 opened,
                 closed,
                 name,
-            }) => self.begin_section(line, (opened, closed), name),
+            }) => self.begin_section(*line, (opened, closed), name),
             Some(Entry::Key { key, value }) => match grammar::value(value) {
                 Value::Open(quotes) => {
-                    let start = &value[quotes.len()..];
-                    if let Some((text, behind)) = continued(start, quotes, behind) {
-                        self.read_key(line, key, Some(&text));
+                    if let Some((text, behind)) = continued(source, value, quotes, behind) {
+                        self.read_key(*line, key, Some(text));
                         return behind;
                     }
-                    self.malformed(line, key);
+                    self.malformed(*line, key);
                 }
-                Value::Malformed => self.malformed(line, key),
-                Value::List => self.read_key(line, key, None),
-                Value::Text(text) => self.read_key(line, key, Some(text)),
-                Value::Unclear => self.unclear(line, key),
+                Value::Malformed => self.malformed(*line, key),
+                Value::List => self.read_key(*line, key, None),
+                Value::Text(text) => {
+                    self.read_key(*line, key, Some(on_one_line(source, value, text)))
+                }
+                Value::Unclear => self.unclear(*line, key),
             },
-            None => self.problem(line, Reason::NotAKey),
+            None => self.problem(*line, Reason::NotAKey),
         }
         behind
     }
@@ -138,6 +201,9 @@ impl Reader {
             self.problem(line, Reason::DuplicateSection { name, first });
             // What follows belongs to no section that is read.
             return self.sections.push(Section::default());
+        }
+        if opened == 2 && self.sections[0].name == "crypto" {
+            self.crypto_sections.insert(name.to_owned(), line.number);
         }
         self.sections.push(Section {
             name: name.to_owned(),
@@ -168,28 +234,28 @@ impl Reader {
     }
 
     /// Reads a key and its value; a list has none.
-    fn read_key(&mut self, line: Line<'_>, key: &str, value: Option<&str>) {
+    fn read_key(&mut self, line: Line<'_>, key: &str, value: Option<Text>) {
         if let Some(first) = self.claim(line, key) {
             let key = key.to_owned();
             return self.problem(line, Reason::DuplicateKey { key, first });
         }
-        let Some(target) = self.target(key) else {
-            return;
-        };
-        let key = key.to_owned();
-        let reason = match value {
-            None => Reason::List { key },
-            Some(value) if is_interpolated(value) => Reason::Interpolation { key },
-            Some(value) => match target.set(line.number, value) {
-                Ok(()) => return,
-                Err(known) => Reason::UnknownValue {
-                    key,
-                    value: value.to_owned(),
-                    known,
-                },
-            },
-        };
-        self.problem(line, reason);
+        if let Some(target) = self.target(key) {
+            let refused = match &value {
+                None => Some(Reason::List {
+                    key: key.to_owned(),
+                }),
+                Some(value) => target.set(line.number, key, value).err(),
+            };
+            if let Some(reason) = refused {
+                self.problem(line, reason);
+            }
+        }
+        if let ([section], Some(value)) = (self.sections.as_slice(), value)
+            && section.name == "crypto"
+        {
+            let name = key.to_owned();
+            self.crypto.push(Key { name, value });
+        }
     }
 
     /// Where the value of `key` goes in the section around the line; none for what is not read.
@@ -201,22 +267,53 @@ impl Reader {
     }
 }
 
-/// The rest of a text that goes on behind its line, and the lines behind that.
+/// A text that ends on its line; `value` is the rest of the line that it begins.
+fn on_one_line(source: &Source<'_>, value: &str, text: &str) -> Text {
+    let line = source.line.number;
+    let start = source.text.len() - value.len();
+    let end = start + text.len() + 2 * grammar::quotes(value).len();
+    Text {
+        text: text.to_owned(),
+        place: Position { line, byte: start }..Position { line, byte: end },
+        damaged: source.damages(text),
+    }
+}
+
+/// A text that goes on behind its line, and the lines behind that; `value` is the rest of the line
+/// that it begins.
 fn continued<'s, 'a>(
-    start: &str,
+    source: &Source<'a>,
+    value: &str,
     quotes: &str,
     behind: &'s [Source<'a>],
-) -> Option<(String, &'s [Source<'a>])> {
-    let mut text = start.to_owned();
+) -> Option<(Text, &'s [Source<'a>])> {
+    let start = Position {
+        line: source.line.number,
+        byte: source.text.len() - value.len(),
+    };
+    let mut text = value[quotes.len()..].to_owned();
+    let mut damaged = source.damages(&text);
     for (at, source) in behind.iter().enumerate() {
         text.push('\n');
-        match grammar::closes(source.text, quotes) {
-            None => text.push_str(source.text),
-            Some(Value::Text(end)) => {
-                text.push_str(end);
-                return Some((text, &behind[at + 1..]));
-            }
+        let (part, is_last) = match grammar::closes(&source.text, quotes) {
+            None => (&*source.text, false),
+            Some(Value::Text(part)) => (part, true),
             Some(_) => return None,
+        };
+        text.push_str(part);
+        damaged |= source.damages(part);
+        if is_last {
+            let end = Position {
+                line: source.line.number,
+                byte: part.len() + quotes.len(),
+            };
+            let place = start..end;
+            let text = Text {
+                text,
+                place,
+                damaged,
+            };
+            return Some((text, &behind[at + 1..]));
         }
     }
     None
@@ -251,16 +348,31 @@ fn target<'a>(conf: &'a mut ServerConf, section: &str, key: &str) -> Option<Targ
 }
 
 impl Target<'_> {
-    /// Sets the value, or answers with those that the key takes.
-    fn set(self, line: usize, value: &str) -> Result<(), &'static [&'static str]> {
+    /// Sets the value, or says why it is none that is understood.
+    fn set(self, line: usize, key: &str, value: &Text) -> Result<(), Reason> {
+        if value.damaged {
+            return Err(Reason::NotUtf8);
+        }
+        let value = value.text.as_str();
+        if is_interpolated(value) {
+            let key = key.to_owned();
+            return Err(Reason::Interpolation { key });
+        }
+        let unknown = |known| Reason::UnknownValue {
+            key: key.to_owned(),
+            value: value.to_owned(),
+            known,
+        };
         match self {
             Self::Boolean(target) => {
-                let value = boolean(value).ok_or(BOOLEANS)?;
+                let value = boolean(value).ok_or_else(|| unknown(BOOLEANS))?;
                 *target = Some(Setting { line, value });
             }
             Self::ClientCertificate(target) => {
                 let lower = value.to_ascii_lowercase();
-                let value = lower.parse().map_err(|_| ClientCertificate::NAMES)?;
+                let value = lower
+                    .parse()
+                    .map_err(|_| unknown(ClientCertificate::NAMES))?;
                 *target = Some(Setting { line, value });
             }
             Self::Text(target) => {
@@ -280,6 +392,16 @@ fn boolean(value: &str) -> Option<bool> {
     let at = words.position(|word| value.eq_ignore_ascii_case(word))?;
     Some(at % 2 == 0)
 }
+
+/// A `tls_protocol` that speaks TLS 1.2 and 1.3 (Python 3).
+pub(super) const TLS_PROTOCOL: &str = "TLS_SERVER";
+
+/// `tls_ciphers`: for TLS 1.2; those of TLS 1.3 are not chosen there.
+pub(super) const TLS_CIPHERS: &str = "\
+    ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:\
+    ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:\
+    ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:\
+    DHE-RSA-AES128-GCM-SHA256:DHE-RSA-AES256-GCM-SHA384:DHE-RSA-CHACHA20-POLY1305";
 
 /// Whether the value has a `%(NAME)s`.
 fn is_interpolated(value: &str) -> bool {

@@ -4,6 +4,7 @@
 use minijinja::context;
 
 use super::haproxy::{begin_marker, end_marker, server_line};
+use super::server_conf::{TLS_CIPHERS, TLS_PROTOCOL};
 use super::template::{HAPROXY, SERVER_CONF, render};
 use crate::domain::crypto::Crypto;
 use crate::domain::server_line::ServerLine;
@@ -44,6 +45,8 @@ pub fn server_conf(crypto: &Crypto) -> String {
             client_certificate => crypto.client_certificate.to_string(),
             private_key => crypto.private_key.as_str(),
             public_key => crypto.public_key.as_str(),
+            tls_ciphers => TLS_CIPHERS,
+            tls_protocol => TLS_PROTOCOL,
         },
     )
 }

@@ -1,4 +1,5 @@
-//! What zpki reads out of a server.conf, and what ConfigObj itself does.
+//! What zpki reads out of a server.conf, what ConfigObj itself does, and what it reads when zpki has
+//! edited the file.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -6,11 +7,14 @@ use std::process::{Command, Stdio};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
+use zpki::config::server_conf::edit::{Edited, Wanted, edit};
 use zpki::config::server_conf::read_server_conf;
 use zpki::config::server_conf::reason::Reason;
+use zpki::domain::crypto::Crypto;
 use zpki::domain::server_conf::{CryptoSettings, Setting};
 
 use crate::e2e::process::python;
+use crate::server_conf_edit::{corpus, crypto};
 
 /// What ConfigObj makes of each text.
 fn configobj(texts: &[String]) -> Vec<Value> {
@@ -225,6 +229,183 @@ fn configobj_agrees_about_random_texts() {
     });
     let tested = runner.run(&texts, |texts| {
         compare(&texts);
+        Ok(())
+    });
+    tested.unwrap();
+}
+
+/// Whether `ConfigObj` reads the edited text as the old one with the wanted values, and nothing else
+/// changed. What it refuses is not edited.
+fn compare_edited(texts: &[String]) {
+    let crypto = crypto();
+    let edits = |wanted: Wanted<'_>| -> Vec<_> {
+        let edits = texts.iter().map(|text| edit(text.as_bytes(), wanted));
+        edits.map(Result::ok).collect()
+    };
+    let before = configobj(texts);
+    let shown = |text: &str, edited: &str| format!("{text}\n--- edited\n{edited}");
+    let (to_tls, to_plain) = (edits(Wanted::Tls(&crypto)), edits(Wanted::Plain));
+    let read = |edits: &[Option<Edited>]| {
+        let texts = edits.iter().map(|edited| {
+            let text = edited.as_ref().map(|edited| edited.text.clone());
+            String::from_utf8(text.unwrap_or_default()).unwrap()
+        });
+        let texts: Vec<String> = texts.collect();
+        let answers = configobj(&texts);
+        texts.into_iter().zip(answers)
+    };
+    let edited = to_tls.iter().zip(read(&to_tls)).zip(&to_plain);
+    let edited = edited.zip(read(&to_plain));
+    let all = texts.iter().zip(&before).zip(edited);
+    for ((text, before), (((tls, (tls_text, in_tls)), plain), (plain_text, in_plain))) in all {
+        if before["refused"] != json!([]) {
+            // Quotes and commas together are left to ConfigObj, where they are not edited.
+            assert!(tls.is_none() || text.contains(','), "{text}");
+            continue;
+        }
+        if tls.is_some() {
+            let shown = shown(text, &tls_text);
+            assert_eq!(in_tls["refused"], json!([]), "{shown}");
+            assert_eq!(in_tls["use_tls"], true, "{shown}");
+            let section = &in_tls["sections"]["crypto"];
+            assert_eq!(section["cert_location"], *crypto.certificate, "{shown}");
+            assert_eq!(section["priv_key_location"], *crypto.private_key, "{shown}");
+            assert_eq!(section["pub_key_location"], *crypto.public_key, "{shown}");
+            assert_eq!(
+                section["ca_certs_location"], *crypto.ca_certificates,
+                "{shown}"
+            );
+            let text = |key: &str| section[key].as_str().unwrap();
+            assert!(text("tls_client_certs").eq_ignore_ascii_case("required"));
+            assert!(["TLS_SERVER", "TLS", "SSLv23", "TLSv1_2"].contains(&text("tls_protocol")));
+            let ciphers = before["sections"]["crypto"]["tls_ciphers"].as_str();
+            match ciphers.filter(|ciphers| !ciphers.is_empty()) {
+                Some(ciphers) => assert_eq!(text("tls_ciphers"), ciphers, "{shown}"),
+                None => assert!(text("tls_ciphers").contains("GCM"), "{shown}"),
+            }
+            assert_eq!(others(in_tls), others(before.clone()), "{shown}");
+        }
+        if plain.is_some() {
+            let shown = shown(text, &plain_text);
+            assert_eq!(in_plain["refused"], json!([]), "{shown}");
+            assert_ne!(in_plain["use_tls"], true, "{shown}");
+            let mut expected = before["sections"].clone();
+            if let Some(use_tls) = expected.pointer_mut("/crypto/use_tls") {
+                *use_tls = in_plain["sections"]["crypto"]["use_tls"].clone();
+            }
+            assert_eq!(in_plain["sections"], expected, "{shown}");
+        }
+    }
+}
+
+/// Everything that is not edited.
+fn others(mut answer: Value) -> Value {
+    let sections = answer["sections"].as_object_mut().unwrap();
+    let crypto = sections.entry("crypto").or_insert_with(|| json!({}));
+    for key in [
+        "use_tls",
+        "tls_protocol",
+        "tls_ciphers",
+        "tls_client_certs",
+        "priv_key_location",
+        "pub_key_location",
+        "cert_location",
+        "ca_certs_location",
+    ] {
+        crypto.as_object_mut().unwrap().remove(key);
+    }
+    answer["sections"].take()
+}
+
+/// In bytes that are not UTF-8, ConfigObj reads what Latin-1 has there.
+#[test]
+fn configobj_reads_what_was_wanted_from_the_edited_corpus() {
+    let texts = corpus().into_iter().map(|(_, text)| {
+        String::from_utf8(text).unwrap_or_else(|error| {
+            let bytes = error.into_bytes();
+            bytes.into_iter().map(char::from).collect()
+        })
+    });
+    compare_edited(&texts.collect::<Vec<_>>());
+}
+
+#[test]
+fn configobj_reads_what_was_wanted_from_edited_random_texts() {
+    let key = "(use_tls|tls_protocol|tls_ciphers|tls_client_certs|priv_key_location\
+               |pub_key_location|cert_location|ca_certs_location|tls_version|a)";
+    let value = r##"(a|TLS|True|off|none|'a, b'|"a#"|[ab,#"' =]{0,6})( ?# ["',a]{0,4})?"##;
+    let several_lines = r##"('''|""")[a' #\n]{0,5}('''|""") ?#?"##;
+    let line = |regex: &str| prop::string::string_regex(regex).unwrap();
+    let line = prop_oneof![
+        4 => line(&format!("[ \t]{{0,2}}{key} ?= ?{value}")),
+        1 => line(&format!("{key}={several_lines}")),
+        1 => line("(\\[(main|crypto|x)\\]|\\[\\[(use_tls|b)\\]\\]) ?#?"),
+        1 => line("(#.{0,3}| {0,2}|crypto=a)"),
+    ];
+    let lines = prop::collection::vec(line, 0..7);
+    let text = (lines, any::<[bool; 3]>()).prop_map(|(lines, [section, crlf, ended])| {
+        let line_end = if crlf { "\r\n" } else { "\n" };
+        let mut text = lines.join(line_end);
+        if section {
+            text.insert_str(0, &format!("[crypto]{line_end}"));
+        }
+        if ended {
+            text.push_str(line_end);
+        }
+        text
+    });
+    let texts = prop::collection::vec(text, 300);
+    let mut runner = TestRunner::new(Config {
+        cases: 4,
+        failure_persistence: None,
+        max_shrink_iters: 0,
+        ..Config::default()
+    });
+    let tested = runner.run(&texts, |texts| {
+        compare_edited(&texts);
+        Ok(())
+    });
+    tested.unwrap();
+}
+
+/// Before comments that have quotes and commas too.
+#[test]
+fn configobj_reads_the_values_that_were_put_in_quotes() {
+    let value = || r##"[ab ,#"'%()s]{0,8}"##;
+    let wanted = prop::collection::vec((value(), value(), r##"[a,#"']{0,4}"##), 300);
+    let mut runner = TestRunner::new(Config {
+        cases: 4,
+        failure_persistence: None,
+        max_shrink_iters: 0,
+        ..Config::default()
+    });
+    let tested = runner.run(&wanted, |wanted| {
+        let edited = wanted
+            .into_iter()
+            .filter_map(|(certificate, key, comment)| {
+                let crypto = Crypto {
+                    certificate,
+                    private_key: key,
+                    ..crypto()
+                };
+                let text = format!("[crypto]\ncert_location='x' # {comment}\n");
+                // The old value may be a list, and the new one may be nothing that quotes can keep.
+                let edited = edit(text.as_bytes(), Wanted::Tls(&crypto)).ok()?;
+                Some((crypto, String::from_utf8(edited.text).unwrap()))
+            });
+        let (wanted, texts): (Vec<_>, Vec<_>) = edited.unzip();
+        prop_assert!(texts.len() > 150);
+        for ((crypto, text), answer) in wanted.iter().zip(&texts).zip(configobj(&texts)) {
+            prop_assert_eq!(&answer["refused"], &json!([]), "{}", text);
+            let section = &answer["sections"]["crypto"];
+            prop_assert_eq!(&section["cert_location"], &*crypto.certificate, "{}", text);
+            prop_assert_eq!(
+                &section["priv_key_location"],
+                &*crypto.private_key,
+                "{}",
+                text
+            );
+        }
         Ok(())
     });
     tested.unwrap();

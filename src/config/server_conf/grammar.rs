@@ -127,22 +127,27 @@ fn unquoted(text: &str) -> &str {
 
 /// Reads a value that begins without white space.
 pub(super) fn value(text: &str) -> Value<'_> {
-    let triple = ["\"\"\"", "'''"]
-        .into_iter()
-        .find(|quotes| text.starts_with(quotes));
-    if let Some(quotes) = triple {
-        let within = &text[quotes.len()..];
-        return closes(within, quotes).unwrap_or(Value::Open(quotes));
+    match quotes(text) {
+        "" => plain(text),
+        triple if triple.len() == 3 => {
+            let within = &text[triple.len()..];
+            closes(within, triple).unwrap_or(Value::Open(triple))
+        }
+        quote => quoted(text, quote),
     }
-    match text.chars().next().filter(|c| is_quote(*c)) {
-        Some(quote) => quoted(text, quote),
-        None => plain(text),
-    }
+}
+
+/// The quotes that a value begins with; none is empty.
+pub(super) fn quotes(text: &str) -> &'static str {
+    let mut known = ["\"\"\"", "'''", "\"", "'"].into_iter();
+    known
+        .find(|quotes| text.starts_with(quotes))
+        .unwrap_or_default()
 }
 
 /// A value that begins with a quote. The quote that ends it has nothing but a comment behind it;
 /// others belong to the value.
-fn quoted(text: &str, quote: char) -> Value<'_> {
+fn quoted<'a>(text: &'a str, quote: &str) -> Value<'a> {
     let mut first_end = None;
     for (at, _) in text.match_indices(quote).skip(1) {
         let behind = text[at + 1..].trim_start_matches(is_space);

@@ -58,6 +58,20 @@ pub enum Reason {
         /// What it takes.
         known: &'static [&'static str],
     },
+    /// A value that is to be written, and that no quotes keep as it is.
+    Unwritable {
+        /// The key.
+        key: String,
+        /// The value.
+        value: String,
+    },
+    /// A name that is to be added, and that something else has already.
+    WrongKind {
+        /// The name.
+        name: String,
+        /// What it has to be: a key or a section.
+        needed: &'static str,
+    },
 }
 
 impl Reason {
@@ -71,7 +85,40 @@ impl Reason {
                 | Self::LineSeparator
                 | Self::List { .. }
                 | Self::Unclear { .. }
+                | Self::Unwritable { .. }
+                | Self::WrongKind { .. }
         )
+    }
+
+    /// What to do about it; none when the message says that.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::DuplicateKey { first, .. } => {
+                format!("keep one of them: remove this line, or line {first}")
+            }
+            Self::DuplicateSection { first, .. } => {
+                format!("move its keys into the section on line {first}, and remove this one")
+            }
+            Self::Interpolation { .. } => "write the value itself".into(),
+            Self::LineSeparator => {
+                "take out of the line whatever is neither text nor blank, such as a form feed"
+                    .into()
+            }
+            Self::List { .. } => "put quotes around the value if the comma belongs to it".into(),
+            Self::Malformed { .. } => {
+                "put quotes around the whole value, and nothing but a comment behind them".into()
+            }
+            Self::Nesting => "write `[name]`, or `[[name]]` within a section".into(),
+            Self::NotAKey => "write `key = value`, or put a `#` before the line".into(),
+            Self::NotUtf8 => "write this line in UTF-8".into(),
+            Self::Unclear { .. } => "put one pair of quotes around the whole value".into(),
+            Self::UnknownValue { .. } => return None,
+            Self::Unwritable { .. } => {
+                "choose a name without line ends, `%(...)s`, and several kinds of quotes".into()
+            }
+            Self::WrongKind { .. } => "give it another name".into(),
+        })
     }
 }
 
@@ -106,6 +153,12 @@ impl Display for Reason {
                 Quoted(value),
                 joined(known, ", ")
             ),
+            Self::Unwritable { key, value } => {
+                write!(f, "no quotes make {} a value of `{key}`", Quoted(value))
+            }
+            Self::WrongKind { name, needed } => {
+                write!(f, "{} has to be a {needed}", Quoted(name))
+            }
         }
     }
 }
