@@ -12,6 +12,15 @@ use crate::domain::text::Plain;
 /// was asked for has happened.
 #[derive(Debug)]
 pub enum Error {
+    /// The new file would not have an attribute that guards the old one.
+    Attribute {
+        /// The file.
+        path: PathBuf,
+        /// What it has, such as `SELinux label`.
+        what: &'static str,
+        /// What the operating system said.
+        source: io::Error,
+    },
     /// The PKI directory changed again and again while it was read.
     Busy {
         /// The PKI directory.
@@ -27,15 +36,43 @@ pub enum Error {
         /// The file, which is neither what it was nor what it is to become.
         path: PathBuf,
     },
+    /// A killed run has left files of others half changed.
+    CutShort {
+        /// The directory that its record is in.
+        path: PathBuf,
+    },
     /// A symbolic link to nowhere stands where something is to be made.
     DanglingLink {
         /// The link.
+        path: PathBuf,
+    },
+    /// Another run is changing files of others.
+    Exchanging {
+        /// A directory that both need.
         path: PathBuf,
     },
     /// Something stands where something new is to be made.
     Exists {
         /// Where.
         path: PathBuf,
+    },
+    /// A file of others may not be changed by this user.
+    Forbidden {
+        /// What was tried, such as `create`.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The new file would belong to somebody else than the old one.
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// The numeric user whom it has to belong to.
+        user: u32,
+        /// The numeric group.
+        group: u32,
     },
     /// The run was asked to end.
     Interrupted,
@@ -54,6 +91,13 @@ pub enum Error {
         path: PathBuf,
         /// What is wrong with it.
         because: String,
+    },
+    /// A file is a symbolic link that leads out of its directory.
+    Link {
+        /// The link.
+        path: PathBuf,
+        /// What it leads to.
+        target: PathBuf,
     },
     /// Another run writes.
     Locked {
@@ -85,6 +129,11 @@ pub enum Error {
         /// What is something else: a directory, a symbolic link, a device.
         path: PathBuf,
     },
+    /// Files of others were changed, and could not be put back.
+    NotTakenBack {
+        /// What stopped it.
+        source: Box<Self>,
+    },
     /// The new file would not be its owner's, who could no longer read it.
     Owner {
         /// The file.
@@ -100,6 +149,13 @@ pub enum Error {
         path: PathBuf,
         /// What is wrong with it.
         because: &'static str,
+    },
+    /// What says how to put files of others back cannot be used.
+    Record {
+        /// The record.
+        path: PathBuf,
+        /// What is wrong with it.
+        because: String,
     },
     /// Two files of one run would be the same.
     SameName {
@@ -134,11 +190,13 @@ impl Error {
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self {
-            Self::Busy { .. } | Self::Locked { .. } => Kind::Locked,
+            Self::Busy { .. } | Self::Exchanging { .. } | Self::Locked { .. } => Kind::Locked,
             Self::Changed { .. }
             | Self::Conflict { .. }
+            | Self::CutShort { .. }
             | Self::DanglingLink { .. }
             | Self::Exists { .. }
+            | Self::Link { .. }
             | Self::Mounted { .. }
             | Self::NotAFile { .. }
             | Self::Path { .. }
@@ -147,11 +205,16 @@ impl Error {
             Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 Kind::Permission
             }
-            Self::Owner { .. } => Kind::Permission,
+            Self::Attribute { .. }
+            | Self::Forbidden { .. }
+            | Self::Foreign { .. }
+            | Self::Owner { .. } => Kind::Permission,
             Self::Io { .. }
             | Self::Journal { .. }
             | Self::LocksUnsupported { .. }
             | Self::Lost { .. }
+            | Self::NotTakenBack { .. }
+            | Self::Record { .. }
             | Self::Unfinished { .. } => Kind::Io,
         }
     }
@@ -166,11 +229,18 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> String {
         match self {
+            Self::Attribute { .. } | Self::Forbidden { .. } | Self::Foreign { .. } => {
+                "run as root, or as the user whom the file and its directory belong to".into()
+            }
             Self::Busy { .. } | Self::Changed { .. } => "run the command again".into(),
             Self::Conflict { .. } => {
-                "move it out of the way and run the command again, which finishes the change".into()
+                "move it out of the way and run the command again, which finishes the change or takes it back".into()
+            }
+            Self::CutShort { .. } => {
+                "run the command again, which takes back what the other run has left".into()
             }
             Self::DanglingLink { .. } => "remove the link, or make what it points to".into(),
+            Self::Exchanging { .. } => "wait for the other run to end".into(),
             Self::Exists { .. } => "choose another place, or move it out of the way".into(),
             Self::Interrupted => "nothing was changed; run the command again".into(),
             Self::Io { source, .. } => io_hint(source.kind()).into(),
@@ -179,6 +249,9 @@ impl Error {
                 Shown(path),
                 STATE = super::STATE,
             ),
+            Self::Link { .. } => {
+                "name the file that the link leads to, or have links followed with --follow".into()
+            }
             Self::Locked { .. } => {
                 "wait for the other run to end, or wait longer with --lock-timeout".into()
             }
@@ -187,15 +260,23 @@ impl Error {
                     .into()
             }
             Self::Mounted { .. } => {
-                "mount the whole PKI directory, not a file or folder inside it".into()
+                "mount the whole directory, not a file or folder inside it".into()
             }
             Self::NotAFile { .. } => "put a regular file there, or move it out of the way".into(),
+            Self::NotTakenBack { source } => format!(
+                "some files may be new by now; the next run takes them back; before that: {}",
+                source.hint()
+            ),
             Self::Owner { .. } => {
                 "run as root; or, if nobody else reads it, give it with `chown` to the user who runs zpki".into()
             }
             Self::Path { .. } => {
                 "a path in a PKI directory is relative, without `..`, and UTF-8".into()
             }
+            Self::Record { path, .. } => format!(
+                "put the files of that run in order by hand, from what is beside them as `NAME.zpki-TIME`, and remove {}",
+                Shown(path)
+            ),
             Self::SameName { .. } => {
                 "give each certificate another name, or its files another directory".into()
             }
@@ -205,6 +286,29 @@ impl Error {
                     source.hint()
                 )
             }
+        }
+    }
+
+    /// Marks what stopped the files of others from being put back.
+    pub(super) fn not_taken_back(self) -> Self {
+        Self::NotTakenBack {
+            source: Box::new(self),
+        }
+    }
+
+    /// What it is when the file is somebody else's: whose permission is missing.
+    pub(super) fn of_others(self) -> Self {
+        match self {
+            Self::Io {
+                action,
+                path,
+                source,
+            } if source.kind() == io::ErrorKind::PermissionDenied => Self::Forbidden {
+                action,
+                path,
+                source,
+            },
+            other => other,
         }
     }
 
@@ -218,7 +322,7 @@ impl Error {
 
 fn io_hint(kind: io::ErrorKind) -> &'static str {
     match kind {
-        io::ErrorKind::FileTooLarge => "a file of a PKI directory may have at most 64 MiB",
+        io::ErrorKind::FileTooLarge => "a file may have at most 64 MiB",
         io::ErrorKind::NotADirectory => {
             "a part of the path is a file: choose another place, or move it out of the way"
         }
@@ -237,6 +341,9 @@ fn io_hint(kind: io::ErrorKind) -> &'static str {
 impl Display for Error {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Attribute { path, what, .. } => {
+                write!(f, "the {what} of {} cannot be kept", Shown(path))
+            }
             Self::Busy { path } => write!(f, "{} keeps changing while it is read", Shown(path)),
             Self::Changed { path } => write!(f, "{} was changed by somebody else", Shown(path)),
             Self::Conflict { path } => write!(
@@ -244,19 +351,40 @@ impl Display for Error {
                 "{} was changed by hand, and the unfinished change of an earlier run would overwrite it",
                 Shown(path)
             ),
+            Self::CutShort { path } => write!(
+                f,
+                "an earlier run that changed files in {} was cut short",
+                Shown(path)
+            ),
             Self::DanglingLink { path } => write!(
                 f,
                 "{} is a symbolic link to something that does not exist",
                 Shown(path)
             ),
+            Self::Exchanging { path } => {
+                write!(f, "another zpki is changing files in {}", Shown(path))
+            }
             Self::Exists { path } => write!(f, "{} already exists", Shown(path)),
+            Self::Foreign { path, user, group } => write!(
+                f,
+                "{} has to belong to user {user} and group {group}, and this process may not give it to them",
+                Shown(path)
+            ),
             Self::Interrupted => write!(f, "interrupted"),
-            Self::Io { action, path, .. } => write!(f, "cannot {action} {}", Shown(path)),
+            Self::Forbidden { action, path, .. } | Self::Io { action, path, .. } => {
+                write!(f, "cannot {action} {}", Shown(path))
+            }
             Self::Journal { path, because } => write!(
                 f,
                 "the journal {} cannot be read: {}",
                 Shown(path),
                 Plain(because)
+            ),
+            Self::Link { path, target } => write!(
+                f,
+                "{} is a link out of its directory, to {}",
+                Shown(path),
+                Shown(target)
             ),
             Self::Locked { path, waited } => write!(
                 f,
@@ -278,12 +406,19 @@ impl Display for Error {
                 Shown(path)
             ),
             Self::NotAFile { path } => write!(f, "{} is not a regular file", Shown(path)),
+            Self::NotTakenBack { .. } => write!(f, "the files could not be put back as they were"),
             Self::Owner { path, user, group } => write!(
                 f,
                 "{} has to belong to user {user} and group {group}, who could not read it otherwise",
                 Shown(path)
             ),
             Self::Path { path, because } => write!(f, "the path {} {because}", Shown(path)),
+            Self::Record { path, because } => write!(
+                f,
+                "the record {} of an unfinished change cannot be used: {}",
+                Shown(path),
+                Plain(because)
+            ),
             Self::SameName { path } => {
                 write!(f, "two of the files to be written are {}", Shown(path))
             }
@@ -295,8 +430,11 @@ impl Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Io { source, .. } | Self::LocksUnsupported { source, .. } => Some(source),
-            Self::Unfinished { source } => Some(source),
+            Self::Attribute { source, .. }
+            | Self::Forbidden { source, .. }
+            | Self::Io { source, .. }
+            | Self::LocksUnsupported { source, .. } => Some(source),
+            Self::NotTakenBack { source } | Self::Unfinished { source } => Some(source),
             _ => None,
         }
     }

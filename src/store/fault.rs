@@ -3,6 +3,8 @@
 /// What a step does, as far as tests tell steps apart.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Step {
+    /// Gives a file an access control list or a security label.
+    Attribute,
     /// Changes what can be seen.
     Change,
     /// Makes one file or directory durable.

@@ -549,7 +549,9 @@ fn digest<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Digest, D::Error
         .map_err(|_| D::Error::custom("not a SHA-256 digest"))
 }
 
-fn optional_digest<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Digest>, D::Error> {
+pub(super) fn optional_digest<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Digest>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
     text.map(|text| {
         text.parse()

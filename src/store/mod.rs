@@ -3,7 +3,8 @@
 //! A PKI directory is made by [`create::create`] and changed by a [`Writer`], of which there is one
 //! at a time: it hands in a [`transaction::Transaction`], whose files appear together or not at all,
 //! whatever stops the process or the machine. Readers take no lock: [`Store::read`] gives them one
-//! state, never half of a change. Start reading at [`transaction`].
+//! state, never half of a change. Start reading at [`transaction`]; files that belong to others, which
+//! are not in a PKI directory, are replaced by an [`exchange`].
 //!
 //! What zpki keeps for itself stands in `.zpki/`:
 //!
@@ -20,6 +21,7 @@ pub mod archive;
 pub mod cluster_file;
 pub mod create;
 pub mod error;
+pub mod exchange;
 mod fault;
 pub mod file;
 mod generation;

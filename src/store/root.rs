@@ -18,6 +18,10 @@ use crate::x509::digest::sha256;
 use super::error::Error;
 use super::fault::{Faults, Step};
 
+mod likeness;
+
+pub(super) use self::likeness::{Likeness, Owned};
+
 /// A file is at most this long, 64 MiB: more than any that zpki writes, and less than would exhaust
 /// the memory of a small machine.
 pub(super) const LONGEST: usize = 64 << 20;
@@ -129,6 +133,17 @@ impl Root {
     }
 
     fn read_with(&self, path: &Path, flags: OFlags) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+        let Some((file, stat)) = self.open_file(path, flags)? else {
+            return Ok(None);
+        };
+        match read_all(file, stat) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) => Err(self.error("read", path, error)),
+        }
+    }
+
+    /// A regular file, open for reading, and what it is.
+    fn open_file(&self, path: &Path, flags: OFlags) -> Result<Option<(File, Stat)>, Error> {
         // Without NONBLOCK, opening a FIFO would wait for its writer.
         let flags = flags | OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let file = match fs::openat(&self.directory, path, flags, Mode::empty()) {
@@ -143,10 +158,7 @@ impl Root {
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
             return Err(self.not_a_file(path));
         }
-        match read_all(file, stat) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) => Err(self.error("read", path, error)),
-        }
+        Ok(Some((file, stat)))
     }
 
     fn not_a_file(&self, path: &Path) -> Error {
