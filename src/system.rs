@@ -7,6 +7,7 @@ use std::ffi::{OsStr, OsString};
 use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -24,6 +25,7 @@ use crate::x509::private_key::PrivateKey;
 pub mod interruption;
 mod progress;
 mod terminal;
+pub mod validator;
 
 use interruption::Interruption;
 
@@ -302,20 +304,9 @@ impl System {
     /// the answer is how it failed. It gets this program's environment without the passphrase of the
     /// CA's key, and `variables`; one that is none is not inherited either.
     pub fn run(&self, command: &str, variables: &[(&str, Option<OsString>)]) -> Option<String> {
-        use std::process::{Command, Stdio};
         let output = io::stderr().as_fd().try_clone_to_owned();
-        let inherited = self.environment.iter();
-        let inherited = inherited.filter(|(name, _)| SECRETS.iter().all(|secret| *name != secret));
-        let is_given = |name: &OsString| variables.iter().any(|(given, _)| name == given);
-        let inherited = inherited.filter(|(name, _)| !is_given(name));
-        let given = variables
-            .iter()
-            .filter_map(|(name, value)| Some((name, value.as_ref()?)));
-        let status = Command::new("/bin/sh")
-            .args(["-c", command])
-            .env_clear()
-            .envs(inherited)
-            .envs(given)
+        let status = self
+            .shell(OsStr::new(command), variables)
             .stdin(Stdio::null())
             .stdout(output.map_or_else(|_| Stdio::null(), Stdio::from))
             .status();
@@ -324,6 +315,21 @@ impl System {
             Ok(status) => Some(status.to_string()),
             Err(error) => Some(error.to_string()),
         }
+    }
+
+    /// The shell with a command, and the environment that such a command gets.
+    fn shell(&self, command: &OsStr, variables: &[(&str, Option<OsString>)]) -> Command {
+        let inherited = self.environment.iter();
+        let inherited = inherited.filter(|(name, _)| SECRETS.iter().all(|secret| *name != secret));
+        let is_given = |name: &OsString| variables.iter().any(|(given, _)| name == given);
+        let inherited = inherited.filter(|(name, _)| !is_given(name));
+        let given = variables
+            .iter()
+            .filter_map(|(name, value)| Some((name, value.as_ref()?)));
+        let mut shell = Command::new("/bin/sh");
+        shell.arg("-c").arg(command);
+        shell.env_clear().envs(inherited).envs(given);
+        shell
     }
 
     /// Whether anything is there.

@@ -29,7 +29,7 @@ enum Phase {
     Idle,
     /// It waits for an answer, at a terminal that was in this state before.
     Asking(Option<Termios>),
-    /// It writes.
+    /// It writes, or has started what it has to end.
     Writing,
 }
 
@@ -67,7 +67,7 @@ impl Interruption {
     }
 
     /// Ends the run, or has it end itself when it is writing and has not yet been asked for long.
-    fn receive(&self, signal: c_int, insists: bool) {
+    pub(super) fn receive(&self, signal: c_int, insists: bool) {
         // Held to the end of the process, so that nothing begins to be written meanwhile.
         let phase = self.phase();
         let first = self
@@ -101,6 +101,15 @@ impl Interruption {
     /// From here on the run ends at its next step, not at once. A later signal is not deferred.
     pub fn defer(&self) {
         *self.phase() = Phase::Writing;
+    }
+
+    /// Does what has processes of its own to end: a signal that comes meanwhile does not end the run at
+    /// once, and can be asked for.
+    pub(super) fn while_running<T>(&self, work: impl FnOnce() -> T) -> T {
+        let before = std::mem::replace(&mut *self.phase(), Phase::Writing);
+        let done = work();
+        *self.phase() = before;
+        done
     }
 
     /// Asks a question; a signal that comes meanwhile finds a terminal to put right.
