@@ -5,18 +5,20 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, IsTerminal, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
 use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ring::rand::{SecureRandom, SystemRandom};
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use crate::domain::key_algorithm::KeyAlgorithm;
-use crate::domain::progress::Progress;
+use crate::domain::progress::{Interrupted, Progress};
 use crate::domain::serial_number::{RANDOM_OCTETS, SerialNumber};
 use crate::x509::error::Error;
 use crate::x509::passphrase::Passphrase;
@@ -34,7 +36,7 @@ pub struct System {
     /// The instant of the run: read once. None when the clock shows a date outside 1970 to 9999.
     pub now: Option<OffsetDateTime>,
     /// When the run began, for how long it has taken; None where that does not matter.
-    pub started: Option<std::time::Instant>,
+    pub started: Option<Instant>,
     /// Where this program is.
     pub program: PathBuf,
     /// Environment variables.
@@ -161,6 +163,12 @@ const SECRETS: [&str; 2] = [PASSPHRASE_VARIABLE, PASSPHRASE_FILE_VARIABLE];
 /// The file that is standard input.
 pub const STDIN: &str = "-";
 
+/// How often something is looked at that is waited for.
+const BETWEEN: Duration = Duration::from_millis(100);
+
+/// How long one connection is waited for, and each part of an answer.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// A file that users name is at most this long: 64 MiB, more than any configuration or bundle.
 const LONGEST_FILE: usize = 64 << 20;
 
@@ -178,7 +186,7 @@ impl System {
         drop(interruption.listen());
         Self {
             now: clock(),
-            started: Some(std::time::Instant::now()),
+            started: Some(Instant::now()),
             program: std::env::current_exe().unwrap_or_else(|_| PathBuf::from("/usr/bin/zpki")),
             environment: std::env::vars_os().collect(),
             current_directory: std::env::current_dir().ok(),
@@ -201,7 +209,7 @@ impl System {
 
     /// How long the run has taken.
     #[must_use]
-    pub fn elapsed(&self) -> Option<std::time::Duration> {
+    pub fn elapsed(&self) -> Option<Duration> {
         self.started.map(|started| started.elapsed())
     }
 
@@ -330,6 +338,61 @@ impl System {
         shell.arg("-c").arg(command);
         shell.env_clear().envs(inherited).envs(given);
         shell
+    }
+
+    /// Waits.
+    ///
+    /// # Errors
+    /// [`Interrupted`] when the run is to end meanwhile.
+    pub fn wait(&self, time: Duration) -> Result<(), Interrupted> {
+        self.wait_until(time, || false).map(drop)
+    }
+
+    /// Asks again and again, until the answer is yes or the time is over; the last answer.
+    ///
+    /// # Errors
+    /// [`Interrupted`] when the run is to end meanwhile.
+    pub fn wait_until(
+        &self,
+        limit: Duration,
+        mut is_so: impl FnMut() -> bool,
+    ) -> Result<bool, Interrupted> {
+        let begin = Instant::now();
+        loop {
+            if is_so() {
+                return Ok(true);
+            }
+            if self.interruption.is_requested() {
+                return Err(Interrupted);
+            }
+            let Some(left) = limit.checked_sub(begin.elapsed()) else {
+                return Ok(false);
+            };
+            std::thread::sleep(left.min(BETWEEN));
+        }
+    }
+
+    /// Whether something listens at `HOST:PORT`.
+    #[must_use]
+    pub fn connects(&self, address: &str) -> bool {
+        let Ok(addresses) = address.to_socket_addrs() else {
+            return false;
+        };
+        let mut addresses = addresses.into_iter();
+        addresses.any(|address| TcpStream::connect_timeout(&address, PATIENCE).is_ok())
+    }
+
+    /// What a Unix socket answers to a question, all of it.
+    ///
+    /// # Errors
+    /// When it cannot be asked, or is silent for a second.
+    pub fn ask(&self, socket: &Path, question: &str) -> io::Result<String> {
+        let mut stream = UnixStream::connect(socket)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.write_all(question.as_bytes())?;
+        let answer = read_whole(stream, 0)?;
+        Ok(String::from_utf8_lossy(&answer).into_owned())
     }
 
     /// Whether anything is there.

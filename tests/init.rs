@@ -51,7 +51,13 @@ and restart the server
   4. put the server lines of [root]/demo/load-balancer/haproxy.cfg in place of those in \
 zato.config, check, and reload HAProxy
        haproxy -c -f zato.config
-  5. keep [root]/demo/ca/ca.key.pem off every other host, and back up [root]/demo
+  5. or have zpki do it, on the hosts where these files are: it shows the change, has it \
+checked, and keeps the old files (--from FOLDER in place of -C where only a host's folder is)
+       zpki -C [root]/demo config apply --install --haproxy \
+/opt/zato/lb/config/repo/zato.config --server-conf \
+server1=/opt/zato/server1/config/repo/server.conf --server-conf \
+server2=/opt/zato/server2/config/repo/server.conf
+  6. keep [root]/demo/ca/ca.key.pem off every other host, and back up [root]/demo
 ",
         )
         .stderr(NOTES);
@@ -949,9 +955,9 @@ fn a_ca_key_that_is_to_be_kept_elsewhere_is_to_be_moved() {
     let root = sandbox.path("").display().to_string();
     let text = text.replace(root.trim_end_matches('/'), "[root]");
     let steps = r#"
-  5. move the CA's key to where zpki.toml has it
+  6. move the CA's key to where zpki.toml has it
        mv -n [root]/demo/ca/ca.key.pem '[root]/demo/../vault/it'\''s.pem'
-  6. keep '[root]/demo/../vault/it'\''s.pem' off every other host, and back up [root]/demo
+  7. keep '[root]/demo/../vault/it'\''s.pem' off every other host, and back up [root]/demo
 "#;
     assert!(text.ends_with(steps), "{text}");
     assert!(sandbox.path("demo/ca/ca.key.pem").exists());

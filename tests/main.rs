@@ -14,6 +14,7 @@ mod check;
 mod check_cluster;
 mod check_configuration;
 mod check_hostile;
+mod config;
 mod e2e;
 mod expiry;
 mod expiry_files;

@@ -250,7 +250,15 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ),
     (
         "ZPKI_NAME",
-        "Set for a command of --exec: the entry whose files have changed.",
+        "Set for a command of --exec: the entry whose files have changed; for one of --restart and --probe: the server.",
+    ),
+    (
+        "ZPKI_FILE",
+        "Set for a command of --validate: the copy to check; for one of --restart: the server.conf.",
+    ),
+    (
+        "TMPDIR",
+        "The directory that this copy is made in; /tmp where it is not set.",
     ),
     (
         "ZPKI_FOLDER",
@@ -513,6 +521,49 @@ zpki -C prod-pki apply",
             "For bash, from the next shell on:",
             r"zpki completions bash \
     > ~/.local/share/bash-completion/completions/zpki",
+        )],
+    ),
+    (
+        "zpki-config",
+        &[(
+            "See what would change, change it, and go back:",
+            r"zpki -C prod-pki config diff --haproxy zato.config
+zpki -C prod-pki config apply --haproxy zato.config \
+    --reload 'systemctl reload haproxy'
+zpki -C prod-pki config rollback --haproxy zato.config",
+        )],
+    ),
+    (
+        "zpki-config-apply",
+        &[
+            (
+                "On the load-balancer's host, with its host folder alone:",
+                r"zpki config apply --from load-balancer --install \
+    --haproxy /opt/zato/lb/config/repo/zato.config \
+    --reload 'systemctl reload haproxy'",
+            ),
+            (
+                "The first switch to TLS, while requests go on, where zpki.toml names the files:",
+                r#"zpki -C prod-pki config apply --install --rolling \
+    --reload 'systemctl reload haproxy' \
+    --restart 'ssh $ZPKI_NAME systemctl restart zato'"#,
+            ),
+        ],
+    ),
+    (
+        "zpki-config-diff",
+        &[(
+            "In CI: 10 when something would change:",
+            r"zpki -C prod-pki config diff --exit-code \
+    --server-conf server1=server1/config/repo/server.conf",
+        )],
+    ),
+    (
+        "zpki-config-rollback",
+        &[(
+            "Where one could go back to, and the way back:",
+            r"zpki -C prod-pki config rollback --list
+zpki -C prod-pki config rollback --reload 'systemctl reload haproxy'",
         )],
     ),
     (

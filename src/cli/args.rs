@@ -3,6 +3,7 @@
 pub(super) mod apply;
 pub(super) mod backup;
 pub(super) mod ca;
+pub(super) mod config;
 pub(super) mod crl;
 pub(super) mod issue;
 pub(super) mod revoke;
@@ -35,6 +36,7 @@ mod log;
 
 use backup::{Backup, Restore};
 pub(super) use ca::Ca;
+pub(super) use config::Config;
 pub(super) use export::Export;
 pub(super) use import::Import;
 pub(super) use log::Log;
@@ -244,6 +246,8 @@ pub(super) enum Command {
     Log(Log),
     /// Print the lines for HAProxy or for a server.conf
     Snippet(Snippet),
+    /// Edit the real configuration of HAProxy and of the servers, in place
+    Config(Config),
     /// Print the key and certificates of an entry as another program takes them, or make a file of them
     ///
     /// A private key goes to no terminal, and into a file that only its owner may read. A file that has

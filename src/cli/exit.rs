@@ -4,7 +4,7 @@
 use std::io;
 
 use crate::commands::error::Error;
-use crate::commands::{ca, export, import, revoke};
+use crate::commands::{ca, config, export, import, revoke};
 use crate::domain::finding::Severity;
 use crate::domain::order;
 use crate::store::error::Kind;
@@ -84,6 +84,7 @@ impl Status {
             | Error::RequestOfCaKey
             | Error::ServerExists { .. }
             | Error::WouldReplace { .. } => Self::Exists,
+            Error::Config(refusal) => Self::of_config(refusal, signal),
             Error::Export(refusal) => Self::of_export(refusal),
             Error::Import(refusal) => Self::of_import(refusal),
             Error::OrderRefused { refusals, .. } => Self::of_order(refusals),
@@ -170,6 +171,28 @@ impl Status {
             Refusal::Mismatch { .. } => Self::Data,
             Refusal::Missing { .. } | Refusal::Unknown { .. } => Self::NoInput,
             Refusal::Occupied { .. } => Self::Exists,
+        }
+    }
+
+    fn of_config(refusal: &config::refusal::Refusal, signal: u8) -> Self {
+        use config::refusal::Refusal;
+        match refusal {
+            Refusal::Judged { .. } | Refusal::NotUp { .. } | Refusal::Validation { .. } => {
+                Self::Critical
+            }
+            Refusal::ValidatorHangs { .. } | Refusal::ValidatorNotRun { .. } => Self::Unknown,
+            Refusal::NoStatistics { .. }
+            | Refusal::NoTargets
+            | Refusal::NotConfirmed
+            | Refusal::NotForThis { .. }
+            | Refusal::Twice { .. }
+            | Refusal::WhichServer { .. } => Self::Usage,
+            Refusal::NotOurs { .. } | Refusal::ServerConf { .. } => Self::Data,
+            Refusal::HostFileMissing { .. }
+            | Refusal::NoBackup { .. }
+            | Refusal::NoHostFolder { .. } => Self::NoInput,
+            Refusal::FollowUp { .. } => Self::Io,
+            Refusal::Stopped { .. } => Self::Signal(signal),
         }
     }
 

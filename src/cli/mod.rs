@@ -7,6 +7,7 @@ mod args;
 mod backup;
 mod ca;
 mod check;
+mod config;
 mod expiry;
 mod export;
 mod init;
@@ -78,6 +79,18 @@ fn style(global: &Global, system: &System) -> Style {
     }
 }
 
+/// Whether what is printed is coloured.
+fn is_coloured(global: &Global, system: &System) -> bool {
+    match global.color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => {
+            let is_terminal = system.stdout_is_terminal && system.stderr_has_colours();
+            is_terminal && system.variable("NO_COLOR").is_none()
+        }
+    }
+}
+
 /// The command line, described: what completions and man pages are made of.
 #[must_use]
 pub fn command() -> clap::Command {
@@ -129,8 +142,20 @@ fn dispatch(arguments: Arguments, system: &mut System) -> Result<Rendered, Error
             })
         }
         Command::Apply(arguments) => {
+            let making = config::making(&arguments);
+            if making.is_some() {
+                commands::config::check_named(&directory(&global, system)?)?;
+            }
             let requested = apply::apply(arguments, &global, system)?;
-            carry_out(requested, format, &global, system)
+            let (mut report, exit_code) = carried_out(requested, &global, system)?;
+            if let Some(making) = making {
+                config::follow(&mut report, &making, &global, system)?;
+            }
+            Ok(outcome(
+                applied(&report, format, &global),
+                &report,
+                exit_code,
+            ))
         }
         Command::Renew(arguments) => {
             let requested = apply::renew(arguments, false, &global, system)?;
@@ -181,6 +206,7 @@ fn dispatch(arguments: Arguments, system: &mut System) -> Result<Rendered, Error
                 ..rendered
             })
         }
+        Command::Config(arguments) => config::run(arguments.what, format, &global, system),
         Command::Expiry(arguments) => {
             let directory = directory(&global, system)?;
             expiry::run(arguments, format, verbosity, &directory, system)
@@ -293,18 +319,35 @@ fn dispatch(arguments: Arguments, system: &mut System) -> Result<Rendered, Error
 
 /// A task that writes, and its report.
 fn carry_out(
-    (request, exit_code): apply::Requested,
+    requested: apply::Requested,
     format: OutputFormat,
     global: &Global,
     system: &mut System,
 ) -> Result<Rendered, Error> {
+    let (report, exit_code) = carried_out(requested, global, system)?;
+    Ok(outcome(
+        applied(&report, format, global),
+        &report,
+        exit_code,
+    ))
+}
+
+/// What a task has done, and whether the exit status is to tell of changes.
+fn carried_out(
+    (request, exit_code): apply::Requested,
+    global: &Global,
+    system: &mut System,
+) -> Result<(ApplyReport, bool), Error> {
     let directory = directory(global, system)?;
     let report = commands::apply::run(request, &directory, system)?;
+    Ok((report, exit_code))
+}
+
+fn applied(report: &ApplyReport, format: OutputFormat, global: &Global) -> Rendered {
     let verbosity = render::text::Verbosity::of(global);
-    let rendered = render::report(format, &report, |report| {
+    render::report(format, report, |report| {
         render::apply::apply(report, verbosity)
-    });
-    Ok(outcome(rendered, &report, exit_code))
+    })
 }
 
 /// How a task that writes ends: with a warning when a command that should follow failed.

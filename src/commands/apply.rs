@@ -6,6 +6,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::ca_key::CaKeyAccess;
+use super::config::report::ConfigReport;
 use super::directory::PkiDirectory;
 use super::error::Error;
 use super::hooks::{self, HookReport};
@@ -72,6 +73,9 @@ pub struct ApplyReport {
     pub crl: Option<SignedCrl>,
     /// The commands that were run.
     pub hooks: Vec<HookReport>,
+    /// What was changed in the real configuration, if that was asked for too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub config: Option<ConfigReport>,
     /// What to know besides.
     pub findings: Vec<Finding>,
     /// What to do next, in this order.
@@ -163,10 +167,11 @@ pub(super) fn finish(
         directory: directory.path().display().to_string(),
         cluster: cluster.settings().name.clone(),
         actions,
-        next_steps: next_steps::after(&done, directory.path()),
+        next_steps: next_steps::after(&done, cluster, directory.path()),
         certificates: done.made,
         crl: done.crl,
         hooks,
+        config: None,
         findings,
     })
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use time::OffsetDateTime;
 
-use super::{ca, export, import, revoke};
+use super::{ca, config, export, import, revoke};
 use crate::config::unreadable::Unreadable;
 use crate::domain::cluster::{Key, KeyPath, Misfit};
 use crate::domain::error::{Invalid, nearest};
@@ -74,6 +74,8 @@ pub enum Error {
         /// Everything that is wrong with it.
         problems: Vec<Problem>,
     },
+    /// A configuration is not edited.
+    Config(config::refusal::Refusal),
     /// The last question was answered with no.
     Declined,
     /// Nothing is exported.
@@ -375,6 +377,7 @@ impl Error {
                     hint: Some(refusal.hint()),
                 })
                 .collect(),
+            Self::Config(refusal) => refusal.reasons(),
             Self::ClusterFile { path, problems } | Self::Manifest { path, problems } => problems
                 .iter()
                 .map(|problem| cluster_file_reason(path, problem))
@@ -669,6 +672,7 @@ impl Display for Error {
                 f.write_str("the clock shows a date that no certificate can have")
             }
             Self::ClusterFile { problems, .. } => write!(f, "{} problems", problems.len()),
+            Self::Config(refusal) => refusal.fmt(f),
             Self::Declined => f.write_str("not confirmed; nothing was made"),
             Self::Export(refusal) => refusal.fmt(f),
             Self::ExtraCrl { because, .. } => f.write_str(because),

@@ -71,15 +71,12 @@ impl Source {
         }
     }
 
-    /// Whether the servers come from a configuration that HAProxy runs with.
-    fn is_running_cluster(&self) -> bool {
-        matches!(
-            self,
-            Self::Settings {
-                haproxy_file: Some(_),
-                ..
-            }
-        )
+    /// The configuration that HAProxy runs with, if the servers come from one.
+    fn running(&self) -> Option<PathBuf> {
+        match self {
+            Self::Settings { haproxy_file, .. } => haproxy_file.clone(),
+            _ => None,
+        }
     }
 }
 
@@ -124,7 +121,7 @@ pub fn run(request: Request, system: &mut System) -> Result<InitReport, Error> {
         system,
     )?;
     let now = trusted_clock(system, request.force)?;
-    let running = request.source.is_running_cluster();
+    let running = request.source.running().map(|path| system.locate(&path));
     let Settled { cluster, text } = settle(request.source, &target, system)?;
     let haproxy_files = haproxy_files(target.path(), &cluster.settings().load_balancer)
         .map_err(|invalid| Error::HaproxyPath { invalid })?;
@@ -181,7 +178,7 @@ pub fn run(request: Request, system: &mut System) -> Result<InitReport, Error> {
         ca_key_encrypted: passphrase.is_some(),
         certificates,
         findings,
-        next_steps: next_steps::of(&cluster, target.path(), &haproxy_files, running),
+        next_steps: next_steps::of(&cluster, target.path(), &haproxy_files, running.as_deref()),
     })
 }
 

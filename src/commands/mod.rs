@@ -1,6 +1,5 @@
-//! One file per command (`check`, `expiry`, `export`, `import`, `init`, `list`, `log`, `show`, `snippet`): a request in, a report out. No command
-//! One file per command (`backup`, `ca`, `check`, `expiry`, `init`, `list`, `restore`, `show`, `snippet`): a request in, a report out. No command
-//! parses arguments, prints, or knows of a terminal; each is given a
+//! One file per command (`apply`, `backup`, `ca`, `check`, `config`, ...): a request in, a report out. No
+//! command parses arguments, prints, or knows of a terminal; each is given a
 //! [`System`](crate::system::System) and returns plain data that the text and the JSON are drawn
 //! from. The other files are what they work with.
 
@@ -9,6 +8,7 @@ pub mod backup;
 pub mod ca;
 pub mod ca_key;
 pub mod check;
+pub mod config;
 pub mod directory;
 pub mod error;
 pub mod expiry;

@@ -28,18 +28,18 @@ pub struct NextStep {
 }
 
 /// The steps from a PKI directory to a cluster that talks TLS. `files` is where HAProxy finds its
-/// own; `running` says that the cluster carries traffic already.
+/// own; `running` is the configuration of an HAProxy that carries traffic already.
 pub(super) fn of(
     cluster: &Cluster,
     directory: &Path,
     files: &HaproxyFiles,
-    running: bool,
+    running: Option<&Path>,
 ) -> Vec<NextStep> {
     let at = |path: PathBuf| ShellWord(&directory.join(path).display().to_string()).to_string();
     let of = |name: &EntryName, role| at(HostFolder::of(name, role).directory());
     let load_balancer = of(&EntryName::load_balancer(), Role::LoadBalancer);
     let mut steps = Vec::new();
-    if running {
+    if running.is_some() {
         steps.push(step(
             "the cluster carries traffic: do all that follows for one server at a time, its line \
              `disabled` and HAProxy reloaded before it is restarted; in another order requests fail",
@@ -71,6 +71,7 @@ pub(super) fn of(
     }
     steps.push(for_haproxy(cluster, files, &load_balancer));
     steps.push(for_lines(&load_balancer));
+    steps.push(in_place(cluster, directory, running));
     let ca = &cluster.settings().ca;
     let key = at(layout::ca_key(ca).to_owned());
     if ca.key_file.is_some() {
@@ -87,7 +88,7 @@ pub(super) fn of(
 }
 
 /// What is to be done on the hosts whose host folders have changed.
-pub(super) fn after(done: &Done<'_>, directory: &Path) -> Vec<NextStep> {
+pub(super) fn after(done: &Done<'_>, cluster: &Cluster, directory: &Path) -> Vec<NextStep> {
     let folder = |entry: &Entry| {
         let path = directory.join(HostFolder::of(&entry.name, entry.role).directory());
         ShellWord(&path.display().to_string()).to_string()
@@ -136,7 +137,46 @@ pub(super) fn after(done: &Done<'_>, directory: &Path) -> Vec<NextStep> {
         |name| name == HAPROXY_LINES,
     );
     steps.extend(lines.first().map(|entry| for_lines(&folder(entry))));
+    let mut roles = done.changed.iter().map(|entry| entry.role);
+    if !steps.is_empty() && roles.any(|role| role != Role::Client) {
+        steps.push(in_place(cluster, directory, None));
+    }
     steps
+}
+
+/// The command that does in place what the steps before it describe. What zpki.toml does not say is where
+/// Zato has it.
+fn in_place(cluster: &Cluster, directory: &Path, running: Option<&Path>) -> NextStep {
+    let settings = cluster.settings();
+    let word = |path: &str| ShellWord(path).to_string();
+    let mut command = format!(
+        "zpki -C {} config apply --install",
+        word(&directory.display().to_string())
+    );
+    let is_named = settings.load_balancer.config.is_some()
+        || settings.servers.iter().any(|server| server.conf.is_some());
+    if !is_named {
+        let running = running.map(|path| path.display().to_string());
+        let config = running
+            .as_deref()
+            .unwrap_or("/opt/zato/lb/config/repo/zato.config");
+        command += &format!(" --haproxy {}", word(config));
+        for server in settings.servers.iter().take(NAMED) {
+            let name = &server.name;
+            command += &format!(" --server-conf {name}=/opt/zato/{name}/config/repo/server.conf");
+        }
+        if settings.servers.len() > NAMED {
+            command += " ...";
+        }
+    }
+    if running.is_some() {
+        command += " --rolling --reload COMMAND --restart COMMAND";
+    }
+    step(
+        "or have zpki do it, on the hosts where these files are: it shows the change, has it checked, and \
+         keeps the old files (--from FOLDER in place of -C where only a host's folder is)",
+        [command],
+    )
 }
 
 /// Names of entries, the first few.

@@ -119,7 +119,19 @@ fn lines(text: &[u8]) -> Vec<Line<'_>> {
         .collect()
 }
 
+/// The backends that Zato's agent has marked, as the file names them.
+pub fn backends(text: &[u8]) -> impl Iterator<Item = String> {
+    let lines = lines(text).into_iter();
+    lines.filter_map(|line| line.begun_backend())
+}
+
 impl Line<'_> {
+    /// The backend whose block begins here.
+    fn begun_backend(&self) -> Option<String> {
+        let name = self.bytes.strip_prefix(b"# ZATO begin backend ")?;
+        Some(String::from_utf8_lossy(name).into_owned())
+    }
+
     /// Whether it is a server's, even in a form that is refused: lines that only resemble one must
     /// not be passed over in silence.
     fn has_server(&self, backend: &Backend) -> bool {
@@ -190,12 +202,7 @@ fn find_block<'a, 'b>(
 }
 
 fn not_found(lines: &[Line<'_>], backend: &Backend) -> Unreadable {
-    let prefix = b"# ZATO begin backend ";
-    let others = lines
-        .iter()
-        .filter_map(|line| line.bytes.strip_prefix(prefix))
-        .map(|name| String::from_utf8_lossy(name).into_owned())
-        .collect();
+    let others = lines.iter().filter_map(Line::begun_backend).collect();
     Unreadable {
         backend: backend.clone(),
         at: None,

@@ -263,6 +263,7 @@ mod tests {
             started: None,
             program: PathBuf::from("zpki"),
             environment: std::env::vars_os().collect(),
+            planned: Default::default(),
             current_directory: None,
             user: String::new(),
             entropy: Box::new(OperatingSystem::default()),

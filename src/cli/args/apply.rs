@@ -6,6 +6,7 @@ use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
 use super::CaPassphrase;
+use super::config::Making;
 use crate::domain::validity::Instant;
 
 /// `zpki plan`.
@@ -38,6 +39,14 @@ pub(in crate::cli) struct Apply {
     /// Believe a clock that contradicts what was issued before
     #[arg(long)]
     pub(in crate::cli) force: bool,
+
+    /// Then do what `zpki config apply --install` does, for the files that zpki.toml names
+    #[arg(long)]
+    pub(in crate::cli) config: bool,
+
+    /// How that is done.
+    #[command(flatten)]
+    pub(in crate::cli) making: Making,
 }
 
 /// `zpki renew` and `zpki rekey`.

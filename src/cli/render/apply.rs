@@ -43,9 +43,11 @@ pub(in crate::cli) fn apply(report: &ApplyReport, verbosity: Verbosity) -> Rende
             ..Rendered::default()
         };
     }
-    let mut stdout = match report.changed {
-        true => done(report, verbosity),
-        false => "unchanged\n".to_owned(),
+    let mut stdout = match (report.actions.is_empty(), report.changed) {
+        (false, _) => done(report, verbosity),
+        (true, false) => "unchanged\n".to_owned(),
+        // The configuration alone.
+        (true, true) => String::new(),
     };
     for hook in report.hooks.iter().filter(|hook| hook.failure.is_none()) {
         let command = Plain(&hook.command);
@@ -53,6 +55,9 @@ pub(in crate::cli) fn apply(report: &ApplyReport, verbosity: Verbosity) -> Rende
             &mut stdout,
             format_args!("ran for {}: {command}\n", hook.name),
         );
+    }
+    if let Some(config) = report.config.as_ref().filter(|config| config.changed) {
+        super::config::list(config, &mut stdout);
     }
     if !report.next_steps.is_empty() {
         stdout.push('\n');

@@ -34,6 +34,7 @@ pub(in crate::cli) fn attempt(command: &Command) -> String {
         Command::Crl(_) => "sign a CRL".to_owned(),
         Command::Ca(ca) => super::super::ca::attempt(&ca.what),
         Command::Check(check) => super::super::check::attempt(check),
+        Command::Config(config) => super::super::config::attempt(&config.what).to_owned(),
         Command::Completions { .. } => "print the completions".to_owned(),
         Command::Expiry(expiry) => super::super::expiry::attempt(expiry),
         Command::Export(export) => format!("export `{}`", Plain(&export.name)),

@@ -4,6 +4,7 @@ pub(super) mod apply;
 pub(super) mod backup;
 pub(super) mod ca;
 pub(super) mod check;
+pub(super) mod config;
 pub(super) mod error;
 pub(super) mod expiry;
 pub(super) mod export;

@@ -392,7 +392,7 @@ fn names(names: &[AltName]) -> String {
 const SHOWN_OF_A_KIND: usize = 3;
 
 /// What was found, of each kind the first few.
-pub(super) fn findings(findings: &[Finding]) -> String {
+pub(in crate::cli) fn findings(findings: &[Finding]) -> String {
     let mut text = String::new();
     for kind in findings.chunk_by(|one, other| one.id == other.id) {
         for finding in kind.iter().take(SHOWN_OF_A_KIND) {

@@ -28,7 +28,9 @@ pub enum Scope {
 }
 
 impl Scope {
-    fn backend(&self) -> &Backend {
+    /// The backend.
+    #[must_use]
+    pub fn backend(&self) -> &Backend {
         match self {
             Self::Section(backend) | Self::Zato(backend) => backend,
         }

@@ -6,6 +6,16 @@ use crate::domain::words::split;
 /// What is asked.
 pub const QUESTION: &str = "show stat\n";
 
+/// The columns of responses, by their class.
+const RESPONSES: [&str; 6] = [
+    "hrsp_1xx",
+    "hrsp_2xx",
+    "hrsp_3xx",
+    "hrsp_4xx",
+    "hrsp_5xx",
+    "hrsp_other",
+];
+
 /// What HAProxy knows of a server.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ServerStatus {
@@ -13,8 +23,8 @@ pub struct ServerStatus {
     pub status: String,
     /// `check_status` of the last health check that has ended, such as `L6OK`; none before the first.
     pub check: Option<String>,
-    /// `stot`: connections.
-    pub connections: u64,
+    /// `hrsp_...`: responses.
+    pub responses: u64,
     /// `econ` and `eresp`: connections that were not made, and responses that were not got.
     pub errors: u64,
 }
@@ -76,7 +86,7 @@ pub fn server(answer: &str, backend: &str, name: &str) -> Option<ServerStatus> {
     Some(ServerStatus {
         status: field("status")?.to_owned(),
         check: (!matches!(check, "" | "INI")).then(|| check.to_owned()),
-        connections: count("stot"),
+        responses: RESPONSES.into_iter().map(count).sum(),
         errors: count("econ") + count("eresp"),
     })
 }
@@ -98,13 +108,13 @@ mod tests {
     fn a_server_is_up_once_it_has_passed_a_check() {
         let answer = |status: &str, check: &str| {
             format!(
-                "# pxname,svname,stot,econ,eresp,status,check_status,\nbck,FRONTEND,9,,,OPEN,,\nbck,a,7,1,2,{status},{check},\n\n"
+                "# pxname,svname,hrsp_2xx,hrsp_5xx,econ,eresp,status,check_status,\nbck,BACKEND,9,,,,UP,,\nbck,a,6,1,1,2,{status},{check},\n\n"
             )
         };
         let of = |status: &str, check: &str| server(&answer(status, check), "bck", "a").unwrap();
         let up = of("UP", "L6OK");
         assert!(up.is_up() && !up.is_unchecked());
-        assert_eq!((up.connections, up.errors), (7, 3));
+        assert_eq!((up.responses, up.errors), (7, 3));
         assert!(of("UP 1/2", "* L7OK").is_up());
         for (status, check) in [
             ("UP", "INI"),

@@ -1,0 +1,154 @@
+//! `zpki config apply`: all files of the run change or none, and what follows the change belongs to it.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use super::refusal::Refusal;
+use super::report::{CommandReport, ConfigReport, FileReport};
+use super::validation::Validation;
+use super::{FileEdit, Prepared, next};
+use crate::commands::error::Error;
+use crate::domain::name::EntryName;
+use crate::store::exchange::{self, Backup, InPlace, Replacement};
+use crate::system::System;
+
+/// How the change is made.
+#[derive(Clone, Debug)]
+pub struct Making {
+    /// Who checks the new text.
+    pub validation: Validation,
+    /// What makes HAProxy read its files again.
+    pub reload: Option<String>,
+    /// What restarts a server, whose name is in `$ZPKI_NAME`.
+    pub restart: Option<String>,
+}
+
+/// Makes the change.
+///
+/// # Errors
+/// Any; the files are as they were then.
+pub fn run(
+    prepared: &Prepared,
+    making: &Making,
+    system: &mut System,
+) -> Result<ConfigReport, Error> {
+    let mut report = prepared.report();
+    let replacements = prepared.replacements();
+    if replacements.is_empty() {
+        return Ok(report);
+    }
+    let unchecked = making.validation.judge(prepared, system)?;
+    report.findings.extend(unchecked);
+    let is_haproxy = prepared.haproxy().is_some_and(FileEdit::is_change);
+    let restarted = prepared.servers().filter(|it| it.is_edit());
+    let restarted: Vec<_> = restarted.map(Restarted::of).collect();
+    let follow_up = FollowUp {
+        restart: making.restart.as_deref().map(|it| (it, &restarted[..])),
+        reload: making.reload.as_deref().filter(|_| is_haproxy),
+    };
+    let (backups, commands) = exchange(&replacements, prepared, &follow_up, system)?;
+    report.changed = true;
+    report.commands = commands;
+    note(&mut report, &backups);
+    report.next_steps = next::after(prepared, making);
+    Ok(report)
+}
+
+/// What belongs to a change: the files stay only when it has succeeded.
+#[derive(Debug, Default)]
+pub(super) struct FollowUp<'a> {
+    /// A command, and the servers that it is run for.
+    pub(super) restart: Option<(&'a str, &'a [Restarted<'a>])>,
+    /// A command for HAProxy.
+    pub(super) reload: Option<&'a str>,
+}
+
+/// A server that has to read its configuration again.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Restarted<'a> {
+    /// Its name, if it is known.
+    pub(super) name: Option<&'a EntryName>,
+    /// Its configuration, if that is on this host.
+    pub(super) conf: Option<&'a Path>,
+}
+
+impl<'a> Restarted<'a> {
+    pub(super) fn of(file: &'a FileEdit) -> Self {
+        Self {
+            name: file.server.as_ref(),
+            conf: Some(&file.path),
+        }
+    }
+
+    /// What a command that is run for it finds in its environment.
+    pub(super) fn variables(&self) -> [(&'static str, Option<OsString>); 2] {
+        let name = self.name.map(|name| OsString::from(name.as_str()));
+        let conf = self.conf.map(|conf| conf.as_os_str().to_owned());
+        [("ZPKI_NAME", name), ("ZPKI_FILE", conf)]
+    }
+}
+
+/// Puts files in place, and runs what follows; on failure the old ones are back, in HAProxy's memory too.
+pub(super) fn exchange(
+    replacements: &[Replacement],
+    prepared: &Prepared,
+    follow_up: &FollowUp<'_>,
+    system: &mut System,
+) -> Result<(Vec<Backup>, Vec<CommandReport>), Error> {
+    system.interruption.defer();
+    let in_place = begin(replacements, prepared)?;
+    match follow_up.run(system) {
+        Ok(commands) => Ok((in_place.keep()?, commands)),
+        Err((command, failure)) => {
+            in_place.undo()?;
+            let again = follow_up.reload.filter(|it| *it == command);
+            Err(Error::Config(Refusal::FollowUp {
+                reload: again.and_then(|command| system.run(command, &[])),
+                command,
+                failure,
+            }))
+        }
+    }
+}
+
+pub(super) fn begin(replacements: &[Replacement], prepared: &Prepared) -> Result<InPlace, Error> {
+    Ok(exchange::begin(replacements, prepared.at, prepared.links)?)
+}
+
+impl FollowUp<'_> {
+    /// Runs the commands; the one that failed, and how.
+    fn run(&self, system: &System) -> Result<Vec<CommandReport>, (String, String)> {
+        let mut reports = Vec::new();
+        let mut run = |command: &str, variables: &[_], server: Option<&EntryName>| {
+            if let Some(failure) = system.run(command, variables) {
+                return Err((command.to_owned(), failure));
+            }
+            reports.push(CommandReport {
+                command: command.to_owned(),
+                server: server.cloned(),
+            });
+            Ok(())
+        };
+        if let Some((command, servers)) = self.restart {
+            for server in servers {
+                run(command, &server.variables(), server.name)?;
+            }
+        }
+        if let Some(command) = self.reload {
+            run(command, &[], None)?;
+        }
+        Ok(reports)
+    }
+}
+
+/// Where the old texts are.
+pub(super) fn note(report: &mut ConfigReport, backups: &[Backup]) {
+    for backup in backups {
+        let path = backup.path.display().to_string();
+        let is_of = |it: &&mut FileReport| path.starts_with(&format!("{}.zpki-", it.path));
+        let of_file = report.files.iter_mut().find(is_of);
+        of_file
+            .into_iter()
+            .for_each(|it| it.backup = Some(path.clone()));
+    }
+}

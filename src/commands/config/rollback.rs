@@ -1,0 +1,156 @@
+//! `zpki config rollback`: each file gets back the text that it had before its last change. That is a
+//! change too, with a backup of its own, so that a second rollback undoes the first.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use super::next::Invocation;
+use super::record::Record;
+use super::refusal::Refusal;
+use super::report::{Change, Kind};
+use super::{FileEdit, Prepared, Request, left_behind, read};
+use crate::commands::directory::PkiDirectory;
+use crate::commands::error::Error;
+use crate::domain::settings::FilePath;
+use crate::store::exchange::{self, Backup};
+use crate::system::System;
+
+/// The backups that there are.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BackupsReport {
+    /// Version of this report's form.
+    pub schema: u32,
+    /// The instant of the run.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// Always false: nothing is written.
+    pub changed: bool,
+    /// The backups of each file, the newest first.
+    pub files: Vec<FileBackups>,
+}
+
+/// The backups of a file.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileBackups {
+    /// The file.
+    pub path: String,
+    /// The newest first.
+    pub backups: Vec<BackupReport>,
+}
+
+/// A backup.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BackupReport {
+    /// Where it is.
+    pub path: String,
+    /// When the file was changed.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+}
+
+/// The files that the request is about: those of the command line, else those of zpki.toml.
+fn files(
+    request: &Request,
+    directory: &PkiDirectory,
+    system: &System,
+) -> Result<Vec<(PathBuf, Kind)>, Error> {
+    let named = request.haproxy.iter().map(|path| (path, Kind::Haproxy));
+    let confs = request.server_confs.iter();
+    let named = named.chain(confs.map(|conf| (&conf.path, Kind::ServerConf)));
+    let named: Vec<_> = named
+        .map(|(path, kind)| (system.locate(path), kind))
+        .collect();
+    if !named.is_empty() {
+        return Ok(named);
+    }
+    let cluster = directory.read(|view| view.cluster())?;
+    let located = |path: &FilePath, kind| (directory.path().join(path.as_path()), kind);
+    let config = cluster.settings().load_balancer.config.iter();
+    let config = config.map(|path| located(path, Kind::Haproxy));
+    let servers = cluster.settings().servers.iter();
+    let confs = servers.filter_map(|server| server.conf.as_ref());
+    let files: Vec<_> = config
+        .chain(confs.map(|path| located(path, Kind::ServerConf)))
+        .collect();
+    match files.is_empty() {
+        true => Err(Error::Config(Refusal::NoTargets)),
+        false => Ok(files),
+    }
+}
+
+/// The backups of each file.
+///
+/// # Errors
+/// When no file is named, or a directory cannot be read.
+pub fn list(
+    request: &Request,
+    directory: &PkiDirectory,
+    system: &System,
+) -> Result<BackupsReport, Error> {
+    let files = files(request, directory, system)?.into_iter();
+    let backups = files.map(|(path, _)| {
+        let backups = exchange::backups(&path)?.into_iter();
+        let report = |Backup { path, time, .. }: Backup| BackupReport {
+            path: path.display().to_string(),
+            at: time,
+        };
+        Ok(FileBackups {
+            path: path.display().to_string(),
+            backups: backups.map(report).collect(),
+        })
+    });
+    Ok(BackupsReport {
+        schema: 1,
+        at: system.now.ok_or(Error::NoClock)?,
+        changed: false,
+        files: backups.collect::<Result<_, Error>>()?,
+    })
+}
+
+/// The way back, worked out: to the last backup of each file.
+///
+/// # Errors
+/// When a file has no backup, or one cannot be read.
+pub fn prepare(
+    request: &Request,
+    directory: &PkiDirectory,
+    system: &System,
+) -> Result<Prepared, Error> {
+    let files = files(request, directory, system)?;
+    let paths: Vec<PathBuf> = files.iter().map(|(path, _)| path.clone()).collect();
+    let findings = left_behind(&paths, true)?;
+    let (mut edits, mut record) = (Vec::new(), None);
+    for (path, kind) in files {
+        let backup = exchange::backups(&path)?.into_iter().next();
+        let backup =
+            backup.ok_or_else(|| Error::Config(Refusal::NoBackup { path: path.clone() }))?;
+        if kind == Kind::Haproxy {
+            record = Some(Record::read(&path, system)?);
+        }
+        edits.push(FileEdit {
+            before: read(&path, system)?,
+            after: read(&backup.path, system)?,
+            path,
+            kind,
+            server: None,
+            to_judge: None,
+            change: Change::RollBack,
+            installs: Vec::new(),
+        });
+    }
+    Ok(Prepared {
+        files: edits,
+        lines: None,
+        record,
+        links: request.links,
+        invocation: Invocation::default(),
+        recovered: findings.len(),
+        findings,
+        at: system.now.ok_or(Error::NoClock)?,
+    })
+}
