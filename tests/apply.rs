@@ -1204,7 +1204,7 @@ fn the_json_says_what_was_done_and_why() {
     );
     assert_eq!(applied.actions.len(), 2);
     assert_eq!(applied.certificates[0]["name"], "server1");
-    assert_eq!(applied.next_steps.len(), 2);
+    assert_eq!(applied.next_steps.len(), 3);
     let hooks: Vec<_> = applied
         .hooks
         .iter()

@@ -647,7 +647,7 @@ zpki: error: cannot list the entries
   at: [root]/demo/zpki.toml:19: key_file = \"vault/\"
   because: the path `vault/` names a directory, not a file
   hint: give the path of a file, absolute or relative to the PKI directory
-  at: [root]/demo/zpki.toml:52: extra_crls = [\"ca/root.crl.pem\", \"\"]
+  at: [root]/demo/zpki.toml:54: extra_crls = [\"ca/root.crl.pem\", \"\"]
   because: the path `` is empty
   hint: give the path of a file, absolute or relative to the PKI directory
 ",

@@ -220,7 +220,18 @@ fn init_says_what_was_made() {
         format!("rsync -pog --chown=zato:zato {server}/*.pem HOST:/opt/zato/server/config/repo/");
     let chown = format!("chown -R zato: {}", at("demo/load-balancer"));
     let check = "haproxy -c -f zato.config".to_owned();
-    assert_eq!(commands, [&[copy][..], &[], &[chown], &[check], &[]]);
+    let conf = |name: &str| format!("{name}=/opt/zato/{name}/config/repo/server.conf");
+    let edit = format!(
+        "zpki -C {} config apply --install --haproxy /opt/zato/lb/config/repo/zato.config \
+         --server-conf {} --server-conf {}",
+        at("demo"),
+        conf("server1"),
+        conf("server2")
+    );
+    assert_eq!(
+        commands,
+        [&[copy][..], &[], &[chown], &[check], &[edit], &[]]
+    );
     assert!(init.next_steps.iter().all(|step| !step.what.is_empty()));
 
     let made = |made: &Made| (made.name.clone(), made.role.clone(), made.file.clone());

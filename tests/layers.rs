@@ -49,7 +49,6 @@ const KEPT_IN: &[(&str, &[&str])] = &[
     ("signal_hook", &["system"]),
     ("minijinja", &["config", "store"]),
     ("similar", &["config"]),
-    ("tempfile", &["store"]),
     ("toml", &["store"]),
 ];
 

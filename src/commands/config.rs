@@ -76,10 +76,7 @@ impl Request {
 /// [`Refusal::NoTargets`], or when it cannot be read.
 pub fn check_named(directory: &PkiDirectory) -> Result<(), Error> {
     let cluster = directory.read(|view| view.cluster())?;
-    let settings = cluster.settings();
-    let is_named = settings.load_balancer.config.is_some()
-        || settings.servers.iter().any(|server| server.conf.is_some());
-    match is_named {
+    match cluster.settings().names_configurations() {
         true => Ok(()),
         false => Err(Error::Config(Refusal::NoTargets)),
     }

@@ -137,8 +137,8 @@ pub(super) fn after(done: &Done<'_>, cluster: &Cluster, directory: &Path) -> Vec
         |name| name == HAPROXY_LINES,
     );
     steps.extend(lines.first().map(|entry| for_lines(&folder(entry))));
-    let mut roles = done.changed.iter().map(|entry| entry.role);
-    if !steps.is_empty() && roles.any(|role| role != Role::Client) {
+    let is_edit = !lines.is_empty() || !servers.is_empty();
+    if is_edit || (!steps.is_empty() && cluster.settings().names_configurations()) {
         steps.push(in_place(cluster, directory, None));
     }
     steps
@@ -153,9 +153,7 @@ fn in_place(cluster: &Cluster, directory: &Path, running: Option<&Path>) -> Next
         "zpki -C {} config apply --install",
         word(&directory.display().to_string())
     );
-    let is_named = settings.load_balancer.config.is_some()
-        || settings.servers.iter().any(|server| server.conf.is_some());
-    if !is_named {
+    if !settings.names_configurations() {
         let running = running.map(|path| path.display().to_string());
         let config = running
             .as_deref()

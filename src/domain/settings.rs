@@ -37,6 +37,17 @@ pub struct Settings {
     pub revocation: RevocationSettings,
 }
 
+impl Settings {
+    /// Whether it says where a real configuration is.
+    #[must_use]
+    pub fn names_configurations(&self) -> bool {
+        let confs = self.servers.iter().map(|server| &server.conf);
+        confs
+            .chain([&self.load_balancer.config])
+            .any(Option::is_some)
+    }
+}
+
 /// `[ca]`.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct CaSettings {

@@ -247,12 +247,13 @@ impl<'a> Scanner<'a> {
         found
     }
 
+    /// A dot begins the names that HAProxy sets for itself, and ends every other.
     fn name(&mut self) -> &'a str {
         let rest = self.rest();
         let first = |byte: u8| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'.');
-        let more = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.');
+        let more = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
         let length = match rest.bytes().next() {
-            Some(byte) if first(byte) => rest.bytes().take_while(|byte| more(*byte)).count(),
+            Some(byte) if first(byte) => 1 + rest.bytes().skip(1).take_while(more).count(),
             _ => 0,
         };
         self.at += length;
@@ -372,14 +373,15 @@ mod tests {
 
     #[test]
     fn variables_are_expanded_within_double_quotes() {
-        let line = r#""/$NAME" '$NAME' $NAME "${NAME}b" "${NONE-a 'b}" "${EMPTY-c}" "$NONE/d" "\$NAME" "$NAME[*]" "${NAME[*]}""#;
+        let line = r#""/$NAME" '$NAME' $NAME "${NAME}b" "${NONE-a 'b}" "${EMPTY-c}" "$NONE/d" "\$NAME" "$NAME[*]" "${NAME[*]}" "$NAME.pem""#;
         let split = split_expanding(line, &environment);
         assert_eq!(split.faults, []);
         let values: Vec<String> = split.words.into_iter().map(|word| word.value).collect();
         assert_eq!(
             values,
             [
-                "/name", "$NAME", "$NAME", "nameb", "a 'b", "", "/d", "$NAME", "name[*]", "name"
+                "/name", "$NAME", "$NAME", "nameb", "a 'b", "", "/d", "$NAME", "name[*]", "name",
+                "name.pem"
             ]
         );
     }
