@@ -8,8 +8,8 @@ use std::time::Duration;
 use crate::domain::progress::Interrupted;
 use crate::domain::text::Plain;
 
-/// Why something was not read or not written. Unless it is [`Error::Unfinished`], nothing of what
-/// was asked for has happened.
+/// Why something was not read or not written. Unless it is [`Error::Unfinished`] or
+/// [`Error::NotTakenBack`], nothing of what was asked for has happened.
 #[derive(Debug)]
 pub enum Error {
     /// The new file would not have an attribute that guards the old one.
@@ -256,7 +256,7 @@ impl Error {
                 "wait for the other run to end, or wait longer with --lock-timeout".into()
             }
             Self::LocksUnsupported { .. } => {
-                "keep the PKI directory on a file system with working locks, such as a local disk"
+                "keep the directory on a file system with working locks, such as a local disk"
                     .into()
             }
             Self::Mounted { .. } => {

@@ -71,7 +71,7 @@ pub enum Access {
     Kept,
     /// Somebody's from the first byte on, and no access control list.
     Like {
-        /// The user and group whom this file belongs to.
+        /// The user and group whom this file, which is there already, belongs to.
         owner_of: PathBuf,
         /// The permission bits.
         mode: u32,

@@ -321,9 +321,9 @@ mod tests {
         for name in super::super::SECRETS {
             variables.insert(name.into(), "secret".into());
         }
-        variables.insert("ZPKI_FILE".into(), "/inherited".into());
-        let command = r#"cat; echo "$ZPKI_FILE ${ZPKI_CA_PASSPHRASE-none} ${ZPKI_CA_PASSPHRASE_FILE-none}"; exit 1"#;
-        let variables = [("ZPKI_FILE", OsStr::new("/the copy"))];
+        variables.insert("JUDGED_FILE".into(), "/inherited".into());
+        let command = r#"cat; echo "$JUDGED_FILE ${ZPKI_CA_PASSPHRASE-none} ${ZPKI_CA_PASSPHRASE_FILE-none}"; exit 1"#;
+        let variables = [("JUDGED_FILE", OsStr::new("/the copy"))];
         let Verdict::Refused { output, .. } =
             system.validate(OsStr::new(command), &variables, AMPLE)
         else {
@@ -338,7 +338,7 @@ mod tests {
         let file = dir.path().join("file");
         fs::write(&file, "no program").unwrap();
         for (command, words) in [
-            ("no-such-program -c", "not found"),
+            ("/no/such/program -c", "not found"),
             (file.to_str().unwrap(), "ermission denied"),
             ("exit 127", "exit status: 127"),
         ] {

@@ -151,7 +151,7 @@ impl Roots {
 
     /// Locks one more.
     pub(super) fn add(&mut self, directory: &Path, faults: &Faults) -> Result<(), Error> {
-        let root = Root::open(directory, faults)?;
+        let root = Root::open_unlinked(directory, faults)?;
         let started = Instant::now();
         while !root.lock_here()? {
             if started.elapsed() >= SETTLED {

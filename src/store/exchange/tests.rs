@@ -536,6 +536,21 @@ fn a_link_is_followed_when_it_stays_in_its_directory_or_may_lead_out_of_it() {
 }
 
 #[test]
+fn a_directory_that_has_become_a_link_is_not_followed() {
+    let others = killed_in_place();
+    fs::rename(others.path("server1"), others.path("elsewhere")).unwrap();
+    symlink("elsewhere", others.path("server1")).unwrap();
+    let before = others.listing();
+    let error = recover(&[&others.path("haproxy/zato.config")]).unwrap_err();
+    assert_eq!(others.shown(&error), "cannot open `server1`");
+    assert_eq!(others.listing(), before);
+    fs::remove_file(others.path("server1")).unwrap();
+    fs::rename(others.path("elsewhere"), others.path("server1")).unwrap();
+    recover(&[&others.path("haproxy/zato.config")]).unwrap();
+    assert_eq!(others.listing(), Others::new().listing());
+}
+
+#[test]
 fn a_killed_exchange_is_found_through_a_link() {
     let others = Others::new();
     symlink("../server1/server.conf", others.path("haproxy/out")).unwrap();
@@ -802,7 +817,7 @@ fn a_file_with_other_names_is_replaced_at_this_one() {
 
 #[test]
 fn a_file_that_is_mounted_is_refused() {
-    const MOUNTED: &str = "ZPKI_TEST_MOUNTED";
+    const MOUNTED: &str = "MOUNTED_FOR_THIS_TEST";
     // In a namespace of its own the mount is nobody else's, and goes with the process.
     if let Some(path) = std::env::var_os(MOUNTED) {
         let before = listing(path.as_ref());

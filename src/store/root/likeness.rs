@@ -7,13 +7,13 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use rustix::fs::{self, AtFlags, FlockOperation, Mode, OFlags, XattrFlags};
+use rustix::fs::{self, AtFlags, FlockOperation, Mode, OFlags, ResolveFlags, XattrFlags};
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
 use super::{ErrorKind, LONGEST, Owner, Root, enter, is_forbidden, read_all, set_mode_if_other};
 use crate::store::error::Error;
-use crate::store::fault::Step;
+use crate::store::fault::{Faults, Step};
 
 /// A POSIX access control list, as acl(5) has it; the mode's group bits are its mask.
 const ACL: Attribute = Attribute {
@@ -78,6 +78,32 @@ impl Likeness {
 }
 
 impl Root {
+    /// The directory at `path`, which has no link in it: whoever may rename a directory of that path leads
+    /// nobody elsewhere between a look at it and this.
+    pub(in crate::store) fn open_unlinked(path: &Path, faults: &Faults) -> Result<Self, Error> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        match fs::openat2(
+            fs::CWD,
+            path,
+            flags,
+            Mode::empty(),
+            ResolveFlags::NO_SYMLINKS,
+        ) {
+            Ok(directory) => Ok(Self {
+                path: path.to_owned(),
+                directory,
+                faults: faults.clone(),
+            }),
+            // Linux before 5.6 has no such call, and containers of that time forbid it.
+            Err(Errno::NOSYS | Errno::PERM) => Self::open(path, faults),
+            Err(errno) => Err(Error::Io {
+                action: "open",
+                path: path.to_owned(),
+                source: errno.into(),
+            }),
+        }
+    }
+
     /// What the regular file at `path` is like; None when nothing stands there.
     pub(in crate::store) fn likeness(&self, path: &Path) -> Result<Option<Likeness>, Error> {
         let Some((file, stat)) = self.open_file(path, OFlags::NOFOLLOW)? else {
