@@ -226,7 +226,11 @@ impl Reader {
     }
 
     /// ConfigObj may take the key or refuse the line, so another one like it may be the second or not.
+    /// Outside sections it is claimed: then a section of its name is refused either way.
     fn unclear(&mut self, line: Line<'_>, key: &str) {
+        if self.sections.is_empty() {
+            self.claim(line, key);
+        }
         if self.target(key).is_some() {
             let key = key.to_owned();
             self.problem(line, Reason::Unclear { key });

@@ -575,6 +575,7 @@ mod tests {
         let wanted = Wanted::Tls(&crypto());
         for (text, line, message) in [
             ("a=1\ncrypto=2\n", 2, "`crypto` has to be a section"),
+            ("crypto='a', 'b'\n", 1, "`crypto` has to be a section"),
             ("[crypto]\n[[use_tls]]\n", 2, "`use_tls` has to be a key"),
         ] {
             let problems = refused(text, wanted);
