@@ -867,6 +867,10 @@ fn a_directory_that_is_no_pki_directory() {
         sandbox.file("file", "").file("empty/x", "");
         for (command, what) in [
             (&["list"][..], "list the entries"),
+            (
+                &["snippet", "frontend", "--client-certificate=none"],
+                "print a front-end for client applications",
+            ),
             (&["snippet", "haproxy"], "print the lines for HAProxy"),
             (&["snippet", "server", "a"], "print the lines for `a`"),
         ] {

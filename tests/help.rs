@@ -36,7 +36,9 @@ pub(crate) const COMMANDS: &[&[&str]] = &[
     &["server", "remove"],
     &["show"],
     &["snippet"],
+    &["snippet", "frontend"],
     &["snippet", "haproxy"],
+    &["snippet", "lb-agent"],
     &["snippet", "server"],
 ];
 

@@ -1,6 +1,8 @@
 //! `--output json`: one object for each command, read back into structs of the tests' own. A field
 //! that is renamed, added or left out is a failing test.
 
+use std::collections::BTreeMap;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -193,6 +195,7 @@ struct Snippet {
     changed: bool,
     text: String,
     lines: Vec<String>,
+    notes: Vec<String>,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -531,6 +534,35 @@ fn the_snippets_have_the_text_and_its_lines() {
         ["use_tls=True", "tls_protocol=TLS_SERVER"]
     );
     assert!(server.lines.iter().all(|line| line.contains('=')));
+
+    let frontend = ["-C", "demo", "snippet", "frontend"].into_iter();
+    let frontend = frontend.chain(["--client-certificate=required"]);
+    let frontend: Snippet = json(&sandbox, &frontend.collect::<Vec<_>>());
+    assert_eq!(frontend.lines[0], "frontend front_tls_required");
+    let mut lines = frontend.lines.iter();
+    assert!(lines.all(|line| frontend.text.contains(line)));
+    let bind = format!(
+        "bind 0.0.0.0:41223 ssl crt {root}/key-cert.pem verify required ca-file {root}/applications.ca.pem",
+        root = sandbox.path("demo/load-balancer").display()
+    );
+    assert_eq!(frontend.lines.last(), Some(&bind));
+
+    let agent: Snippet = json(&sandbox, &["-C", "demo", "snippet", "lb-agent"]);
+    assert!(agent.text.ends_with("}\n"), "{}", agent.text);
+    let keys: BTreeMap<String, Value> = serde_json::from_str(&agent.text).unwrap();
+    assert_eq!(keys["is_tls_enabled"], true);
+    assert_eq!(keys["ca_certs"], "./zato-lba-ca-certs.pem");
+    assert_eq!(agent.lines[0], "\"is_tls_enabled\": true");
+    assert_eq!(agent.lines.len(), keys.len());
+    let [note] = &agent.notes[..] else {
+        panic!("{:?}", agent.notes)
+    };
+    assert_eq!((haproxy.notes.len(), frontend.notes.len()), (0, 0));
+    sandbox
+        .args(["-C", "demo", "snippet", "lb-agent"])
+        .run()
+        .stdout(agent.text)
+        .stderr(format!("note: {note}\n"));
 
     let plain: Snippet = json(
         &sandbox,

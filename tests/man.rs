@@ -835,8 +835,19 @@ zpki -C prod-pki revoke server3 --reason cessationOfOperation",
         )],
     ),
     (
+        "zpki-snippet-frontend",
+        &[(
+            "Only applications with a certificate may connect:",
+            "zpki -C prod-pki snippet frontend --client-certificate required",
+        )],
+    ),
+    (
         "zpki-snippet-haproxy",
         &[("The server lines:", "zpki -C prod-pki snippet haproxy")],
+    ),
+    (
+        "zpki-snippet-lb-agent",
+        &[("The keys:", "zpki -C prod-pki snippet lb-agent")],
     ),
     (
         "zpki-snippet-server",

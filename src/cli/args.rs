@@ -565,12 +565,20 @@ pub(super) struct Snippet {
 /// The lines that can be printed.
 #[derive(Debug, Subcommand)]
 pub(super) enum SnippetOf {
+    /// A front-end of HAProxy for client applications that speak TLS
+    Frontend {
+        /// What it asks of the applications
+        #[arg(long, value_name = "MODE", value_parser = words::<ClientCertificate>(ClientCertificate::NAMES))]
+        client_certificate: ClientCertificate,
+    },
     /// The server lines for HAProxy's configuration
     Haproxy {
         /// Write plain server lines, which check no name; HAProxy from 3.3 on answers them with 503
         #[arg(long)]
         no_verifyhost: bool,
     },
+    /// The TLS keys of the load-balancer agent's lb-agent.conf
+    LbAgent,
     /// The `[crypto]` section of a server's server.conf
     Server {
         /// The server

@@ -296,9 +296,13 @@ fn dispatch(arguments: Arguments, system: &mut System) -> Result<Rendered, Error
         }
         Command::Snippet(arguments) => {
             let request = match arguments.what {
+                SnippetOf::Frontend { client_certificate } => {
+                    commands::snippet::Request::Frontend { client_certificate }
+                }
                 SnippetOf::Haproxy { no_verifyhost } => {
                     commands::snippet::Request::Haproxy { no_verifyhost }
                 }
+                SnippetOf::LbAgent => commands::snippet::Request::LbAgent,
                 SnippetOf::Server { name } => commands::snippet::Request::Server { name },
             };
             let directory = directory(&global, system)?;

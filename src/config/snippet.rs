@@ -1,13 +1,15 @@
-//! The texts that an engineer pastes: server lines for zato.config, `[crypto]` for server.conf.
-//! Their words are in `templates/`.
+//! The texts that an engineer pastes: server lines and front-ends for zato.config, `[crypto]` for
+//! server.conf, keys for lb-agent.conf. Their words are in `templates/`.
 
 use minijinja::context;
 
-use super::haproxy::{begin_marker, end_marker, server_line};
+use super::haproxy::{begin_marker, end_marker, quoted, server_line};
 use super::server_conf::{TLS_CIPHERS, TLS_PROTOCOL};
-use super::template::{HAPROXY, SERVER_CONF, render};
+use super::template::{FRONTEND, HAPROXY, LB_AGENT, SERVER_CONF, render};
 use crate::domain::crypto::Crypto;
+use crate::domain::role::ClientCertificate;
 use crate::domain::server_line::ServerLine;
+use crate::domain::settings::{AbsolutePath, Backend};
 
 /// The block of server lines of one backend, with comments that say what to do with it. Empty for
 /// no lines.
@@ -51,13 +53,68 @@ pub fn server_conf(crypto: &Crypto) -> String {
     )
 }
 
+/// A front-end of `HAProxy` for client applications that speak TLS.
+#[derive(Clone, Debug)]
+pub struct Frontend<'a> {
+    /// Where requests go.
+    pub backend: &'a Backend,
+    /// What is asked of the applications.
+    pub client_certificate: ClientCertificate,
+    /// `crt`: key and certificate of the load-balancer.
+    pub crt: &'a AbsolutePath,
+    /// Whether that certificate is one that applications accept (`terminates_tls`).
+    pub terminates_tls: bool,
+    /// `ca-file`: what the applications' certificates are verified against. Without
+    /// [`client_certificate`](Self::client_certificate) none is.
+    pub ca_file: &'a AbsolutePath,
+    /// `crl-file`: the CRL of the applications' CA.
+    pub crl_file: Option<&'a AbsolutePath>,
+}
+
+/// The front-end, complete, with comments that say what to do with it. Its port is that of Zato's
+/// documentation.
+#[must_use]
+pub fn frontend(frontend: &Frontend<'_>) -> String {
+    let mode = frontend.client_certificate;
+    let verify = mode != ClientCertificate::None;
+    let crl_file = frontend.crl_file.filter(|_| verify);
+    let port = match mode {
+        ClientCertificate::None => 21223,
+        ClientCertificate::Optional => 31223,
+        ClientCertificate::Required => 41223,
+    };
+    let mut bind = format!("bind 0.0.0.0:{port} ssl crt {}", quoted(frontend.crt));
+    if verify {
+        bind += &format!(" verify {mode} ca-file {}", quoted(frontend.ca_file));
+    }
+    if let Some(crl_file) = crl_file {
+        bind += &format!(" crl-file {}", quoted(crl_file));
+    }
+    render(
+        FRONTEND,
+        context! {
+            backend => frontend.backend.to_string(),
+            bind,
+            client_certificate => mode.to_string(),
+            crl_file => crl_file.is_some(),
+            name => format!("front_tls_{mode}"),
+            terminates_tls => frontend.terminates_tls,
+            verify,
+        },
+    )
+}
+
+/// The keys of Zato's lb-agent.conf that have to do with TLS, as an object of JSON.
+#[must_use]
+pub fn lb_agent() -> String {
+    render(LB_AGENT, context! {})
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::haproxy::read_servers;
-    use crate::domain::role::ClientCertificate;
     use crate::domain::server_line::{ServerOptions, TlsOptions};
-    use crate::domain::settings::Backend;
 
     fn line(name: &str, client_certificate: ClientCertificate) -> ServerLine {
         ServerLine {
@@ -263,6 +320,91 @@ ca_certs_location=zato-server-ca-certs.pem
                      # The server reads no CRL: it takes a revoked one until that expires.\n\
                      tls_client_certs={word}\n{CONF_TAIL}"
                 )
+            );
+        }
+    }
+
+    fn frontend_of(client_certificate: ClientCertificate, crl_file: Option<&str>) -> String {
+        let path = |path: &str| -> AbsolutePath { path.parse().unwrap() };
+        frontend(&Frontend {
+            backend: &Backend::default(),
+            client_certificate,
+            crt: &path("/tls/key-cert.pem"),
+            terminates_tls: crl_file.is_some(),
+            ca_file: &path("/tls/the ca.pem"),
+            crl_file: crl_file.map(path).as_ref(),
+        })
+    }
+
+    /// A text whose only difference between the modes is this.
+    fn frontend_text(mode: &str, comments: &str, bind: &str) -> String {
+        format!(
+            "\
+# A front-end for client applications, made by zpki. Certificates of theirs: {mode}.
+#
+# Add it to zato.config, outside the ZATO blocks and without ZATO comments: a save in the web
+# console takes the TLS options off a bind line that has one. Check with
+# `haproxy -c -f zato.config`, then reload HAProxy.
+#
+# The header X-Forwarded-Proto tells the servers of TLS, so it must not come from outside.
+{comments}
+frontend front_tls_{mode}
+    mode http
+    http-request deny if {{ req.fhdr(X-Forwarded-Proto) -m found }}
+    http-request set-header X-Forwarded-Proto https
+    default_backend bck_http_plain
+    bind {bind}
+"
+        )
+    }
+
+    const NO_SERVER_AUTH: &str = "\
+#
+# Client applications refuse the certificate in crt, which is only for the servers. Set
+# terminates_tls = true in [load_balancer] of zpki.toml, run `zpki apply`, and copy the file again.
+";
+    const APPLICATIONS_CA: &str = "\
+#
+# Put into ca-file what the applications' certificates are verified against: ca/ca-file.pem of
+# another PKI directory. With this cluster's own CA each of them would pass for the load-balancer.
+";
+    const APPLICATIONS_CRL: &str = "\
+#
+# Put its ca/crl.pem into crl-file. HAProxy reads it when it is reloaded. An expired CRL keeps out
+# every application that sends a certificate.
+";
+
+    #[test]
+    fn a_front_end_that_asks_for_no_certificates() {
+        let bind = "0.0.0.0:21223 ssl crt /tls/key-cert.pem";
+        assert_eq!(
+            frontend_of(ClientCertificate::None, None),
+            frontend_text("none", NO_SERVER_AUTH, bind)
+        );
+        assert_eq!(
+            frontend_of(ClientCertificate::None, Some("/tls/crl.pem")),
+            frontend_text("none", "", bind)
+        );
+    }
+
+    #[test]
+    fn a_front_end_that_asks_for_certificates() {
+        for (mode, word, port) in [
+            (ClientCertificate::Optional, "optional", 31223),
+            (ClientCertificate::Required, "required", 41223),
+        ] {
+            let bind = format!(
+                "0.0.0.0:{port} ssl crt /tls/key-cert.pem verify {word} ca-file '/tls/the ca.pem'"
+            );
+            assert_eq!(
+                frontend_of(mode, None),
+                frontend_text(word, &[NO_SERVER_AUTH, APPLICATIONS_CA].concat(), &bind)
+            );
+            let comments = [APPLICATIONS_CA, APPLICATIONS_CRL].concat();
+            let bind = format!("{bind} crl-file /tls/crl.pem");
+            assert_eq!(
+                frontend_of(mode, Some("/tls/crl.pem")),
+                frontend_text(word, &comments, &bind)
             );
         }
     }

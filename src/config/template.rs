@@ -11,7 +11,9 @@ pub(super) const APPLY_TIMER: &str = "zpki-apply.timer";
 pub(super) const CRON: &str = "zpki.cron";
 pub(super) const EXPIRY_SERVICE: &str = "zpki-expiry.service";
 pub(super) const EXPIRY_TIMER: &str = "zpki-expiry.timer";
+pub(super) const FRONTEND: &str = "frontend.cfg";
 pub(super) const HAPROXY: &str = "haproxy.cfg";
+pub(super) const LB_AGENT: &str = "lb-agent.conf";
 pub(super) const NAGIOS: &str = "zpki.cfg";
 pub(super) const SERVER_CONF: &str = "server.conf";
 
@@ -40,7 +42,9 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
             EXPIRY_TIMER,
             include_str!("../../templates/zpki-expiry.timer"),
         ),
+        (FRONTEND, include_str!("../../templates/frontend.cfg")),
         (HAPROXY, include_str!("../../templates/haproxy.cfg")),
+        (LB_AGENT, include_str!("../../templates/lb-agent.conf")),
         (NAGIOS, include_str!("../../templates/zpki.cfg")),
         (SERVER_CONF, include_str!("../../templates/server.conf")),
     ];

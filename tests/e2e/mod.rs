@@ -6,6 +6,7 @@
 //! shows a server as up although every request to it fails for want of a client certificate.
 
 mod cluster;
+mod frontends;
 pub(crate) mod process;
 mod refusals;
 mod site;

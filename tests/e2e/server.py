@@ -85,7 +85,11 @@ class Server(BaseApplication):
         return self.answer
 
     def answer(self, environ, start_response):
-        pages = {"/": self.name, "/zato/ping": "pong"}
+        pages = {
+            "/": self.name,
+            "/x-forwarded-proto": environ.get("HTTP_X_FORWARDED_PROTO", "none"),
+            "/zato/ping": "pong",
+        }
         body = pages.get(environ["PATH_INFO"])
         status = "404 Not Found" if body is None else "200 OK"
         content = (body or status).encode()

@@ -33,6 +33,7 @@ impl Site {
         let site = Self::without_pki();
         let zato_config = site.zato_config();
         site.init_pki(
+            "demo",
             &["--from-haproxy", zato_config.to_str().unwrap()],
             arguments,
         );
@@ -44,7 +45,7 @@ impl Site {
     pub(super) fn init_by_flags(arguments: &[&str]) -> Self {
         let site = Self::without_pki();
         let servers = SERVERS.map(|name| format!("--server={name}={}", site.address(name)));
-        site.init_pki(&servers.each_ref().map(String::as_str), arguments);
+        site.init_pki("demo", &servers.each_ref().map(String::as_str), arguments);
         site.install();
         site
     }
@@ -128,13 +129,59 @@ impl Site {
             .arg(&certificate));
     }
 
-    /// Runs zpki in the PKI directory.
-    pub(super) fn zpki(&self, arguments: &[&str]) {
+    /// Runs zpki in the PKI directory; returns what it says.
+    pub(super) fn zpki(&self, arguments: &[&str]) -> String {
+        self.zpki_in("demo", arguments)
+    }
+
+    fn zpki_in(&self, directory: &str, arguments: &[&str]) -> String {
         run(Command::new(env!("CARGO_BIN_EXE_zpki"))
             .env_clear()
             .arg("-C")
-            .arg(self.path("demo"))
-            .args(arguments));
+            .arg(self.path(directory))
+            .args(arguments))
+    }
+
+    /// Has the load-balancer's certificate serve client applications too.
+    pub(super) fn terminate_tls(&self) {
+        self.edit(&self.path("demo/zpki.toml"), |text| {
+            text.replace("# terminates_tls = false", "terminates_tls = true")
+        });
+        self.zpki(&["apply"]);
+    }
+
+    /// Makes a PKI directory for client applications, with the certificates app.pem and old.pem, which
+    /// is revoked; and puts its CA and its CRL where the front-ends look for them.
+    pub(super) fn init_applications(&self) {
+        let server = format!("--server=server1={}:1", self.host);
+        self.init_pki("applications", &[&server], &[]);
+        let zpki = |arguments: &str| {
+            let arguments: Vec<&str> = arguments.split(' ').collect();
+            self.zpki_in("applications", &arguments);
+        };
+        let out = self.path("applications").display().to_string();
+        for name in ["app", "old"] {
+            zpki(&format!(
+                "issue {name} --role client --format key-cert --out {out}"
+            ));
+        }
+        zpki("revoke old --force");
+        for (from, to) in [
+            ("ca-file.pem", "applications.ca.pem"),
+            ("crl.pem", "applications.crl.pem"),
+        ] {
+            let from = self.path("applications/ca").join(from);
+            fs::copy(from, self.path("demo/load-balancer").join(to)).unwrap();
+        }
+    }
+
+    /// Adds a front-end that zpki printed, at the site's own address and at `port`.
+    pub(super) fn add_frontend(&self, printed: &str, port: u16) {
+        let bind = printed.find("bind 0.0.0.0:").expect("it has an address");
+        let behind = printed[bind..].find(" ssl ").expect("it speaks TLS");
+        let address = format!("bind {}:{port}", self.host);
+        let frontend = format!("{}{address}{}", &printed[..bind], &printed[bind + behind..]);
+        self.edit(&self.zato_config(), |text| format!("{text}\n{frontend}"));
     }
 
     /// Has HAProxy read the CRL: in zpki.toml, and in the lines that follow from it.
@@ -277,12 +324,12 @@ impl Site {
         }
     }
 
-    fn init_pki(&self, servers: &[&str], arguments: &[&str]) {
+    fn init_pki(&self, name: &str, servers: &[&str], arguments: &[&str]) {
         run(Command::new(env!("CARGO_BIN_EXE_zpki"))
             .env_clear()
             .arg("init")
-            .arg(self.path("demo"))
-            .args(["--cluster", "demo", "--no-ca-passphrase"])
+            .arg(self.path(name))
+            .args(["--cluster", name, "--no-ca-passphrase"])
             .args(servers)
             .args(arguments));
     }

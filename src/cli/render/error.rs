@@ -57,7 +57,9 @@ pub(in crate::cli) fn attempt(command: &Command) -> String {
         },
         Command::Show(show) => format!("show `{}`", Plain(&show.subject.display().to_string())),
         Command::Snippet(snippet) => match &snippet.what {
+            SnippetOf::Frontend { .. } => "print a front-end for client applications".to_owned(),
             SnippetOf::Haproxy { .. } => "print the lines for HAProxy".to_owned(),
+            SnippetOf::LbAgent => "print the keys of lb-agent.conf".to_owned(),
             SnippetOf::Server { name } => format!("print the lines for `{}`", Plain(name)),
         },
     }

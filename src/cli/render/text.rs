@@ -195,7 +195,11 @@ fn host(name: &AltName) -> String {
 
 /// `zpki snippet`.
 pub(in crate::cli) fn snippet(report: &SnippetReport) -> Rendered {
-    Rendered::product(&report.text)
+    let notes = report.notes.iter();
+    Rendered {
+        stderr: notes.map(|note| format!("note: {note}\n")).collect(),
+        ..Rendered::product(&report.text)
+    }
 }
 
 /// `zpki show --output pem`: everything but private keys.
