@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
@@ -34,6 +34,20 @@ impl Cluster {
         };
         cluster.wait_until_checked();
         cluster
+    }
+
+    /// A shell's command that has HAProxy read its files again: a new worker takes over from the old one.
+    pub(super) fn reload_command(&self) -> String {
+        let haproxy = self.haproxy.as_ref().expect("it runs");
+        format!("kill -USR2 {}", haproxy.id())
+    }
+
+    /// Ends `server` and starts it again, so that it reads its server.conf.
+    pub(super) fn restart_server(&mut self, name: &'static str) {
+        drop(self.servers.remove(name));
+        let mut server = start_server(&self.site, name);
+        server.wait_for_output(&format!("{name} is ready"));
+        self.servers.insert(name, server);
     }
 
     /// Ends HAProxy and starts it again, so that it reads its files; returns when it has checked each
@@ -93,14 +107,7 @@ impl Cluster {
 
     /// Status and body of HAProxy's answer to a request for `path`.
     pub(super) fn get(&self, path: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect((self.site.host(), FRONTEND_PORT)).unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: demo\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).unwrap();
-        stream.set_read_timeout(Some(READ_TIMEOUT)).unwrap();
-        let answer = read_answer(stream);
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, body.to_owned())
+        get(self.site.host(), path)
     }
 
     fn wait_until_checked(&self) {
@@ -127,6 +134,18 @@ impl Cluster {
     }
 }
 
+/// Status and body of the answer of the HAProxy of `host` to a request for `path`.
+pub(super) fn get(host: Ipv4Addr, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect((host, FRONTEND_PORT)).unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: demo\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    stream.set_read_timeout(Some(READ_TIMEOUT)).unwrap();
+    let answer = read_answer(stream);
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, body.to_owned())
+}
+
 /// Starts one server of `site`, gunicorn with the settings of its server.conf.
 pub(super) fn start_server(site: &Site, name: &str) -> Process {
     let launcher = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e/server.py");
@@ -139,6 +158,7 @@ pub(super) fn start_server(site: &Site, name: &str) -> Process {
 
 fn start_haproxy(site: &Site) -> Process {
     let mut command = background(&find("haproxy"));
-    command.arg("-db").arg("-f").arg(site.zato_config());
+    // A master and its worker, for reloads; both in the foreground.
+    command.args(["-W", "-db", "-f"]).arg(site.zato_config());
     Process::start(&mut command, site.path("haproxy.log"))
 }

@@ -11,4 +11,5 @@ pub(crate) mod process;
 mod refusals;
 mod site;
 pub(crate) mod statistics;
+mod switch;
 mod traffic;

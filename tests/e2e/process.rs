@@ -37,6 +37,11 @@ impl Process {
         Self { child, log }
     }
 
+    /// The number that it can be signalled by.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it has said so far.
     pub(crate) fn output(&self) -> String {
         fs::read_to_string(&self.log).unwrap()

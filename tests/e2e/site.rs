@@ -51,7 +51,7 @@ impl Site {
     }
 
     /// A site before zpki: HAProxy speaks plain HTTP to the servers.
-    fn without_pki() -> Self {
+    pub(super) fn without_pki() -> Self {
         let site = Self {
             directory: tempfile::tempdir().unwrap(),
             host: loopback_address_of_its_own(),
@@ -59,6 +59,16 @@ impl Site {
         fs::write(site.path("503.http"), SERVICE_UNAVAILABLE).unwrap();
         fs::write(site.zato_config(), site.plain_zato_config()).unwrap();
         site
+    }
+
+    /// Servers that speak plain HTTP, as Zato makes them.
+    pub(super) fn make_plain_servers(&self) {
+        for server in SERVERS {
+            fs::create_dir_all(self.server_file(server, "")).unwrap();
+            let address = self.address(server);
+            let text = format!("[main]\ngunicorn_bind={address}\n\n[crypto]\n{ZATO_CRYPTO}");
+            fs::write(self.server_file(server, "server.conf"), text).unwrap();
+        }
     }
 
     /// A file or directory of the site.
@@ -324,7 +334,7 @@ impl Site {
         }
     }
 
-    fn init_pki(&self, name: &str, servers: &[&str], arguments: &[&str]) {
+    pub(super) fn init_pki(&self, name: &str, servers: &[&str], arguments: &[&str]) {
         run(Command::new(env!("CARGO_BIN_EXE_zpki"))
             .env_clear()
             .arg("init")

@@ -13,6 +13,7 @@ use super::report::{Change, Kind};
 use super::{FileEdit, Prepared, Request, left_behind, read};
 use crate::commands::directory::PkiDirectory;
 use crate::commands::error::Error;
+use crate::domain::name::EntryName;
 use crate::domain::settings::FilePath;
 use crate::store::exchange::{self, Backup};
 use crate::system::System;
@@ -53,30 +54,47 @@ pub struct BackupReport {
     pub at: OffsetDateTime,
 }
 
-/// The files that the request is about: those of the command line, else those of zpki.toml.
+/// A file that the request is about.
+struct Named {
+    path: PathBuf,
+    kind: Kind,
+    server: Option<EntryName>,
+}
+
+/// Those of the command line, else those of zpki.toml.
 fn files(
     request: &Request,
     directory: &PkiDirectory,
     system: &System,
-) -> Result<Vec<(PathBuf, Kind)>, Error> {
-    let named = request.haproxy.iter().map(|path| (path, Kind::Haproxy));
+) -> Result<Vec<Named>, Error> {
+    let haproxy = |path| Named {
+        path,
+        kind: Kind::Haproxy,
+        server: None,
+    };
+    let conf = |path, server| Named {
+        path,
+        kind: Kind::ServerConf,
+        server,
+    };
+    let named = request.haproxy.iter();
+    let named = named.map(|path| haproxy(system.locate(path)));
     let confs = request.server_confs.iter();
-    let named = named.chain(confs.map(|conf| (&conf.path, Kind::ServerConf)));
-    let named: Vec<_> = named
-        .map(|(path, kind)| (system.locate(path), kind))
-        .collect();
+    let confs = confs.map(|it| conf(system.locate(&it.path), it.name.clone()));
+    let named: Vec<Named> = named.chain(confs).collect();
     if !named.is_empty() {
         return Ok(named);
     }
     let cluster = directory.read(|view| view.cluster())?;
-    let located = |path: &FilePath, kind| (directory.path().join(path.as_path()), kind);
+    let located = |path: &FilePath| directory.path().join(path.as_path());
     let config = cluster.settings().load_balancer.config.iter();
-    let config = config.map(|path| located(path, Kind::Haproxy));
+    let config = config.map(|path| haproxy(located(path)));
     let servers = cluster.settings().servers.iter();
-    let confs = servers.filter_map(|server| server.conf.as_ref());
-    let files: Vec<_> = config
-        .chain(confs.map(|path| located(path, Kind::ServerConf)))
-        .collect();
+    let confs = servers.filter_map(|server| {
+        let path = located(server.conf.as_ref()?);
+        Some(conf(path, Some(server.name.clone())))
+    });
+    let files: Vec<Named> = config.chain(confs).collect();
     match files.is_empty() {
         true => Err(Error::Config(Refusal::NoTargets)),
         false => Ok(files),
@@ -93,7 +111,7 @@ pub fn list(
     system: &System,
 ) -> Result<BackupsReport, Error> {
     let files = files(request, directory, system)?.into_iter();
-    let backups = files.map(|(path, _)| {
+    let backups = files.map(|Named { path, .. }| {
         let backups = exchange::backups(&path)?.into_iter();
         let report = |Backup { path, time, .. }: Backup| BackupReport {
             path: path.display().to_string(),
@@ -122,10 +140,10 @@ pub fn prepare(
     system: &System,
 ) -> Result<Prepared, Error> {
     let files = files(request, directory, system)?;
-    let paths: Vec<PathBuf> = files.iter().map(|(path, _)| path.clone()).collect();
+    let paths: Vec<PathBuf> = files.iter().map(|it| it.path.clone()).collect();
     let findings = left_behind(&paths, true)?;
     let (mut edits, mut record) = (Vec::new(), None);
-    for (path, kind) in files {
+    for Named { path, kind, server } in files {
         let backup = exchange::backups(&path)?.into_iter().next();
         let backup =
             backup.ok_or_else(|| Error::Config(Refusal::NoBackup { path: path.clone() }))?;
@@ -137,7 +155,7 @@ pub fn prepare(
             after: read(&backup.path, system)?,
             path,
             kind,
-            server: None,
+            server,
             to_judge: None,
             change: Change::RollBack,
             installs: Vec::new(),
