@@ -619,6 +619,53 @@ fn a_full_or_closed_directory_leaves_nothing_issued() {
     assert!(!sandbox.path("out").exists());
 }
 
+/// A run that is killed when the inventory knows of its certificate has not lost the key, and the next one
+/// needs no other.
+#[test]
+fn what_a_killed_run_has_left_is_put_in_place() {
+    let sandbox = Sandbox::with_demo();
+    issue(&sandbox, &APP).run().product();
+    let whole = sandbox.tree();
+    let stages = ["app.key.pem", "app.cert.pem", "ca.cert.pem"]
+        .map(|name| (format!("out/{name}"), format!("out/.{name}.4711.tmp")));
+    let kill = || {
+        for (file, stage) in &stages {
+            fs::rename(sandbox.path(file), sandbox.path(stage)).unwrap();
+        }
+    };
+    kill();
+    let ends = "2027-11-23 12:00:00 UTC";
+    issue(&sandbox, &APP)
+        .run()
+        .stdout_with(&format!("keep  app   {ends}"));
+    assert_eq!(sandbox.tree(), whole);
+    issue(&sandbox, &APP).run().stdout("unchanged\n");
+    // What is not asked for again gets another certificate, and nothing stays of the first.
+    kill();
+    let other = [&APP[..3], &["--out=out"]].concat();
+    issue(&sandbox, &other).run().stdout_with("issue  app");
+    openssl_takes(&sandbox, "out/app.cert.pem", "sslserver");
+    assert_eq!(
+        sandbox.tree().modes("out"),
+        "0700 /\n0644 app.cert.pem\n0600 app.key.pem\n0644 ca.cert.pem\n"
+    );
+}
+
+/// Files that cannot be replaced are found out before the inventory knows of a certificate.
+#[test]
+fn what_stands_in_the_way_leaves_nothing_issued() {
+    let sandbox = Sandbox::with_demo();
+    sandbox.file("out/app.key.pem/file", "in the way");
+    let before = sandbox.tree();
+    for force in [&[][..], &["--force"]] {
+        let status = issue(&sandbox, &[&APP[..], force].concat())
+            .run()
+            .status_alone();
+        assert_eq!(status, 73);
+        same_tree(&sandbox, &before);
+    }
+}
+
 /// A certification request that openssl makes, in `request.pem`, its key in `request.key`.
 fn request(sandbox: &Sandbox, options: &[&str]) {
     let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"];

@@ -234,6 +234,8 @@ struct Job<'a> {
     place: Place,
     /// The files in its place, as far as they are there.
     found: BTreeMap<PathBuf, Zeroizing<Vec<u8>>>,
+    /// What runs that were killed were about to make of the file with the private key.
+    left: Vec<Zeroizing<Vec<u8>>>,
     /// The trust bundle in its host folder.
     bundle: Option<Zeroizing<Vec<u8>>>,
     /// What need not be made.
@@ -279,6 +281,7 @@ impl Run<'_> {
             terms,
             place,
             found: BTreeMap::new(),
+            left: Vec::new(),
             bundle: None,
             kept: None,
         };
@@ -286,7 +289,11 @@ impl Run<'_> {
             let bundle = HostFolder::of(&terms.name, Role::Client).trust_bundle();
             job.bundle = view.bytes(&bundle)?;
         }
-        for path in place.paths(&terms.name, self.request.is_none()) {
+        let paths = place.paths(&terms.name, self.request.is_none());
+        if let (Some(target), Some(with_key)) = (&self.target, paths.first()) {
+            job.left = target.left(with_key)?;
+        }
+        for path in paths {
             let bytes = match &self.target {
                 Some(target) => target.read(&path)?,
                 None => view.bytes(&path)?,
@@ -304,7 +311,7 @@ impl Run<'_> {
         let state = self.state;
         if let Some(request) = self.request {
             self.check_key(request.public_key_der(), view)?;
-        } else if job.found.is_empty() {
+        } else if job.found.is_empty() && job.left.is_empty() {
             return Ok(None);
         }
         let rules = Rules {
@@ -321,21 +328,24 @@ impl Run<'_> {
             right.retain(|it| it.public_key_der == request.public_key_der());
             return Ok(newest(right, None));
         }
-        let first = job.place.paths(&terms.name, true).into_iter().next();
-        let Some(with_key) = first.and_then(|path| job.found.get(&path)) else {
-            return Ok(None);
-        };
         let algorithm = terms.key_algorithm.to_string();
         right.retain(|it| it.details.public_key.algorithm == algorithm);
+        let first = job.place.paths(&terms.name, true).into_iter().next();
+        let with_key = first.and_then(|path| job.found.get(&path));
         if !job.place.is_readable() {
-            right.retain(|it| pkcs12::is_for(with_key, it));
+            right.retain(|it| with_key.is_some_and(|file| pkcs12::is_for(file, it)));
             return Ok(newest(right, None));
         }
-        let Key::Usable(key) = Key::read(Some(with_key)) else {
-            return Ok(None);
-        };
-        right.retain(|it| it.public_key_der == key.public_key_der());
-        Ok(newest(right, Some(key)))
+        // What is in its place, or else what a killed run has left: its certificate needs no other.
+        let mut files = with_key.into_iter().chain(&job.left);
+        Ok(files.find_map(|file| {
+            let Key::Usable(key) = Key::read(Some(file)) else {
+                return None;
+            };
+            let mut right = right.clone();
+            right.retain(|it| it.public_key_der == key.public_key_der());
+            newest(right, Some(key))
+        }))
     }
 
     /// That the key is not the CA's, and that no certificate for it was revoked because it is not safe.
@@ -533,8 +543,9 @@ impl Run<'_> {
         })
     }
 
-    /// Writes all of it: what goes outside first, so that no private key is lost, and away again if the
-    /// PKI directory is not changed. Answers whether there was anything to write.
+    /// Writes all of it. What goes outside is durable before the PKI directory is changed, so that no private
+    /// key is lost, and gets its name afterwards, so that no certificate is used that the inventory does
+    /// not know. Answers whether there was anything to write.
     fn write(
         &self,
         done: &[Done<'_>],
@@ -562,7 +573,7 @@ impl Run<'_> {
         system.progress.start("writing files", steps);
         let hand_out = || match self.out {
             Some(out) if !outgoing.is_empty() => {
-                Handout::write(out, &outgoing, &progress).map(Some)
+                Handout::stage(out, &outgoing, &progress).map(Some)
             }
             _ => Ok(None),
         };
@@ -575,7 +586,7 @@ impl Run<'_> {
             .as_ref()
             .map_or_else(store::Error::committed, |()| true);
         if let Some(handout) = handout.filter(|_| is_done) {
-            handout.keep();
+            handout.place()?;
         }
         committed?;
         Ok(true)

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::domain::progress::Interrupted;
 use crate::domain::text::Plain;
 
-/// Why something was not read or not written. Unless it is [`Error::Unfinished`] or
+/// Why something was not read or not written. Unless it is [`committed`](Error::committed) or
 /// [`Error::NotTakenBack`], nothing of what was asked for has happened.
 #[derive(Debug)]
 pub enum Error {
@@ -129,6 +129,11 @@ pub enum Error {
         /// What is something else: a directory, a symbolic link, a device.
         path: PathBuf,
     },
+    /// The change of the PKI directory is committed, and files outside of it are not all in their place.
+    NotInPlace {
+        /// What stopped it.
+        source: Box<Self>,
+    },
     /// Files of others were changed, and could not be put back.
     NotTakenBack {
         /// What stopped it.
@@ -213,6 +218,7 @@ impl Error {
             | Self::Journal { .. }
             | Self::LocksUnsupported { .. }
             | Self::Lost { .. }
+            | Self::NotInPlace { .. }
             | Self::NotTakenBack { .. }
             | Self::Record { .. }
             | Self::Unfinished { .. } => Kind::Io,
@@ -222,7 +228,7 @@ impl Error {
     /// Whether the change has happened all the same.
     #[must_use]
     pub fn committed(&self) -> bool {
-        matches!(self, Self::Unfinished { .. })
+        matches!(self, Self::NotInPlace { .. } | Self::Unfinished { .. })
     }
 
     /// What to do about it.
@@ -263,6 +269,12 @@ impl Error {
                 "mount the whole directory, not a file or folder inside it".into()
             }
             Self::NotAFile { .. } => "put a regular file there, or move it out of the way".into(),
+            Self::NotInPlace { source } => {
+                format!(
+                    "the same command again puts them there; before that: {}",
+                    source.hint()
+                )
+            }
             Self::NotTakenBack { source } => format!(
                 "some files may be new by now; the next run takes them back; before that: {}",
                 source.hint()
@@ -286,6 +298,13 @@ impl Error {
                     source.hint()
                 )
             }
+        }
+    }
+
+    /// Marks what keeps files outside from their place when the PKI directory knows of them already.
+    pub(super) fn not_in_place(self) -> Self {
+        Self::NotInPlace {
+            source: Box::new(self),
         }
     }
 
@@ -406,6 +425,9 @@ impl Display for Error {
                 Shown(path)
             ),
             Self::NotAFile { path } => write!(f, "{} is not a regular file", Shown(path)),
+            Self::NotInPlace { .. } => f.write_str(
+                "the change is committed, but files outside of the PKI directory are not all in place",
+            ),
             Self::NotTakenBack { .. } => write!(f, "the files could not be put back as they were"),
             Self::Owner { path, user, group } => write!(
                 f,
@@ -434,7 +456,9 @@ impl std::error::Error for Error {
             | Self::Forbidden { source, .. }
             | Self::Io { source, .. }
             | Self::LocksUnsupported { source, .. } => Some(source),
-            Self::NotTakenBack { source } | Self::Unfinished { source } => Some(source),
+            Self::NotInPlace { source }
+            | Self::NotTakenBack { source }
+            | Self::Unfinished { source } => Some(source),
             _ => None,
         }
     }

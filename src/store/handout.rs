@@ -1,15 +1,16 @@
-//! Files for elsewhere: put into a directory that is not a PKI directory, all of them or none, and taken
-//! back unless the caller keeps them.
+//! Files for elsewhere: put into a directory that is not a PKI directory, all of them or none.
 //!
-//! What is issued stands in two places, and there is no journal for both. So the files come first, for a
-//! private key must not be lost: staged, durable, renamed. Then the PKI directory's own transaction is
-//! committed; if it is not, the files go away again and what they have replaced comes back.
+//! What is issued stands in two places, and there is no journal for both. No certificate may be valid that
+//! the inventory does not know, and no private key may be lost. So the files are staged first, and made
+//! durable; then the PKI directory's own transaction is committed; then the files are renamed. A run that is
+//! killed in between leaves its stages, in which the next one that is asked for the same files
+//! [finds](Target::left) what it need not make again.
 
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process;
 
-use rustix::fs::AtFlags;
 use zeroize::Zeroizing;
 
 use crate::domain::progress::Progress;
@@ -19,6 +20,7 @@ use super::create::nearest;
 use super::error::Error;
 use super::fault::Faults;
 use super::file::File;
+use super::journal::expect_one_mount;
 use super::layout::SECRET;
 use super::root::Root;
 use super::transaction::for_each;
@@ -34,7 +36,14 @@ pub struct Outgoing {
 
 /// What there is in a directory that files are to be put into.
 #[derive(Debug)]
-pub struct Target(Option<Root>);
+pub struct Target {
+    /// None where there is no directory.
+    root: Option<Root>,
+    left: Stages,
+}
+
+/// What killed runs have staged: for each file, under which names.
+type Stages = BTreeMap<PathBuf, Vec<PathBuf>>;
 
 impl Target {
     /// The directory at `path`, which need not be there.
@@ -43,8 +52,14 @@ impl Target {
     /// [`Error::Io`].
     pub fn at(path: &Path) -> Result<Self, Error> {
         match Root::open(path, &Faults::default()) {
-            Ok(root) => Ok(Self(Some(root))),
-            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(Self(None)),
+            Ok(root) => Ok(Self {
+                left: left(&root)?,
+                root: Some(root),
+            }),
+            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(Self {
+                root: None,
+                left: Stages::new(),
+            }),
             Err(error) => Err(error),
         }
     }
@@ -54,47 +69,67 @@ impl Target {
     /// # Errors
     /// [`Error::NotAFile`]; [`Error::Io`].
     pub fn read(&self, name: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
-        self.0.as_ref().map_or(Ok(None), |root| root.read(name))
+        let root = self.root.as_ref();
+        root.map_or(Ok(None), |root| root.read(name))
+    }
+
+    /// What a killed run was about to make a file of, one for each such run.
+    ///
+    /// # Errors
+    /// [`Error::NotAFile`]; [`Error::Io`].
+    pub fn left(&self, name: &Path) -> Result<Vec<Zeroizing<Vec<u8>>>, Error> {
+        let (Some(root), Some(stages)) = (&self.root, self.left.get(name)) else {
+            return Ok(Vec::new());
+        };
+        let found = stages.iter().map(|stage| root.read_own(stage));
+        found.filter_map(Result::transpose).collect()
     }
 }
 
-/// Files that were put in place. Dropped before they are [kept](Self::keep), they go, and what they have
-/// replaced comes back.
+/// Files that are durable, but for their names. Dropped before they are put in [place](Self::place), they go.
 #[derive(Debug)]
-#[must_use = "dropped, the files are taken back"]
+#[must_use = "dropped, the files go"]
 pub struct Handout {
     root: Root,
-    stages: Vec<PathBuf>,
-    placed: Vec<Placed>,
+    /// The files that are staged.
+    staged: Vec<Staged>,
+    /// What killed runs have left of the same files.
+    left: Vec<PathBuf>,
     /// The directories that were made, each with the way from the one that was there before.
     made: Option<(Root, Vec<PathBuf>)>,
 }
 
-/// A file in its place.
+/// A file on its way.
 #[derive(Debug)]
-struct Placed {
+struct Staged {
     name: PathBuf,
-    /// Where the file is that stood there before.
-    old: Option<PathBuf>,
+    replace: bool,
+}
+
+impl Staged {
+    fn stage(&self) -> PathBuf {
+        stage(&self.name)
+    }
 }
 
 impl Handout {
-    /// Puts `files` into `directory`, durably. A directory that is missing is made, and those above it, as
-    /// `mkdir -p` makes them; closed to others if there is a secret among the files.
+    /// Writes `files` into `directory`, durably, under names that nobody reads. A directory that is missing
+    /// is made, and those above it, as `mkdir -p` makes them; closed to others if there is a secret among
+    /// the files.
     ///
     /// # Errors
     /// [`Error::Exists`] when something stands where a file is to be that replaces nothing;
-    /// [`Error::SameName`]; [`Error::Interrupted`]; [`Error::Io`]. Nothing has
+    /// [`Error::Mounted`]; [`Error::SameName`]; [`Error::Interrupted`]; [`Error::Io`]. Nothing has
     /// changed then.
-    pub fn write(
+    pub fn stage(
         directory: &Path,
         files: &[Outgoing],
         progress: &dyn Progress,
     ) -> Result<Self, Error> {
-        Self::write_with(directory, files, progress, &Faults::default())
+        Self::stage_with(directory, files, progress, &Faults::default())
     }
 
-    fn write_with(
+    fn stage_with(
         directory: &Path,
         files: &[Outgoing],
         progress: &dyn Progress,
@@ -103,15 +138,18 @@ impl Handout {
         check_names(directory, files)?;
         let is_closed = files.iter().any(|outgoing| outgoing.file.mode == SECRET);
         let mut handout = Self::open(directory, is_closed, faults)?;
-        let stages = files.iter().map(|it| beside(&it.file.path, "tmp"));
-        handout.stages = stages.collect();
-        handout.stage(files, progress)?;
-        for (index, outgoing) in files.iter().enumerate() {
-            let stage = handout.stages[index].clone();
-            handout.place(&stage, outgoing)?;
+        let mut left = left(&handout.root)?;
+        let left = files.iter().filter_map(|it| left.remove(&it.file.path));
+        handout.left = left.flatten().collect();
+        for Outgoing { file, replace } in files {
+            handout.expect_way(&file.path, *replace)?;
         }
-        handout.stages.clear();
-        handout.root.sync_directory(Path::new(""))?;
+        let staged = files.iter().map(|outgoing| Staged {
+            name: outgoing.file.path.clone(),
+            replace: outgoing.replace,
+        });
+        handout.staged = staged.collect();
+        handout.write(files, progress)?;
         Ok(handout)
     }
 
@@ -119,8 +157,8 @@ impl Handout {
         let of = |root, made| Self {
             root,
             made,
-            stages: Vec::new(),
-            placed: Vec::new(),
+            staged: Vec::new(),
+            left: Vec::new(),
         };
         match Root::open(directory, faults) {
             Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {}
@@ -139,64 +177,63 @@ impl Handout {
         }
     }
 
+    /// That a file can be put in its place: found out only after the commit, it would be too late.
+    fn expect_way(&self, name: &Path, replace: bool) -> Result<(), Error> {
+        match self.root.occupant(name)? {
+            Some(occupant) if !replace => Err(occupant),
+            Some(_) => expect_one_mount(&self.root, name, Path::new("")),
+            None => Ok(()),
+        }
+    }
+
     /// Writes every file under a name of its own, and makes it durable.
-    fn stage(&self, files: &[Outgoing], progress: &dyn Progress) -> Result<(), Error> {
-        let staged: Vec<_> = self.stages.iter().zip(files).collect();
-        progress.start("writing files", staged.len());
-        for_each(&staged, |(stage, Outgoing { file, .. })| {
+    fn write(&self, files: &[Outgoing], progress: &dyn Progress) -> Result<(), Error> {
+        progress.start("writing files", files.len());
+        for_each(files, |Outgoing { file, .. }| {
             progress.advance()?;
-            self.root.write_stage(stage, file.mode, &file.bytes)?;
+            let stage = stage(&file.path);
+            self.root.write_stage(&stage, file.mode, &file.bytes)?;
             Ok(())
         })?;
         if !self.root.sync_file_system()? {
-            let stages: Vec<&Path> = self.stages.iter().map(PathBuf::as_path).collect();
+            let stages: Vec<PathBuf> = self.staged.iter().map(Staged::stage).collect();
+            let stages: Vec<&Path> = stages.iter().map(PathBuf::as_path).collect();
             self.root.sync_each(&Default::default(), &stages)?;
         }
-        Ok(())
+        self.root.sync_directory(Path::new(""))
     }
 
-    fn place(&mut self, stage: &Path, outgoing: &Outgoing) -> Result<(), Error> {
-        let name = &outgoing.file.path;
-        let replaces =
-            outgoing.replace && self.root.stat(name, AtFlags::SYMLINK_NOFOLLOW)?.is_some();
-        let old = replaces.then(|| beside(name, "old"));
-        if let Some(old) = &old {
-            self.root.rename(name, old)?;
-        }
-        let placed = self.root.rename_new(stage, name);
-        if let (Some(old), Err(_) | Ok(false)) = (&old, &placed) {
-            self.root.rename(old, name)?;
-        }
-        if !placed? {
-            return Err(Error::Exists {
-                path: self.root.shown(name),
-            });
-        }
-        let name = name.clone();
-        self.placed.push(Placed { name, old });
-        Ok(())
-    }
-
-    /// Lets the files stay, and removes those that they have replaced.
-    pub fn keep(mut self) {
-        for old in self.placed.drain(..).filter_map(|placed| placed.old) {
-            // What stays of it has a dot-name, and the mode of a key.
-            let _ = self.root.remove(&old);
-        }
+    /// Puts the files in place, durably, and removes what killed runs have left of them.
+    ///
+    /// # Errors
+    /// [`Error::NotInPlace`]: the stages of what is not in its place stay, for the next run.
+    pub fn place(mut self) -> Result<(), Error> {
+        let staged = std::mem::take(&mut self.staged);
         self.made = None;
+        let rename = |it: &Staged| match it.replace {
+            true => self.root.rename(&it.stage(), &it.name),
+            false => match self.root.rename_new(&it.stage(), &it.name)? {
+                true => Ok(()),
+                false => Err(Error::Exists {
+                    path: self.root.shown(&it.name),
+                }),
+            },
+        };
+        let renamed = staged.iter().try_for_each(rename);
+        renamed.map_err(Error::not_in_place)?;
+        for stage in &self.left {
+            // A name that is looked at again with the next run.
+            let _ = self.root.remove(stage);
+        }
+        let synced = self.root.sync_directory(Path::new(""));
+        synced.map_err(Error::not_in_place)
     }
 }
 
 impl Drop for Handout {
     fn drop(&mut self) {
-        for Placed { name, old } in self.placed.drain(..).rev() {
-            let _ = match old {
-                Some(old) => self.root.rename(&old, &name),
-                None => self.root.remove(&name),
-            };
-        }
-        for stage in &self.stages {
-            let _ = self.root.remove(stage);
+        for staged in &self.staged {
+            let _ = self.root.remove(&staged.stage());
         }
         if let Some((base, made)) = &self.made {
             remove_directories(base, made);
@@ -245,8 +282,26 @@ fn check_names(directory: &Path, files: &[Outgoing]) -> Result<(), Error> {
 }
 
 /// A name that no consumer reads and no other run has: HAProxy passes over dot-files.
-fn beside(name: &Path, what: &str) -> PathBuf {
-    format!(".{}.{}.{what}", name.display(), process::id()).into()
+fn stage(name: &Path) -> PathBuf {
+    format!(".{}.{}.tmp", name.display(), process::id()).into()
+}
+
+/// What there is under such names. The PKI directory's lock is held, so that its runs are dead.
+fn left(root: &Root) -> Result<Stages, Error> {
+    let mut left = Stages::new();
+    for stage in root.list(Path::new(""))? {
+        let name = stage.to_str().and_then(|stage| {
+            let (name, process) = stage
+                .strip_prefix('.')?
+                .strip_suffix(".tmp")?
+                .rsplit_once('.')?;
+            process.parse::<u32>().is_ok().then_some(name)
+        });
+        if let Some(name) = name {
+            left.entry(name.into()).or_default().push(stage.into());
+        }
+    }
+    Ok(left)
 }
 
 #[cfg(test)]
@@ -285,13 +340,17 @@ mod tests {
         pairs.iter().map(owned).collect()
     }
 
+    fn stage_files(directory: &Path, files: &[Outgoing]) -> Result<Handout, Error> {
+        Handout::stage(directory, files, &Quiet)
+    }
+
     #[test]
-    fn what_is_kept_stays_and_what_is_dropped_goes() {
+    fn what_is_placed_stays_and_what_is_dropped_goes() {
         let dir = tempfile::tempdir().unwrap();
         let out = dir.path().join("deep/out");
-        drop(Handout::write(&out, &files(), &Quiet).unwrap());
+        drop(stage_files(&out, &files()).unwrap());
         assert_eq!(found(dir.path()), []);
-        Handout::write(&out, &files(), &Quiet).unwrap().keep();
+        stage_files(&out, &files()).unwrap().place().unwrap();
         let in_place = [
             ("a.cert.pem", "0644 certificate"),
             ("a.key.pem", "0600 key"),
@@ -309,13 +368,13 @@ mod tests {
         fs::write(dir.path().join("a.cert.pem"), "old").unwrap();
         let before = found(dir.path());
         let mut files = files();
-        let error = Handout::write(dir.path(), &files, &Quiet).unwrap_err();
+        let error = stage_files(dir.path(), &files).unwrap_err();
         assert!(matches!(error, Error::Exists { .. }), "{error}");
         assert_eq!(found(dir.path()), before);
         files[1].replace = true;
-        drop(Handout::write(dir.path(), &files, &Quiet).unwrap());
+        drop(stage_files(dir.path(), &files).unwrap());
         assert_eq!(found(dir.path()), before);
-        Handout::write(dir.path(), &files, &Quiet).unwrap().keep();
+        stage_files(dir.path(), &files).unwrap().place().unwrap();
         let in_place = [
             ("a.cert.pem", "0644 certificate"),
             ("a.key.pem", "0600 key"),
@@ -324,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_leaves_everything_as_it_was() {
+    fn a_failure_leaves_everything_as_it_was_or_what_the_next_run_needs() {
         for step in 0.. {
             let dir = tempfile::tempdir().unwrap();
             let out = dir.path().join("out");
@@ -334,14 +393,24 @@ mod tests {
             let mut files = files();
             files[1].replace = true;
             let faults = Faults::fail_at(step, ErrorKind::StorageFull);
-            let written = Handout::write_with(&out, &files, &Quiet, &faults);
-            if !faults.struck() {
-                written.unwrap().keep();
-                assert!(step > 6, "{step}");
-                break;
+            match Handout::stage_with(&out, &files, &Quiet, &faults) {
+                Ok(handout) => {
+                    let placed = handout.place();
+                    if !faults.struck() {
+                        placed.unwrap();
+                        assert!(step > 6, "{step}");
+                        break;
+                    }
+                    assert!(placed.unwrap_err().committed());
+                    let target = Target::at(&out).unwrap();
+                    for file in files.map(|it| it.file) {
+                        let mut there = target.left(&file.path).unwrap();
+                        there.extend(target.read(&file.path).unwrap());
+                        assert!(there.iter().any(|it| **it == *file.bytes), "step {step}");
+                    }
+                }
+                Err(_) => assert_eq!(found(dir.path()), before, "step {step}"),
             }
-            drop(written);
-            assert_eq!(found(dir.path()), before, "step {step}");
         }
     }
 
@@ -351,14 +420,28 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let faults = Faults::fail_at(step, ErrorKind::StorageFull);
             let out = dir.path().join("deep/out");
-            let written = Handout::write_with(&out, &files(), &Quiet, &faults);
-            if !faults.struck() {
-                written.unwrap().keep();
+            if let Ok(_staged) = Handout::stage_with(&out, &files(), &Quiet, &faults) {
                 break;
             }
-            written.unwrap_err();
             assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "step {step}");
         }
+    }
+
+    #[test]
+    fn what_a_killed_run_has_left_is_found_and_goes_with_the_next() {
+        let dir = tempfile::tempdir().unwrap();
+        for other in [".a.key.pem.tmp", ".a.key.pem.x.tmp", ".b.key.pem.7.tmp"] {
+            fs::write(dir.path().join(other), "another's").unwrap();
+        }
+        let others = found(dir.path());
+        fs::write(dir.path().join(".a.key.pem.7.tmp"), "left").unwrap();
+        let target = Target::at(dir.path()).unwrap();
+        let left = target.left(Path::new("a.key.pem")).unwrap();
+        assert_eq!(left.iter().map(|it| &***it).collect::<Vec<_>>(), [b"left"]);
+        assert!(target.left(Path::new("a.cert.pem")).unwrap().is_empty());
+        stage_files(dir.path(), &files()).unwrap().place().unwrap();
+        assert_eq!(found(dir.path()).len(), others.len() + 2);
+        assert!(!dir.path().join(".a.key.pem.7.tmp").exists());
     }
 
     #[test]
@@ -367,7 +450,7 @@ mod tests {
         let mut files = files();
         for path in ["a.key.pem", "../a", ".."] {
             files[1].file.path = path.into();
-            let error = Handout::write(dir.path(), &files, &Quiet).unwrap_err();
+            let error = stage_files(dir.path(), &files).unwrap_err();
             let is_refused = match path {
                 "a.key.pem" => matches!(error, Error::SameName { .. }),
                 _ => matches!(error, Error::Path { .. }),

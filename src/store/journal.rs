@@ -514,7 +514,7 @@ fn expect(root: &Root, path: &Path, before: Digest) -> Result<(), Error> {
 
 /// That `path` can be renamed into `directory`: found out only after the commit, it would stop every
 /// later writer.
-fn expect_one_mount(root: &Root, path: &Path, directory: &Path) -> Result<(), Error> {
+pub(super) fn expect_one_mount(root: &Root, path: &Path, directory: &Path) -> Result<(), Error> {
     let mount = root.mount(path, AtFlags::SYMLINK_NOFOLLOW)?;
     if mount == root.mount(directory, AtFlags::empty())? {
         return Ok(());
