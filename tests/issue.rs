@@ -255,6 +255,28 @@ zpki: error: cannot issue `app`
 }
 
 #[test]
+fn the_pki_directory_is_no_place_to_hand_out_to() {
+    let sandbox = Sandbox::with_demo();
+    fs::create_dir(sandbox.path("beside")).unwrap();
+    std::os::unix::fs::symlink(sandbox.path("demo/ca"), sandbox.path("beside/link")).unwrap();
+    for out in ["demo", "demo/ca/issued", "demo/new/deep", "beside/link/new"] {
+        let args = [&APP[..4], &["--out", out]].concat();
+        refused(
+            &sandbox,
+            &args,
+            64,
+            &format!(
+                "\
+zpki: error: cannot issue `app`
+  because: `[root]/{out}` is inside the PKI directory, where zpki keeps its own files only
+  hint: name another directory: --out; a client needs none, for it has a host folder
+"
+            ),
+        );
+    }
+}
+
+#[test]
 fn nothing_is_replaced_without_force() {
     let sandbox = Sandbox::with_demo();
     issue(&sandbox, &APP).run().product();

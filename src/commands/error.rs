@@ -277,6 +277,11 @@ pub enum Usage {
         /// Where it came from.
         from: String,
     },
+    /// What is handed over would be put into the PKI directory.
+    OutInside {
+        /// The directory that was given.
+        path: PathBuf,
+    },
     /// A name for a certificate whose consumer checks none.
     HostOfClient,
     /// Flags that are needed where nobody can be asked.
@@ -778,6 +783,11 @@ impl Display for Usage {
             }
             Self::HostOfClient => {
                 f.write_str("--host does not go with --as server-client: servers check no name")
+            Self::OutInside { path } => write!(
+                f,
+                "{} is inside the PKI directory, where zpki keeps its own files only",
+                Quoted(&path.display().to_string())
+            ),
             }
             Self::NoName {
                 invalid: Some(invalid),
@@ -848,6 +858,9 @@ impl Usage {
             Self::NoP12Passphrase => "give it: --p12-passphrase-file FILE".into(),
             Self::P12PassphraseForNothing => "leave it out, or give --format p12".into(),
             Self::NoPrivateKey { .. } => "give --format pem or fullchain".into(),
+            Self::OutInside { .. } => {
+                "name another directory: --out; a client needs none, for it has a host folder".into()
+            }
             Self::NoPassphrase => "give it: --ca-passphrase-file FILE, or ZPKI_CA_PASSPHRASE".into(),
             Self::NoKeyPassphrase => "give it: --key-passphrase-file FILE".into(),
             Self::NoNewPassphrase => {

@@ -37,7 +37,7 @@ use crate::domain::validity::Validity;
 use crate::plan::entry::{Rules, Wanted, faults};
 use crate::plan::establish::caller;
 use crate::store::file::{Bytes, File};
-use crate::store::handout::{Handout, Outgoing, Target};
+use crate::store::handout::{Handout, Outgoing, Target, is_inside};
 use crate::store::layout::{self, HostFolder, LOG, LOG_FILE, PUBLIC, TRUST_BUNDLE};
 use crate::store::transaction::{Change, Transaction};
 use crate::store::{self, Writer};
@@ -144,6 +144,11 @@ pub fn run(
         let format = format.name();
         return Err(Error::Usage(Usage::NoPrivateKey { format }));
     }
+    let out = out.map(|out| system.locate(&out));
+    if let Some(path) = out.as_ref().filter(|it| is_inside(it, directory.path())) {
+        let path = path.clone();
+        return Err(Error::Usage(Usage::OutInside { path }));
+    }
     let force = writing.force;
     let now = trusted_clock(system, force)?;
     let orders = wish.read(system)?;
@@ -151,7 +156,6 @@ pub fn run(
     let state = directory.read(State::read)?;
     let register = Register::of(&state.cluster);
     let terms = orders.terms(&register)?;
-    let out = out.map(|out| system.locate(&out));
     let run = Run {
         now,
         force,

@@ -7,6 +7,7 @@
 //! [finds](Target::left) what it need not make again.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process;
@@ -84,6 +85,14 @@ impl Target {
         let found = stages.iter().map(|stage| root.read_own(stage));
         found.filter_map(Result::transpose).collect()
     }
+}
+
+/// Whether `path`, which need not be there, is in `directory`, or is it.
+#[must_use]
+pub fn is_inside(path: &Path, directory: &Path) -> bool {
+    let real = |path: &Path| path.ancestors().find_map(|it| fs::canonicalize(it).ok());
+    let both = real(path).zip(real(directory));
+    both.is_some_and(|(path, directory)| path.starts_with(&directory))
 }
 
 /// Files that are durable, but for their names. Dropped before they are put in [place](Self::place), they go.
@@ -306,8 +315,6 @@ fn left(root: &Root) -> Result<Stages, Error> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use crate::domain::progress::Quiet;
 
     use super::super::testing::listing;
