@@ -242,6 +242,7 @@ zpki: error: cannot issue `win`
     assert!(text.contains("friendlyName: win"), "{text}");
     // Nothing is made, so nobody is asked.
     issue(&sandbox, &p12).run().stdout("unchanged\n");
+    issue(&sandbox, &given).run().stdout("unchanged\n");
     refused(
         &sandbox,
         &[&APP[..], &["--p12-passphrase-file=passphrase"]].concat(),
@@ -252,6 +253,71 @@ zpki: error: cannot issue `app`
   hint: leave it out, or give --format p12
 ",
     );
+}
+
+/// What is asked for is a file that this passphrase opens.
+#[test]
+fn pkcs12_is_not_unchanged_under_another_passphrase() {
+    let sandbox = Sandbox::with_demo();
+    for (file, passphrase) in [("first", "correct horse\n"), ("second", "battery staple\n")] {
+        sandbox.file(file, passphrase).mode(file, 0o600);
+    }
+    let p12 = |file: &'static str| {
+        let file = ["--p12-passphrase-file", file];
+        [
+            &["win", "--role=client", "--out=out", "--format=p12"],
+            &file[..],
+        ]
+        .concat()
+    };
+    issue(&sandbox, &p12("first")).run().product();
+    refused(
+        &sandbox,
+        &p12("second"),
+        77,
+        "\
+zpki: error: cannot issue `win`
+  at: [root]/out/win.p12
+  because: wrong passphrase or damaged file
+  hint: give the one that it was made with; or replace it, with a new key: --force
+",
+    );
+    let forced = [&p12("second")[..], &["--force"]].concat();
+    issue(&sandbox, &forced).run().product();
+    issue(&sandbox, &p12("second")).run().stdout("unchanged\n");
+    let read = [
+        "pkcs12",
+        "-in",
+        "out/win.p12",
+        "-passin",
+        "file:second",
+        "-nodes",
+    ];
+    sandbox.tool("openssl", &read);
+}
+
+#[test]
+fn a_passphrase_that_others_may_read_is_told() {
+    let sandbox = Sandbox::with_demo();
+    sandbox.file("passphrase", "correct horse\n");
+    let warning = "others than its owner may read the passphrase of the PKCS#12 file";
+    let p12 = ["--format=p12", "--p12-passphrase-file=passphrase"];
+    issue(
+        &sandbox,
+        &[&["win", "--role=client", "--out=out"], &p12[..]].concat(),
+    )
+    .run()
+    .stdout_with("issue  win")
+    .stderr_with(warning);
+    let export = |out| {
+        let args = ["-C", "demo", "export", "server1", out];
+        sandbox.args([&args, &p12[..]].concat()).run()
+    };
+    export("--out=1.p12")
+        .stdout_with("1.p12")
+        .stderr_with(warning);
+    sandbox.mode("passphrase", 0o600);
+    export("--out=2.p12").stdout_with("2.p12");
 }
 
 #[test]

@@ -117,9 +117,9 @@ impl Status {
             | Error::Terminal { .. }
             | Error::Unverified { .. } => Self::Io,
             Error::Store(error) => Self::of_store(error.kind(), signal),
-            Error::CaKeyPassphrase { .. } | Error::X509(x509::error::Error::PassphraseWrong) => {
-                Self::Permission
-            }
+            Error::CaKeyPassphrase { .. }
+            | Error::Pkcs12Passphrase { .. }
+            | Error::X509(x509::error::Error::PassphraseWrong) => Self::Permission,
             Error::X509(_) => Self::Io,
         }
     }

@@ -13,7 +13,9 @@ pub(super) fn request(
 ) -> Result<Request, Error> {
     let format = Format::from(arguments.format);
     let file = arguments.p12_passphrase_file.as_deref();
+    let readable = file.and_then(|file| passphrase::finding_of_p12(file, system));
     Ok(Request {
+        findings: readable.into_iter().collect(),
         name: arguments.name,
         format,
         out: arguments.out,

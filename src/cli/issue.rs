@@ -42,10 +42,12 @@ pub(super) fn request(
     }
     let is_sealed = format == Format::P12;
     let p12_passphrase = passphrase::for_p12(p12_passphrase_file, is_sealed, system)?;
+    let readable = p12_passphrase_file.and_then(|file| passphrase::finding_of_p12(file, system));
     let input = input
         .filter(|it| Some(*it) == stdin)
         .or(p12_passphrase_file);
-    let writing = writing_beside(input, &arguments.ca_key, arguments.force, global, system)?;
+    let mut writing = writing_beside(input, &arguments.ca_key, arguments.force, global, system)?;
+    writing.findings.extend(readable);
     Ok(Request {
         out: arguments.out.clone(),
         wish: wish(arguments),

@@ -98,11 +98,20 @@ pub(super) fn finding(flags: &CaPassphrase, system: &System) -> Option<Finding> 
 
 /// What there is to say of a file that holds a passphrase.
 pub(super) fn finding_of(path: &Path, system: &System) -> Option<Finding> {
+    readable(path, "the CA's private key", system)
+}
+
+/// The same of the passphrase of a PKCS#12 file.
+pub(super) fn finding_of_p12(path: &Path, system: &System) -> Option<Finding> {
+    readable(path, "the PKCS#12 file", system)
+}
+
+fn readable(path: &Path, opens: &str, system: &System) -> Option<Finding> {
     system.is_readable_by_others(path).then(|| {
         Finding::warning(
             "passphrase-readable",
             path.display(),
-            "others than its owner may read the passphrase of the CA's private key",
+            format!("others than its owner may read the passphrase of {opens}"),
             "take the permission away: chmod 600",
         )
     })

@@ -38,6 +38,11 @@ pub enum Error {
         /// The key's file.
         path: PathBuf,
     },
+    /// A passphrase does not open the PKCS#12 file that is there.
+    Pkcs12Passphrase {
+        /// The file.
+        path: PathBuf,
+    },
     /// The CA ends before a tenth of the wanted lifetime is over.
     CaEndsTooSoon {
         /// Its notAfter.
@@ -272,15 +277,15 @@ pub enum Usage {
     ArchiveAndReport,
     /// An archive on a terminal.
     ArchiveOnTerminal,
-    /// The passphrase is empty.
-    EmptyPassphrase {
-        /// Where it came from.
-        from: String,
-    },
     /// What is handed over would be put into the PKI directory.
     OutInside {
         /// The directory that was given.
         path: PathBuf,
+    },
+    /// The passphrase is empty.
+    EmptyPassphrase {
+        /// Where it came from.
+        from: String,
     },
     /// A name for a certificate whose consumer checks none.
     HostOfClient,
@@ -453,6 +458,7 @@ impl Error {
             | Self::NoCaKey { path, .. }
             | Self::NoCrl { path }
             | Self::NotAPkiDirectory { path }
+            | Self::Pkcs12Passphrase { path }
             | Self::WouldReplace { path, .. } => Some(path.display().to_string()),
             Self::CaNotRenewable { .. } => Some(CA_CERTIFICATE.to_owned()),
             Self::ExtraCrl { path, .. } => Some(path.as_ref().map_or_else(
@@ -470,6 +476,10 @@ impl Error {
     pub(super) fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::CaKeyPassphrase { .. } => x509::error::Error::PassphraseWrong.hint(),
+            Self::Pkcs12Passphrase { .. } => {
+                "give the one that it was made with; or replace it, with a new key: --force"
+                    .to_owned()
+            }
             Self::CaEndsTooSoon { .. } => {
                 "renew the CA first: zpki ca renew; or give a shorter lifetime".to_owned()
             }
@@ -654,7 +664,9 @@ impl Display for Error {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::CaImport { refusals, .. } => write!(f, "{} problems", refusals.len()),
-            Self::CaKeyPassphrase { .. } => x509::error::Error::PassphraseWrong.fmt(f),
+            Self::CaKeyPassphrase { .. } | Self::Pkcs12Passphrase { .. } => {
+                x509::error::Error::PassphraseWrong.fmt(f)
+            }
             Self::CaEndsTooSoon { not_after } => write!(
                 f,
                 "the CA ends on {}, too soon for a certificate of this lifetime",
@@ -771,6 +783,11 @@ impl Display for Usage {
             Self::ArchiveOnTerminal => {
                 f.write_str("standard output is a terminal, which cannot show a backup")
             }
+            Self::OutInside { path } => write!(
+                f,
+                "{} is inside the PKI directory, where zpki keeps its own files only",
+                Quoted(&path.display().to_string())
+            ),
             Self::EmptyPassphrase { from } => {
                 write!(f, "the passphrase from {} is empty", Quoted(from))
             }
@@ -783,11 +800,6 @@ impl Display for Usage {
             }
             Self::HostOfClient => {
                 f.write_str("--host does not go with --as server-client: servers check no name")
-            Self::OutInside { path } => write!(
-                f,
-                "{} is inside the PKI directory, where zpki keeps its own files only",
-                Quoted(&path.display().to_string())
-            ),
             }
             Self::NoName {
                 invalid: Some(invalid),
@@ -846,6 +858,9 @@ impl Usage {
             Self::ArchiveOnTerminal => {
                 "name a file, or pipe the backup into another program".to_owned()
             }
+            Self::OutInside { .. } => {
+                "name another directory: --out; a client needs none, for it has a host folder".into()
+            }
             Self::EmptyPassphrase { .. } => {
                 "put the passphrase on the first line; for a key without one, `init` has --no-ca-passphrase".to_owned()
             }
@@ -858,9 +873,6 @@ impl Usage {
             Self::NoP12Passphrase => "give it: --p12-passphrase-file FILE".into(),
             Self::P12PassphraseForNothing => "leave it out, or give --format p12".into(),
             Self::NoPrivateKey { .. } => "give --format pem or fullchain".into(),
-            Self::OutInside { .. } => {
-                "name another directory: --out; a client needs none, for it has a host folder".into()
-            }
             Self::NoPassphrase => "give it: --ca-passphrase-file FILE, or ZPKI_CA_PASSPHRASE".into(),
             Self::NoKeyPassphrase => "give it: --key-passphrase-file FILE".into(),
             Self::NoNewPassphrase => {

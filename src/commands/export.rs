@@ -66,6 +66,8 @@ pub struct Request {
     pub p12_passphrase: Option<Passphrase>,
     /// Whether it may be asked for at the terminal.
     pub may_ask: bool,
+    /// What there was to say while the request was read.
+    pub findings: Vec<Finding>,
 }
 
 /// What was exported.
@@ -206,7 +208,7 @@ pub fn run(
         intermediates: material.chain.len(),
         file: None,
         content: None,
-        findings: Vec::new(),
+        findings: request.findings.clone(),
     };
     match &request.out {
         None => report.content = Some(content),

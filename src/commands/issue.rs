@@ -166,6 +166,7 @@ pub fn run(
         target: out.as_deref().map(Target::at).transpose()?,
         out: out.as_deref(),
         format,
+        p12_passphrase: p12_passphrase.as_ref(),
         bundle: trust_bundle(&state.ca.roots),
         trust: state.ca.trust()?,
         state: &state,
@@ -175,20 +176,19 @@ pub fn run(
     let is_new = |job: &Job<'_>| job.kept.is_none();
     let mut findings = writing.findings;
     findings.extend(run.findings(&jobs, &register)?);
-    let (authority, passphrase) = if jobs.iter().any(is_new) {
+    let (authority, asked) = if jobs.iter().any(is_new) {
         state.check_clock(now, force)?;
         let access = &mut writing.ca_key;
         let may_ask = access.may_ask;
         let authority = access.open(&state.ca.certificate, &state.cluster, directory, system)?;
-        let passphrase = match p12_passphrase {
-            None if run.seals() => Some(ask_p12_passphrase(may_ask, system)?),
-            given => given,
-        };
-        (Some(authority), passphrase)
+        let asks = run.seals() && p12_passphrase.is_none();
+        let asked = asks.then(|| ask_p12_passphrase(may_ask, system));
+        (Some(authority), asked.transpose()?)
     } else {
         (None, None)
     };
-    let done = run.fulfil(jobs, authority.as_ref(), passphrase.as_ref(), system)?;
+    let passphrase = p12_passphrase.as_ref().or(asked.as_ref());
+    let done = run.fulfil(jobs, authority.as_ref(), passphrase, system)?;
     let changed = run.write(&done, bundle, writer, system)?;
     Ok(IssueReport {
         schema: 1,
@@ -226,6 +226,8 @@ struct Run<'a> {
     /// What is there.
     target: Option<Target>,
     format: Format,
+    /// The passphrase of its PKCS#12 files, if it was given.
+    p12_passphrase: Option<&'a Passphrase>,
     bundle: Bytes,
     /// What the peers judge by.
     trust: Trust,
@@ -338,7 +340,13 @@ impl Run<'_> {
         let with_key = first.and_then(|path| job.found.get(&path));
         if !job.place.is_readable() {
             right.retain(|it| with_key.is_some_and(|file| pkcs12::is_for(file, it)));
-            return Ok(newest(right, None));
+            let kept = newest(right, None);
+            return match with_key.zip(self.p12_passphrase) {
+                Some((file, passphrase)) if kept.is_some() && !pkcs12::opens(file, passphrase) => {
+                    self.refuse_passphrase(job).map(|()| None)
+                }
+                _ => Ok(kept),
+            };
         }
         // What is in its place, or else what a killed run has left: its certificate needs no other.
         let mut files = with_key.into_iter().chain(&job.left);
@@ -350,6 +358,17 @@ impl Run<'_> {
             right.retain(|it| it.public_key_der == key.public_key_der());
             newest(right, Some(key))
         }))
+    }
+
+    /// The given passphrase does not open a file: its key is out of reach, so that it takes a new one.
+    fn refuse_passphrase(&self, job: &Job<'_>) -> Result<(), Error> {
+        let file = layout::pkcs12(&job.terms.name);
+        match self.force {
+            true => Ok(()),
+            false => Err(Error::Pkcs12Passphrase {
+                path: self.out.map_or_else(|| file.clone(), |out| out.join(&file)),
+            }),
+        }
     }
 
     /// That the key is not the CA's, and that no certificate for it was revoked because it is not safe.

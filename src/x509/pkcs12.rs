@@ -12,7 +12,7 @@ use x509_parser::asn1_rs::oid;
 use zeroize::Zeroizing;
 
 use super::certificate::ParsedCertificate;
-use super::der::{self, constructed, primitive, wrapped};
+use super::der::{self, Element, constructed, primitive, wrapped};
 use super::encryption::{self, ITERATIONS};
 use super::error::Error;
 use super::passphrase::Passphrase;
@@ -126,6 +126,26 @@ pub fn is_of(
         Some(salts) => Ok(encode(contents, passphrase, &salts)? == file),
         None => Ok(false),
     }
+}
+
+/// Whether `passphrase` opens `file`, which [`encode`] made.
+#[must_use]
+pub fn opens(file: &[u8], passphrase: &Passphrase) -> bool {
+    is_authentic(file, passphrase).unwrap_or(false)
+}
+
+/// Whether the MAC is that of the contents; None for another form.
+fn is_authentic(file: &[u8], passphrase: &Passphrase) -> Option<bool> {
+    let mut parts = Element::tagged(file, der::SEQUENCE)?.fields();
+    parts.take(der::INTEGER)?;
+    let mut info = parts.take(der::SEQUENCE)?.fields();
+    info.take(der::OBJECT_IDENTIFIER)?;
+    let safe = info.take(constructed(0))?.only()?.content;
+    let mac = parts.take(der::SEQUENCE)?;
+    let mut values = mac.fields();
+    values.take(der::SEQUENCE)?;
+    let salt = values.take(der::OCTET_STRING)?.content.try_into().ok()?;
+    Some(mac_data(safe, passphrase, salt) == mac.whole)
 }
 
 /// Whether `file`, which [`encode`] made, is for `certificate`: its key says so outside of what is
@@ -323,6 +343,9 @@ mod tests {
             is_of(file, contents, &passphrase(secret), &others).unwrap()
         };
         assert!(is(&file, &contents, "secret"));
+        assert!(opens(&file, &passphrase("secret")));
+        assert!(!opens(&file, &passphrase("Secret")));
+        assert!(!opens(&file[..file.len() - 1], &passphrase("secret")));
         assert!(!is(&file, &contents, "Secret"));
         assert!(!is(&file[1..], &contents, "secret"));
         assert!(!is(b"", &contents, "secret"));
