@@ -613,6 +613,32 @@ fn passphrase_changes_a_key_that_is_kept_elsewhere() {
     assert_eq!(sandbox.tree().modes("vault"), "0755 /\n0400 key.pem\n");
 }
 
+/// What would fail only after the key was replaced is found out before.
+#[test]
+fn passphrase_leaves_a_key_elsewhere_when_the_log_cannot_be_written() {
+    let sandbox = with_passphrase("old horse");
+    fs::create_dir(sandbox.path("vault")).unwrap();
+    fs::rename(sandbox.path(KEY), sandbox.path("vault/key.pem")).unwrap();
+    let log = sandbox.path("demo/ca/log.jsonl");
+    fs::remove_file(&log).unwrap();
+    std::os::unix::fs::symlink("nowhere", &log).unwrap();
+    refused(
+        &sandbox,
+        &[
+            "passphrase",
+            "--ca-key=vault/key.pem",
+            "--ca-passphrase-file=old",
+            "--new-ca-passphrase-file=new",
+        ],
+        73,
+        "zpki: error: cannot change the passphrase of the CA's private key\n  because: \
+         `[root]/demo/ca/log.jsonl` is a symbolic link to something that does not exist\n  hint: \
+         remove the link, or make what it points to\n",
+    );
+    assert_eq!(sandbox.tree().modes("vault"), "0755 /\n0600 key.pem\n");
+    public_key(&sandbox, "vault/key.pem", "old horse");
+}
+
 #[test]
 fn passphrase_is_refused_with_nothing_written() {
     let sandbox = with_passphrase("old horse");

@@ -114,6 +114,7 @@ impl Status {
             | Error::ClockSuspect { .. }
             | Error::NoClock
             | Error::Output { .. }
+            | Error::PassphraseNotLogged { .. }
             | Error::Terminal { .. }
             | Error::Unverified { .. } => Self::Io,
             Error::Store(error) => Self::of_store(error.kind(), signal),

@@ -197,6 +197,11 @@ pub enum Error {
         /// Whether the command has changed something all the same.
         changed: bool,
     },
+    /// The CA's private key has another passphrase, and the log has no line of it.
+    PassphraseNotLogged {
+        /// Why.
+        error: store::error::Error,
+    },
     /// A certificate for the key of the request was revoked, for the key is not safe.
     RequestKeyCompromised {
         /// Its serial number.
@@ -441,12 +446,14 @@ impl Error {
             return refusal.causes();
         }
         let mut causes = vec![self.to_string()];
-        if let Self::Store(error) = self {
-            let mut source = std::error::Error::source(error);
-            while let Some(error) = source {
-                causes.push(words(error));
-                source = error.source();
-            }
+        let mut source: Option<&dyn std::error::Error> = match self {
+            Self::PassphraseNotLogged { error } => Some(error),
+            Self::Store(error) => std::error::Error::source(error),
+            _ => None,
+        };
+        while let Some(error) = source {
+            causes.push(words(error));
+            source = error.source();
         }
         causes
     }
@@ -548,6 +555,10 @@ impl Error {
                 "edit it in zpki.toml and run `zpki apply`; `zpki list` shows the entries"
                     .to_owned()
             }
+            Self::PassphraseNotLogged { error } => format!(
+                "the new passphrase opens the key; for the next run that writes: {}",
+                error.hint()
+            ),
             Self::Store(error) => error.hint(),
             Self::UnknownEntry { name, .. } if *name == EntryName::ca().as_str() => {
                 "the CA has a command of its own: zpki ca renew".to_owned()
@@ -733,6 +744,9 @@ impl Display for Error {
                 "there is a server `{name}` already, with another address or other host names"
             ),
             Self::Revocation(refusal) => refusal.fmt(f),
+            Self::PassphraseNotLogged { .. } => {
+                f.write_str("the passphrase is changed, and ca/log.jsonl has no line of it")
+            }
             Self::Store(error) => error.fmt(f),
             Self::Unfit { problems } => write!(f, "{} problems", problems.len()),
             Self::UnknownEntry { name, .. } => {

@@ -9,21 +9,36 @@ use rustix::fs::{AtFlags, FileType};
 
 use super::error::Error;
 use super::fault::Faults;
+use super::journal::expect_one_mount;
 use super::root::Root;
 use crate::domain::digest::Digest;
 
-/// Puts `bytes` in place of what is in the file at `path`, if that has the digest `before`. What a
-/// symbolic link leads to is replaced, and the link stays.
-///
-/// # Errors
-/// [`Error::Changed`] when something else is in it; [`Error::NotAFile`]; [`Error::Owner`] when the
-/// file would get another owner, who could or could not read it then; [`Error::Io`]. The old file is in
-/// its place then, and nothing beside it; only when the directory cannot be synced it is the new one.
-pub fn replace(path: &Path, before: &Digest, bytes: &[u8]) -> Result<(), Error> {
-    replace_with(path, before, bytes, &Faults::default())
+/// What is to take the place of a file. Dropped before it [does](Self::put), it goes.
+#[derive(Debug)]
+#[must_use = "dropped, it goes"]
+pub struct Replacement {
+    root: Root,
+    name: PathBuf,
+    is_staged: bool,
 }
 
-fn replace_with(path: &Path, before: &Digest, bytes: &[u8], faults: &Faults) -> Result<(), Error> {
+/// Writes what is to be put in place of the file at `path`, durably, if that has the digest `before`. What
+/// a symbolic link leads to is to be replaced, and the link stays.
+///
+/// # Errors
+/// [`Error::Changed`] when something else is in it; [`Error::NotAFile`]; [`Error::Mounted`];
+/// [`Error::Owner`] when the file would get another owner, who could or could not read it then;
+/// [`Error::Io`]. Nothing has changed then.
+pub fn stage(path: &Path, before: &Digest, bytes: &[u8]) -> Result<Replacement, Error> {
+    stage_with(path, before, bytes, &Faults::default())
+}
+
+fn stage_with(
+    path: &Path,
+    before: &Digest,
+    bytes: &[u8],
+    faults: &Faults,
+) -> Result<Replacement, Error> {
     let path = fs::canonicalize(path).map_err(|source| Error::Io {
         action: "open",
         path: path.to_owned(),
@@ -41,18 +56,60 @@ fn replace_with(path: &Path, before: &Digest, bytes: &[u8], faults: &Faults) -> 
     if root.digest(name)?.as_ref() != Some(before) {
         return Err(changed());
     }
-    let stage = stage(name);
-    let mode = stat.st_mode & 0o7777;
-    let written = root
-        .write_stage_of(&stage, name, mode, bytes)
-        .and_then(|file| root.sync_file(&file, &stage))
-        .and_then(|()| root.rename(&stage, name));
-    written.inspect_err(|_| _ = root.remove(&stage))?;
-    root.sync_directory(Path::new(""))
+    expect_one_mount(&root, name, Path::new(""))?;
+    let name = name.to_owned();
+    let replacement = Replacement {
+        root,
+        name,
+        is_staged: true,
+    };
+    replacement.write(stat.st_mode & 0o7777, bytes)?;
+    Ok(replacement)
+}
+
+impl Replacement {
+    fn write(&self, mode: u32, bytes: &[u8]) -> Result<(), Error> {
+        let stage = stage_of(&self.name);
+        let root = &self.root;
+        let file = root.write_stage_of(&stage, &self.name, mode, bytes)?;
+        root.sync_file(&file, &stage)
+    }
+
+    /// Replaces the file.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; the old file is in its place then, and nothing beside it.
+    pub fn put(mut self) -> Result<Replaced, Error> {
+        self.root.rename(&stage_of(&self.name), &self.name)?;
+        self.is_staged = false;
+        Ok(Replaced(self))
+    }
+}
+
+/// A file that was replaced.
+#[derive(Debug)]
+pub struct Replaced(Replacement);
+
+impl Replaced {
+    /// Makes that durable.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; after a loss of power, the old file may be back.
+    pub fn sync(&self) -> Result<(), Error> {
+        self.0.root.sync_directory(Path::new(""))
+    }
+}
+
+impl Drop for Replacement {
+    fn drop(&mut self) {
+        if self.is_staged {
+            let _ = self.root.remove(&stage_of(&self.name));
+        }
+    }
 }
 
 /// A name that HAProxy does not load, and that no other run has.
-fn stage(name: &Path) -> PathBuf {
+fn stage_of(name: &Path) -> PathBuf {
     format!(".{}.{}.tmp", name.display(), process::id()).into()
 }
 
@@ -64,6 +121,10 @@ mod tests {
     use super::super::testing::listing;
     use super::*;
     use crate::x509::digest::sha256;
+
+    fn replace(path: &Path, before: &Digest, bytes: &[u8]) -> Result<(), Error> {
+        stage(path, before, bytes)?.put()?.sync()
+    }
 
     fn with_key(mode: u32) -> (tempfile::TempDir, PathBuf) {
         let dir = tempfile::tempdir().unwrap();
@@ -85,6 +146,14 @@ mod tests {
             let expected = ("ca.key.pem".to_owned(), format!("{mode:04o} new"));
             assert_eq!(found(dir.path()), [expected]);
         }
+    }
+
+    #[test]
+    fn what_is_not_put_goes() {
+        let (dir, path) = with_key(0o600);
+        drop(stage(&path, &sha256(b"old"), b"new").unwrap());
+        let expected = ("ca.key.pem".to_owned(), "0600 old".to_owned());
+        assert_eq!(found(dir.path()), [expected]);
     }
 
     #[test]
@@ -117,7 +186,8 @@ mod tests {
         for step in 0.. {
             let (dir, path) = with_key(0o600);
             let faults = Faults::fail_at(step, ErrorKind::StorageFull);
-            let written = replace_with(&path, &sha256(b"old"), b"new", &faults);
+            let written =
+                stage_with(&path, &sha256(b"old"), b"new", &faults).and_then(|it| it.put()?.sync());
             let text = fs::read_to_string(&path).unwrap();
             assert_eq!(found(dir.path()).len(), 1, "step {step}");
             if !faults.struck() {

@@ -18,7 +18,7 @@ use crate::domain::finding::Finding;
 use crate::domain::name::EntryName;
 use crate::store::file::File;
 use crate::store::layout::{CA_KEY, LOG, LOG_FILE, SECRET};
-use crate::store::replace::replace;
+use crate::store::replace;
 use crate::store::snapshot::FileKind;
 use crate::store::transaction::{Change, Transaction};
 use crate::system::System;
@@ -187,7 +187,7 @@ pub(super) fn encoded(
 }
 
 /// The key and the line in the log: in one transaction, where the key is in the PKI directory; else
-/// the key first.
+/// the log is changed only when the key is, and everything that may fail is done before.
 fn write(
     opened: &OpenedKey,
     text: &Zeroizing<String>,
@@ -207,17 +207,20 @@ fn write(
         Ok((inside, transaction))
     })?;
     let before = sha256(&opened.bytes);
-    match inside {
-        Some((path, mode)) => transaction.changes.insert(
-            0,
-            Change::Put {
-                file: File::new(path, mode, text.as_str()),
-                before: Some(before),
-            },
-        ),
-        None => replace(&opened.path, &before, text.as_bytes())?,
+    let progress = &*system.progress;
+    if let Some((path, mode)) = inside {
+        let key = Change::Put {
+            file: File::new(path, mode, text.as_str()),
+            before: Some(before),
+        };
+        transaction.changes.insert(0, key);
+        return Ok(writer.commit(&transaction, progress)?);
     }
-    Ok(writer.commit(&transaction, &*system.progress)?)
+    let key = replace::stage(&opened.path, &before, text.as_bytes())?;
+    let log = writer.stage(&transaction, progress)?;
+    let key = key.put()?;
+    let logged = key.sync().and_then(|()| log.commit());
+    logged.map_err(|error| Error::PassphraseNotLogged { error })
 }
 
 /// Where in the PKI directory a file is, and its mode: in the key's usual place without what others may
