@@ -391,11 +391,19 @@ fn what_is_due_is_issued_again() {
     let short = [&APP[..], &["--lifetime=90d"]].concat();
     issue(&sandbox, &short).run().product();
     let later = NOW + Duration::days(70);
+    issue(&sandbox, &short).now(later).run().status(73).stderr(
+        "\
+zpki: error: cannot issue `app`
+  at: [root]/out/app.key.pem
+  because: the certificate that is there is due (remaining 20 of 90 days, due below 30), and a new one would replace it
+  hint: issue it again, and what else is due: --force
+",
+    );
     issue(&sandbox, &short)
-        .now(later)
+        .now(NOW + Duration::days(91))
         .run()
         .status(73)
-        .stderr_with("app.key.pem");
+        .stderr_with("is due (expired on 2027-02-21 12:00:00 UTC)");
     let key = sandbox.read("out/app.key.pem");
     issue(&sandbox, &[&short[..], &["--force"]].concat())
         .now(later)
@@ -627,7 +635,7 @@ fn a_certificate_does_not_outlive_the_ca() {
             .args([&["-C", "demo", "issue"], &args[..]].concat())
             .now(now)
     };
-    run(&["--force"], late)
+    run(&["--trust-clock"], late)
         .run()
         .stdout_with("2036-11-20 12:00:00 UTC")
         .stderr(
@@ -650,12 +658,19 @@ warning: app: its certificate ends with the CA, on 2036-11-20 12:00:00 UTC, befo
 #[test]
 fn a_clock_that_cannot_be_right_is_refused() {
     let sandbox = Sandbox::with_demo();
-    for now in [NOW - Duration::days(400), NOW + Duration::days(5000)] {
-        let before = sandbox.tree();
-        let run = issue(&sandbox, &APP).now(now).run();
-        assert_eq!(run.status_alone(), 74);
-        same_tree(&sandbox, &before);
+    let later = NOW + Duration::days(2000);
+    for now in [NOW - Duration::days(400), later] {
+        // To replace files is not to believe the clock.
+        for force in [&[][..], &["--force"]] {
+            let before = sandbox.tree();
+            let run = issue(&sandbox, &[&APP[..], force].concat()).now(now).run();
+            run.status(74)
+                .stderr_with("set the clock, or give --trust-clock if it is right");
+            same_tree(&sandbox, &before);
+        }
     }
+    let trusted = [&APP[..], &["--trust-clock"]].concat();
+    issue(&sandbox, &trusted).now(later).run().product();
 }
 
 #[test]

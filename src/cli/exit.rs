@@ -79,6 +79,7 @@ impl Status {
             Error::ExtraCrl { .. } => Self::Config,
             Error::ClusterFile { .. } | Error::NotPermitted { .. } => Self::Config,
             Error::CaNotRenewable { .. }
+            | Error::IsDue { .. }
             | Error::NeedsNewKey { .. }
             | Error::RequestKeyCompromised { .. }
             | Error::RequestOfCaKey

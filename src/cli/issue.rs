@@ -46,10 +46,17 @@ pub(super) fn request(
     let input = input
         .filter(|it| Some(*it) == stdin)
         .or(p12_passphrase_file);
-    let mut writing = writing_beside(input, &arguments.ca_key, arguments.force, global, system)?;
+    let mut writing = writing_beside(
+        input,
+        &arguments.ca_key,
+        arguments.trust_clock,
+        global,
+        system,
+    )?;
     writing.findings.extend(readable);
     Ok(Request {
         out: arguments.out.clone(),
+        replace: arguments.force,
         wish: wish(arguments),
         format,
         p12_passphrase,

@@ -10,7 +10,7 @@ use super::config::report::ConfigReport;
 use super::directory::PkiDirectory;
 use super::error::Error;
 use super::hooks::{self, HookReport};
-use super::init::trusted_clock;
+use super::init::{FORCE, trusted_clock};
 use super::issuance::Made;
 use super::next_steps::{self, NextStep};
 use super::reconcile::{Action, Besides, Done, Reconciliation, Selection, SignedCrl, Task};
@@ -91,7 +91,7 @@ pub fn run(
     directory: &PkiDirectory,
     system: &mut System,
 ) -> Result<ApplyReport, Error> {
-    let now = trusted_clock(system, request.writing.force)?;
+    let now = trusted_clock(system, request.writing.force, FORCE)?;
     let writer = directory.lock(request.writing.lock_timeout, system)?;
     let (edited, reconciliation) = directory.read(|view| {
         let edit = request.edit.as_ref();

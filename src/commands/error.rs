@@ -64,6 +64,8 @@ pub enum Error {
     ClockContradicted {
         /// How.
         why: String,
+        /// What makes this command believe it.
+        flag: &'static str,
     },
     /// The clock is before the program's release, or shows a date that no certificate can have.
     ClockSuspect {
@@ -71,6 +73,8 @@ pub enum Error {
         now: Option<OffsetDateTime>,
         /// When the program was released.
         released: OffsetDateTime,
+        /// What makes this command believe it.
+        flag: &'static str,
     },
     /// zpki.toml is wrong.
     ClusterFile {
@@ -137,6 +141,13 @@ pub enum Error {
         name: EntryName,
         /// Why it takes a new key.
         reasons: Vec<plan::reason::Reason>,
+    },
+    /// A certificate runs out, and its file would be lost for a new one.
+    IsDue {
+        /// The file.
+        path: PathBuf,
+        /// Since when.
+        reason: plan::reason::Reason,
     },
     /// Neither an entry nor a file.
     NeitherEntryNorFile {
@@ -462,6 +473,7 @@ impl Error {
         match self {
             Self::CaKeyPassphrase { path }
             | Self::Input { path, .. }
+            | Self::IsDue { path, .. }
             | Self::NoCaKey { path, .. }
             | Self::NoCrl { path }
             | Self::NotAPkiDirectory { path }
@@ -496,8 +508,8 @@ impl Error {
             Self::ClockSuspect { now: None, .. } | Self::NoClock => {
                 "set the clock to a date from 1970 to 9999".to_owned()
             }
-            Self::ClockContradicted { .. } | Self::ClockSuspect { .. } => {
-                "set the clock, or give --force if it is right".to_owned()
+            Self::ClockContradicted { flag, .. } | Self::ClockSuspect { flag, .. } => {
+                format!("set the clock, or give {flag} if it is right")
             }
             Self::Export(refusal) => refusal.hint(),
             Self::ExtraCrl { .. } => {
@@ -582,6 +594,7 @@ impl Error {
             }
             Self::Unreadable { hint, .. } => hint.clone(),
             Self::Usage(usage) => usage.hint(),
+            Self::IsDue { .. } => "issue it again, and what else is due: --force".to_owned(),
             Self::WouldReplace {
                 is_outside: true, ..
             } => "name another directory: --out; or replace it: --force".to_owned(),
@@ -686,10 +699,11 @@ impl Display for Error {
             Self::CaNotRenewable { why } => {
                 write!(f, "zpki does not renew this certificate: {why}")
             }
-            Self::ClockContradicted { why } => write!(f, "the clock cannot be believed: {why}"),
+            Self::ClockContradicted { why, .. } => write!(f, "the clock cannot be believed: {why}"),
             Self::ClockSuspect {
                 now: Some(now),
                 released,
+                ..
             } => write!(
                 f,
                 "the clock says {}, before this program was released ({})",
@@ -769,6 +783,10 @@ impl Display for Error {
                 write!(f, "the certificate for `{name}` would be refused")
             }
             Self::Usage(usage) => usage.fmt(f),
+            Self::IsDue { reason, .. } => write!(
+                f,
+                "the certificate that is there is due ({reason}), and a new one would replace it"
+            ),
             Self::WouldReplace { .. } => {
                 f.write_str("there is another file already, and it would be lost")
             }

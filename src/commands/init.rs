@@ -120,7 +120,7 @@ pub fn run(request: Request, system: &mut System) -> Result<InitReport, Error> {
         request.lock_timeout,
         system,
     )?;
-    let now = trusted_clock(system, request.force)?;
+    let now = trusted_clock(system, request.force, FORCE)?;
     let running = request.source.running().map(|path| system.locate(&path));
     let Settled { cluster, text } = settle(request.source, &target, system)?;
     let haproxy_files = haproxy_files(target.path(), &cluster.settings().load_balancer)
@@ -211,13 +211,21 @@ fn is_its_own(cluster_file: Option<&Path>, directory: &Path, system: &System) ->
     cluster_file.is_some_and(|path| is_same_file(&system.locate(path), &own))
 }
 
+/// The flag that most commands have for a clock that seems wrong.
+pub(super) const FORCE: &str = "--force";
+
 /// The instant of the run, if the clock can be believed.
-pub(super) fn trusted_clock(system: &System, force: bool) -> Result<OffsetDateTime, Error> {
+pub(super) fn trusted_clock(
+    system: &System,
+    force: bool,
+    flag: &'static str,
+) -> Result<OffsetDateTime, Error> {
     match system.now {
         Some(now) if now >= RELEASED || force => Ok(now),
         now => Err(Error::ClockSuspect {
             now,
             released: RELEASED,
+            flag,
         }),
     }
 }

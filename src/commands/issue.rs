@@ -36,6 +36,7 @@ use crate::domain::text::ShellWord;
 use crate::domain::validity::Validity;
 use crate::plan::entry::{Rules, Wanted, faults};
 use crate::plan::establish::caller;
+use crate::plan::reason::Reason;
 use crate::store::file::{Bytes, File};
 use crate::store::handout::{Handout, Outgoing, Target, is_inside};
 use crate::store::layout::{self, HostFolder, LOG, LOG_FILE, PUBLIC, TRUST_BUNDLE};
@@ -57,6 +58,9 @@ use wish::Orders;
 
 pub use wish::{RequestWish, Wish};
 
+/// The flag of `issue` for a clock that seems wrong, for its `--force` replaces files.
+const TRUST_CLOCK: &str = "--trust-clock";
+
 /// What is to be issued, and where to.
 #[derive(Debug)]
 pub struct Request {
@@ -69,7 +73,9 @@ pub struct Request {
     pub format: Format,
     /// The passphrase of PKCS#12 files, when it is not to be asked for.
     pub p12_passphrase: Option<Passphrase>,
-    /// What goes for every run that writes; to force is to replace files, too.
+    /// Whether to replace files that are there.
+    pub replace: bool,
+    /// What goes for every run that writes.
     pub writing: Writing,
 }
 
@@ -138,6 +144,7 @@ pub fn run(
         out,
         format,
         p12_passphrase,
+        replace,
         mut writing,
     } = request;
     if matches!(wish, Wish::Request(_)) && matches!(format, Format::KeyCert | Format::P12) {
@@ -149,8 +156,7 @@ pub fn run(
         let path = path.clone();
         return Err(Error::Usage(Usage::OutInside { path }));
     }
-    let force = writing.force;
-    let now = trusted_clock(system, force)?;
+    let now = trusted_clock(system, writing.force, TRUST_CLOCK)?;
     let orders = wish.read(system)?;
     let writer = directory.lock(writing.lock_timeout, system)?;
     let state = directory.read(State::read)?;
@@ -158,7 +164,7 @@ pub fn run(
     let terms = orders.terms(&register)?;
     let run = Run {
         now,
-        force,
+        replace,
         request: match &orders {
             Orders::Request(_, request) => Some(request),
             Orders::One(_) | Orders::Manifest(..) => None,
@@ -177,7 +183,7 @@ pub fn run(
     let mut findings = writing.findings;
     findings.extend(run.findings(&jobs, &register)?);
     let (authority, asked) = if jobs.iter().any(is_new) {
-        state.check_clock(now, force)?;
+        state.check_clock(now, writing.force, TRUST_CLOCK)?;
         let access = &mut writing.ca_key;
         let may_ask = access.may_ask;
         let authority = access.open(&state.ca.certificate, &state.cluster, directory, system)?;
@@ -219,7 +225,8 @@ pub(super) fn ask_p12_passphrase(may_ask: bool, system: &mut System) -> Result<P
 /// What goes for every certificate of a run.
 struct Run<'a> {
     now: OffsetDateTime,
-    force: bool,
+    /// Whether files that are there are replaced.
+    replace: bool,
     /// Whose key it is for, when it is not for a new one.
     request: Option<&'a csr::Request>,
     out: Option<&'a Path>,
@@ -255,6 +262,14 @@ struct Done<'a> {
     issued: bool,
     /// The files that are not in their place as they should be.
     files: Vec<File>,
+}
+
+impl Job<'_> {
+    /// The file with the private key, if it is in its place.
+    fn with_key(&self) -> Option<&Zeroizing<Vec<u8>>> {
+        let paths = self.place.paths(&self.terms.name, true);
+        self.found.get(paths.first()?)
+    }
 }
 
 impl Run<'_> {
@@ -307,37 +322,27 @@ impl Run<'_> {
             job.found.extend(bytes.map(|bytes| (path, bytes)));
         }
         job.kept = self.kept(&job, view)?;
-        self.check(&job)?;
+        self.check(&job, view)?;
         Ok(job)
     }
 
     /// The certificate that is as it should be, for the key that is in its place.
     fn kept(&self, job: &Job<'_>, view: &View<'_>) -> Result<Option<Handed>, Error> {
         let terms = job.terms;
-        let state = self.state;
         if let Some(request) = self.request {
             self.check_key(request.public_key_der(), view)?;
         } else if job.found.is_empty() && job.left.is_empty() {
             return Ok(None);
         }
-        let rules = Rules {
-            now: self.now,
-            ca: &state.ca.certificate,
-            ca_validity: state.ca.certificate.details.validity,
-            cluster: &state.cluster.settings().name,
-            revoked: |serial: &SerialNumber| state.revoked(serial),
-        };
-        let wanted = Wanted::from(terms);
         let mut right = issued(&terms.name, view)?;
-        right.retain(|certificate| faults(certificate, &wanted, &rules).is_empty());
+        right.retain(|certificate| self.faults(certificate, terms).is_empty());
         if let Some(request) = self.request {
             right.retain(|it| it.public_key_der == request.public_key_der());
             return Ok(newest(right, None));
         }
         let algorithm = terms.key_algorithm.to_string();
         right.retain(|it| it.details.public_key.algorithm == algorithm);
-        let first = job.place.paths(&terms.name, true).into_iter().next();
-        let with_key = first.and_then(|path| job.found.get(&path));
+        let with_key = job.with_key();
         if !job.place.is_readable() {
             right.retain(|it| with_key.is_some_and(|file| pkcs12::is_for(file, it)));
             let kept = newest(right, None);
@@ -360,13 +365,46 @@ impl Run<'_> {
         }))
     }
 
+    /// What is wrong with a certificate.
+    fn faults(&self, certificate: &ParsedCertificate, terms: &Terms) -> Vec<Reason> {
+        let state = self.state;
+        let rules = Rules {
+            now: self.now,
+            ca: &state.ca.certificate,
+            ca_validity: state.ca.certificate.details.validity,
+            cluster: &state.cluster.settings().name,
+            revoked: |serial: &SerialNumber| state.revoked(serial),
+        };
+        faults(certificate, &Wanted::from(terms), &rules)
+    }
+
+    /// Why what is in its place is to be issued again, if it is only that it runs out.
+    fn due(&self, job: &Job<'_>, view: &View<'_>) -> Result<Option<Reason>, Error> {
+        let Some(file) = job.with_key() else {
+            return Ok(None);
+        };
+        let mut there = issued(&job.terms.name, view)?;
+        match Key::read(Some(file)) {
+            Key::Usable(key) => there.retain(|it| it.public_key_der == key.public_key_der()),
+            _ => there.retain(|it| pkcs12::is_for(file, it)),
+        }
+        let newest = newest(there, None);
+        let faults = newest.map(|it| self.faults(&it.certificate, job.terms));
+        let only = <[Reason; 1]>::try_from(faults.unwrap_or_default()).ok();
+        let is_due = |reason: &[Reason; 1]| {
+            let [reason] = reason;
+            matches!(reason, Reason::Due { .. } | Reason::Expired(_))
+        };
+        Ok(only.filter(is_due).map(|[reason]| reason))
+    }
+
     /// The given passphrase does not open a file: its key is out of reach, so that it takes a new one.
     fn refuse_passphrase(&self, job: &Job<'_>) -> Result<(), Error> {
         let file = layout::pkcs12(&job.terms.name);
-        match self.force {
+        match self.replace {
             true => Ok(()),
             false => Err(Error::Pkcs12Passphrase {
-                path: self.out.map_or_else(|| file.clone(), |out| out.join(&file)),
+                path: self.shown(&file),
             }),
         }
     }
@@ -386,7 +424,7 @@ impl Run<'_> {
     }
 
     /// That nothing is in the way of its files.
-    fn check(&self, job: &Job<'_>) -> Result<(), Error> {
+    fn check(&self, job: &Job<'_>, view: &View<'_>) -> Result<(), Error> {
         let in_the_way = match &job.kept {
             Some(_) if !job.place.is_readable() => None,
             Some(handed) => {
@@ -402,18 +440,27 @@ impl Run<'_> {
                 paths.find(|path| job.found.contains_key(path))
             }
         };
-        match in_the_way.filter(|_| !self.force) {
-            Some(path) => Err(self.would_replace(&path)),
+        match in_the_way.filter(|_| !self.replace) {
+            Some(path) => Err(match self.due(job, view)? {
+                Some(reason) => Error::IsDue {
+                    path: self.shown(&path),
+                    reason,
+                },
+                None => self.would_replace(&path),
+            }),
             None => Ok(()),
         }
     }
 
+    /// A path as a person would give it.
+    fn shown(&self, path: &Path) -> PathBuf {
+        self.out
+            .map_or_else(|| path.to_owned(), |out| out.join(path))
+    }
+
     fn would_replace(&self, path: &Path) -> Error {
         Error::WouldReplace {
-            path: match self.out {
-                Some(out) => out.join(path),
-                None => path.to_owned(),
-            },
+            path: self.shown(path),
             is_outside: self.out.is_some(),
         }
     }
@@ -432,7 +479,7 @@ impl Run<'_> {
         let file = File::new(path, PUBLIC, self.bundle.clone());
         match target.read(path)? {
             Some(found) if *found == *self.bundle => Ok(None),
-            Some(_) if !self.force => Err(self.would_replace(path)),
+            Some(_) if !self.replace => Err(self.would_replace(path)),
             found => Ok(Some(Outgoing {
                 file,
                 replace: found.is_some(),

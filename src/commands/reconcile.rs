@@ -19,6 +19,7 @@ use super::error::Error;
 use super::extra_crls;
 use super::hooks::Owed;
 use super::host_folder::{self, Identity, Shared, server_settings};
+use super::init::FORCE;
 use super::issuance::clamped;
 use super::state::{Key, State, Stranger, compromised, haproxy_crl, issued, issued_by};
 use crate::config::diff;
@@ -307,7 +308,7 @@ impl Reconciliation {
 
     /// Refuses to act by a clock that contradicts what was issued before.
     pub(super) fn check_clock(&self, force: bool) -> Result<(), Error> {
-        self.state.check_clock(self.now, force)
+        self.state.check_clock(self.now, force, FORCE)
     }
 
     /// What is worth knowing, and is not for `apply` to change.

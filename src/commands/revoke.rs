@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 use super::apply::{ApplyReport, Writing, finish};
 use super::directory::PkiDirectory;
 use super::error::Error;
-use super::init::trusted_clock;
+use super::init::{FORCE, trusted_clock};
 use super::next_steps;
 use super::reconcile::{Besides, Reconciliation, Selection, Task};
 use super::state::State;
@@ -116,7 +116,7 @@ pub fn run(
     directory: &PkiDirectory,
     system: &mut System,
 ) -> Result<RevokeReport, Error> {
-    let now = trusted_clock(system, request.writing.force)?;
+    let now = trusted_clock(system, request.writing.force, FORCE)?;
     let subject = Subject::find(&request, directory, system)?;
     let writer = directory.lock(request.writing.lock_timeout, system)?;
     let (choice, reconciliation) = directory.read(|view| {

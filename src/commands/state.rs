@@ -198,8 +198,13 @@ impl State {
     }
 
     /// Refuses to act by a clock that contradicts what was issued before: it would make certificates
-    /// that nobody takes when it is put right, or renew everything at once.
-    pub(super) fn check_clock(&self, now: OffsetDateTime, force: bool) -> Result<(), Error> {
+    /// that nobody takes when it is put right, or renew everything at once. `flag` is what sets `force`.
+    pub(super) fn check_clock(
+        &self,
+        now: OffsetDateTime,
+        force: bool,
+        flag: &'static str,
+    ) -> Result<(), Error> {
         let validity = |certificate: &ParsedCertificate| certificate.details.validity;
         let held = self.held.iter();
         let live: Vec<_> = held
@@ -208,7 +213,10 @@ impl State {
         let mut issued = live.clone();
         issued.push(validity(&self.ca.certificate));
         match audit::authority::clock(now, RELEASED, &issued, &live) {
-            Some(finding) if !force => Err(Error::ClockContradicted { why: finding.why }),
+            Some(finding) if !force => Err(Error::ClockContradicted {
+                why: finding.why,
+                flag,
+            }),
             _ => Ok(()),
         }
     }

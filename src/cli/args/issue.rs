@@ -85,9 +85,13 @@ pub(in crate::cli) struct Issue {
     #[arg(long, value_name = "FILE", requires = "format", help_heading = FILES)]
     pub(in crate::cli) p12_passphrase_file: Option<PathBuf>,
 
-    /// Replace files that are there; and believe a clock that contradicts what was issued before
+    /// Replace files that are there: those of what is due, and those that are in the way
     #[arg(long)]
     pub(in crate::cli) force: bool,
+
+    /// Believe a clock that contradicts what was issued before
+    #[arg(long)]
+    pub(in crate::cli) trust_clock: bool,
 
     /// Exit with 10 when something was changed
     #[arg(long)]

@@ -11,7 +11,7 @@ use super::super::ca_key::{CaKeyAccess, OpenedKey};
 use super::super::directory::{PkiDirectory, View};
 use super::super::error::{Error, Usage};
 use super::super::extra_crls;
-use super::super::init::trusted_clock;
+use super::super::init::{FORCE, trusted_clock};
 use super::super::log::{self, Event};
 use super::super::next_steps::NextStep;
 use super::super::state::{self, Ca};
@@ -124,7 +124,7 @@ pub fn run(
     directory: &PkiDirectory,
     system: &mut System,
 ) -> Result<CaImportReport, Error> {
-    let at = trusted_clock(system, request.force)?;
+    let at = trusted_clock(system, request.force, FORCE)?;
     let cluster = directory.read(|view| view.cluster())?;
     let home = directory
         .path()
