@@ -90,15 +90,35 @@ fn what_does_not_fit_is_refused_and_nothing_is_written() {
     assert_eq!(sandbox.tree().changes_since(&before, "demo"), [""; 0]);
 }
 
+/// What is pending is not applied because of a slip of the pen.
+#[test]
+fn a_server_that_never_was_is_not_removed() {
+    let sandbox = Sandbox::with_demo();
+    sandbox.mode("demo/servers/server1", 0o755);
+    let before = sandbox.tree();
+    for (name, hint) in [
+        (
+            "server3",
+            "did you mean `server2`?  `zpki list` shows the entries",
+        ),
+        ("cron", "`zpki list` shows the entries"),
+    ] {
+        sandbox
+            .args(["-C", "demo", "server", "remove", name])
+            .run()
+            .status(66)
+            .stderr(format!(
+                "zpki: error: cannot remove the server `{name}`\n  \
+                 because: there is no server `{name}`\n  hint: {hint}\n"
+            ));
+        assert_eq!(sandbox.tree().changes_since(&before, "demo"), [""; 0]);
+    }
+}
+
 #[test]
 fn a_server_is_removed_and_its_folder_is_kept() {
     let sandbox = Sandbox::with_demo();
     let text = sandbox.read("demo/zpki.toml");
-    sandbox
-        .args(["-C", "demo", "server", "remove", "server7"])
-        .run()
-        .stdout("unchanged\n")
-        .stderr("note: server7: zpki.toml names no server of that name\n");
     sandbox
         .args(["-C", "demo", "server", "remove", "server2", "--exit-code"])
         .run()
@@ -117,6 +137,18 @@ fn a_server_is_removed_and_its_folder_is_kept() {
         !lines.contains("server2") && lines.contains("server1"),
         "{lines}"
     );
+
+    // Once more there is nothing to do, and nothing else is done either.
+    sandbox.mode("demo/servers/server1", 0o755);
+    let before = sandbox.tree();
+    let again = ["-C", "demo", "server", "remove", "server2", "--exit-code"];
+    sandbox
+        .args(again)
+        .run()
+        .stdout("unchanged\n")
+        .stderr("note: server2: zpki.toml names no server of that name any more\n");
+    assert_eq!(sandbox.tree().changes_since(&before, "demo"), [""; 0]);
+    sandbox.mode("demo/servers/server1", 0o700);
 
     // The last one stays: a cluster without servers is none.
     let before = sandbox.tree();

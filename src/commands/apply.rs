@@ -1,5 +1,6 @@
 //! `zpki apply`, and what does a part of it: `renew`, `rekey`, `ca renew`, `crl`.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -101,7 +102,11 @@ pub fn run(
             None => view.cluster()?,
         };
         let state = State::of(cluster, view)?;
-        let (task, selection) = (request.task.clone(), request.selection.clone());
+        let task = request.task.clone();
+        let selection = match &edited {
+            Some(edited) if !edited.applies => Selection::Only(BTreeSet::new()),
+            _ => request.selection.clone(),
+        };
         let reconciliation = Reconciliation::of(state, view, task, selection, now)?;
         Ok((edited, reconciliation))
     })?;

@@ -169,7 +169,7 @@ impl Selection {
 }
 
 /// Whether the inventory has a certificate of that name.
-fn was_issued(name: &str, view: &View<'_>) -> Result<bool, Error> {
+pub(super) fn was_issued(name: &str, view: &View<'_>) -> Result<bool, Error> {
     let Some(name) = EntryName::of_inventory(name) else {
         return Ok(false);
     };

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::directory::View;
 use super::error::Error;
-use super::reconcile::{Action, Verb};
+use super::reconcile::{Action, Verb, was_issued};
 use crate::config::diff;
 use crate::domain::cluster::Cluster;
 use crate::domain::finding::Finding;
@@ -33,6 +33,8 @@ pub(super) struct Edited {
     pub(super) cluster: Cluster,
     /// How, and what is told of it; None when the file is so already.
     pub(super) change: Option<(Change, Action)>,
+    /// Whether what zpki.toml says is to be applied: not when there was nothing to take out of it.
+    pub(super) applies: bool,
     pub(super) findings: Vec<Finding>,
 }
 
@@ -46,12 +48,13 @@ impl Edit {
         let text = String::from_utf8_lossy(&bytes);
         let (text, findings) = match self {
             Self::Add(server) => add(&text, &cluster, server)?,
-            Self::Remove(name) => remove(&text, name)?,
+            Self::Remove(name) => remove(&text, name, &cluster, view)?,
         };
         let Some(text) = text else {
             return Ok(Edited {
                 cluster,
                 change: None,
+                applies: matches!(self, Self::Add(_)),
                 findings,
             });
         };
@@ -65,6 +68,7 @@ impl Edit {
         Ok(Edited {
             cluster: parsed(&text)?,
             change: Some((put(&bytes, text, mode), action)),
+            applies: true,
             findings,
         })
     }
@@ -109,17 +113,22 @@ fn add(text: &str, cluster: &Cluster, server: &ServerSettings) -> Result<Text, E
     Ok((Some(with(&server)?), vec![finding]))
 }
 
-fn remove(text: &str, name: &EntryName) -> Result<Text, Error> {
-    let text = cluster_file::remove_server(text, name).map_err(unfit)?;
-    let is_unknown = text.is_none();
-    let finding = is_unknown.then(|| {
-        Finding::note(
-            "no-such-server",
-            name,
-            "zpki.toml names no server of that name",
-        )
-    });
-    Ok((text, finding.into_iter().collect()))
+/// A name that never was one is a slip of the pen; one that is removed already is as it should be.
+fn remove(text: &str, name: &EntryName, cluster: &Cluster, view: &View<'_>) -> Result<Text, Error> {
+    if let Some(text) = cluster_file::remove_server(text, name).map_err(unfit)? {
+        return Ok((Some(text), Vec::new()));
+    }
+    let is_another = cluster.entry(name.as_str()).is_some();
+    if is_another || !was_issued(name.as_str(), view)? {
+        let servers = cluster.settings().servers.iter();
+        return Err(Error::UnknownServer {
+            name: name.to_string(),
+            known: servers.map(|server| server.name.clone()).collect(),
+        });
+    }
+    let why = "zpki.toml names no server of that name any more";
+    let finding = Finding::note("no-such-server", name, why);
+    Ok((None, vec![finding]))
 }
 
 fn parsed(text: &str) -> Result<Cluster, Error> {
