@@ -207,6 +207,48 @@ fn a_company_ca_issues_what_openssl_takes() {
             &["pkcs8", "-topk8", "-passout", "pass:horse"],
         ),
         ("/CN=Ed", &["ed25519"], &["pkey"]),
+        (
+            "/CN=DES",
+            P256,
+            &[
+                "ec",
+                "-des",
+                "-passout",
+                "pass:horse",
+                "-provider",
+                "legacy",
+                "-provider",
+                "default",
+            ],
+        ),
+        (
+            "/CN=3DES",
+            P256,
+            &[
+                "pkcs8",
+                "-topk8",
+                "-v1",
+                "PBE-SHA1-3DES",
+                "-passout",
+                "pass:horse",
+            ],
+        ),
+        (
+            "/CN=MD5-DES",
+            P256,
+            &[
+                "pkcs8",
+                "-topk8",
+                "-v1",
+                "PBE-MD5-DES",
+                "-passout",
+                "pass:horse",
+                "-provider",
+                "legacy",
+                "-provider",
+                "default",
+            ],
+        ),
     ] {
         let sandbox = fresh();
         root_with(&sandbox, "company", key, subject, &all);

@@ -1,4 +1,5 @@
-//! Encrypted private keys: EncryptedPrivateKeyInfo (RFC 5958 3) by PBES2 (RFC 8018 6.2).
+//! Encrypted private keys: EncryptedPrivateKeyInfo (RFC 5958 3) by PBES2 (RFC 8018 6.2), or by what was
+//! there before it.
 //!
 //! Written is what every OpenSSL since 1.0 reads: PBKDF2-HMAC-SHA256 and AES-256-CBC. (It refuses
 //! scrypt parameters that need more than 32 MiB.) Read is what OpenSSL has written by default for
@@ -13,17 +14,29 @@ use pkcs8::{
     SecretDocument,
 };
 
+use zeroize::Zeroizing;
+
 use super::error::Error;
 use super::passphrase::Passphrase;
+use super::pbes1::Pbes1;
 
 /// Iterations of PBKDF2: OWASP's number for HMAC-SHA256. About 0.1 s.
 pub(super) const ITERATIONS: u32 = 600_000;
+
+/// More of them would not end; the file decides, and it may be anybody's.
+const MOST_ITERATIONS: u32 = 100_000_000;
 
 /// An encrypted private key, of a scheme that can be decrypted or not.
 pub(super) struct EncryptedKey<'a> {
     /// The scheme in words, such as `PBES2, AES-256-CBC, PBKDF2-SHA256, 600000 iterations`.
     pub(super) scheme: String,
-    info: Option<EncryptedPrivateKeyInfoRef<'a>>,
+    means: Option<Means<'a>>,
+}
+
+/// How it is decrypted.
+enum Means<'a> {
+    Pbes1(Pbes1<'a>),
+    Pbes2(EncryptedPrivateKeyInfoRef<'a>),
 }
 
 impl<'a> EncryptedKey<'a> {
@@ -39,25 +52,35 @@ impl<'a> EncryptedKey<'a> {
         Ok(match parameters {
             Some(parameters) => Self {
                 scheme: describe(parameters),
-                info: info
-                    .filter(|info| info.encryption_algorithm.pbes2().is_some_and(is_affordable)),
+                means: info
+                    .filter(|info| info.encryption_algorithm.pbes2().is_some_and(is_affordable))
+                    .map(Means::Pbes2),
             },
             None => Self {
                 scheme: describe_unsupported(algorithm),
-                info: None,
+                means: Pbes1::read(der, &algorithm.oid.to_string(), MOST_ITERATIONS)
+                    .map(Means::Pbes1),
             },
         })
     }
 
     /// The PrivateKeyInfo within. That a scheme is not supported is said before a passphrase is
     /// asked for.
-    pub(super) fn decrypt(&self, passphrase: Option<&Passphrase>) -> Result<SecretDocument, Error> {
+    pub(super) fn decrypt(
+        &self,
+        passphrase: Option<&Passphrase>,
+    ) -> Result<Zeroizing<Vec<u8>>, Error> {
         let unsupported = || Error::KeyEncryption {
             scheme: self.scheme.clone(),
         };
-        let info = self.info.as_ref().ok_or_else(unsupported)?;
+        let means = self.means.as_ref().ok_or_else(unsupported)?;
         let passphrase = passphrase.ok_or(Error::KeyEncrypted)?;
+        let info = match means {
+            Means::Pbes1(key) => return key.decrypt(passphrase).ok_or(Error::PassphraseWrong),
+            Means::Pbes2(info) => info,
+        };
         info.decrypt(passphrase.octets())
+            .map(|document| document.to_bytes())
             .map_err(|error| match error {
                 pkcs8::Error::EncryptedPrivateKey(
                     pkcs5::Error::UnsupportedAlgorithm { .. }
@@ -115,7 +138,7 @@ fn algorithm(der: &[u8]) -> der::Result<AlgorithmIdentifierRef<'_>> {
 /// be anybody's.
 fn is_affordable(parameters: &Parameters) -> bool {
     match &parameters.kdf {
-        Kdf::Pbkdf2(kdf) => (1..=100_000_000).contains(&kdf.iteration_count),
+        Kdf::Pbkdf2(kdf) => (1..=MOST_ITERATIONS).contains(&kdf.iteration_count),
         Kdf::Scrypt(kdf) => {
             let memory = kdf
                 .cost_parameter

@@ -320,6 +320,17 @@ impl Display for Error {
     }
 }
 
+/// Parts of the names of schemes that OpenSSL 3 has in its provider `legacy`.
+const LEGACY: [&str; 7] = [
+    "BF-CBC",
+    "CAST5-CBC",
+    "IDEA-CBC",
+    "MD2-",
+    "RC2-",
+    "RC4-",
+    "SEED-CBC",
+];
+
 impl std::error::Error for Error {}
 
 impl Error {
@@ -365,7 +376,7 @@ impl Error {
             Self::KeyEncrypted => {
                 "give its passphrase: --ca-passphrase-file FILE, ZPKI_CA_PASSPHRASE_FILE or ZPKI_CA_PASSPHRASE".into()
             }
-            Self::KeyEncryption { scheme } if scheme.ends_with(" DES-CBC") => {
+            Self::KeyEncryption { scheme } if LEGACY.iter().any(|it| scheme.contains(it)) => {
                 "convert it: openssl pkcs8 -topk8 -v2 aes-256-cbc -provider legacy -provider default \
                  -in FILE -out NEW"
                     .into()

@@ -19,6 +19,7 @@ pub mod name;
 pub mod passphrase;
 pub mod path_certificate;
 pub mod path_crl;
+mod pbes1;
 pub mod pem;
 pub mod pkcs12;
 pub mod private_key;

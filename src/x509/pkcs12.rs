@@ -233,8 +233,8 @@ fn utf_16(text: &str) -> Zeroizing<Vec<u8>> {
 
 /// MacData (RFC 7292 4).
 fn mac_data(safe: &[u8], passphrase: &Passphrase, salt: &[u8; 16]) -> Vec<u8> {
-    let key = mac_key(passphrase, salt, ITERATIONS);
-    let mac = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &*key), safe);
+    let key = derive(&SHA256, Purpose::Mac, passphrase, salt, ITERATIONS, 32);
+    let mac = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &key), safe);
     let algorithm = wrapped(der::SEQUENCE, &[&id(SHA_256), &wrapped(der::NULL, &[])]);
     let mac = wrapped(der::OCTET_STRING, &[mac.as_ref()]);
     let mac = wrapped(der::SEQUENCE, &[&algorithm, &mac]);
@@ -244,25 +244,64 @@ fn mac_data(safe: &[u8], passphrase: &Passphrase, salt: &[u8; 16]) -> Vec<u8> {
     wrapped(der::SEQUENCE, &[&mac, &salt, &iterations])
 }
 
-/// The key of the MAC, by the derivation that PKCS#12 has of its own (RFC 7292 B.2). It is as long as
-/// the digest, so that one block of it is enough.
-fn mac_key(passphrase: &Passphrase, salt: &[u8; 16], iterations: u32) -> Zeroizing<[u8; 32]> {
+/// What octets are derived for, so that they differ (RFC 7292 B.3).
+#[derive(Clone, Copy)]
+pub(super) enum Purpose {
+    /// The key of a cipher.
+    Key = 1,
+    /// The initialization vector of a cipher.
+    Iv = 2,
+    /// The key of a MAC.
+    Mac = 3,
+}
+
+/// Octets from a passphrase, by the derivation that PKCS#12 has of its own (RFC 7292 B.2). The digest is
+/// one of blocks of 64 octets.
+pub(super) fn derive(
+    algorithm: &'static digest::Algorithm,
+    purpose: Purpose,
+    passphrase: &Passphrase,
+    salt: &[u8],
+    iterations: u32,
+    length: usize,
+) -> Zeroizing<Vec<u8>> {
     const BLOCK: usize = 64;
-    const FOR_A_MAC: u8 = 3;
     let mut password = utf_16(passphrase.text());
     password.extend([0, 0]);
-    let length = password.len().next_multiple_of(BLOCK);
-    let mut input = Zeroizing::new(Vec::with_capacity(2 * BLOCK + length));
-    input.extend([FOR_A_MAC; BLOCK]);
-    input.extend(salt.iter().cycle().take(BLOCK));
-    input.extend(password.iter().cycle().take(length));
-    let mut key = Zeroizing::new([0; 32]);
-    key.copy_from_slice(digest::digest(&SHA256, &input).as_ref());
-    for _ in 1..iterations {
-        let next = digest::digest(&SHA256, &*key);
-        key.copy_from_slice(next.as_ref());
+    let mut blocks = Zeroizing::new(Vec::new());
+    for part in [salt, &password] {
+        let length = part.len().next_multiple_of(BLOCK);
+        blocks.extend(part.iter().cycle().take(length));
     }
-    key
+    let mut derived = Zeroizing::new(Vec::with_capacity(length + algorithm.output_len()));
+    loop {
+        let input = Zeroizing::new([&[purpose as u8; BLOCK][..], &blocks].concat());
+        let mut next = Zeroizing::new(digest::digest(algorithm, &input).as_ref().to_vec());
+        for _ in 1..iterations {
+            let digest = digest::digest(algorithm, &next);
+            next.copy_from_slice(digest.as_ref());
+        }
+        derived.extend_from_slice(&next);
+        if derived.len() >= length {
+            derived.truncate(length);
+            return derived;
+        }
+        for block in blocks.chunks_mut(BLOCK) {
+            add_and_one(block, &next);
+        }
+    }
+}
+
+/// Adds to a number that of some octets, over and over again, and one.
+fn add_and_one(number: &mut [u8], octets: &[u8]) {
+    let addend: Zeroizing<Vec<u8>> =
+        Zeroizing::new(octets.iter().copied().cycle().take(number.len()).collect());
+    let mut carry = 1;
+    for (digit, octet) in number.iter_mut().zip(&*addend).rev() {
+        let sum = u16::from(*digit) + u16::from(*octet) + carry;
+        *digit = sum as u8;
+        carry = sum >> 8;
+    }
 }
 
 #[cfg(test)]

@@ -107,7 +107,7 @@ impl PrivateKey {
         }
         if block.label == "ENCRYPTED PRIVATE KEY" {
             let decrypted = EncryptedKey::read(&block.contents)?.decrypt(passphrase)?;
-            return Self::from_pkcs8_der(decrypted.as_bytes()).map_err(no_damage);
+            return Self::from_pkcs8_der(&decrypted).map_err(no_damage);
         }
         Self::from_block(&block.label, &block.contents)
     }
@@ -766,12 +766,18 @@ mod tests {
     #[test]
     fn other_encryption_is_named() {
         let pem = openssl(&["pkey", "-traditional"], &p256());
-        for (command, scheme) in [
+        let legacy = " -provider legacy -provider default";
+        for (command, scheme, provider) in [
             (
                 "pkcs8 -topk8 -v2 camellia256",
                 "PBES2, CAMELLIA-256-CBC, PBKDF2",
+                "",
             ),
-            ("pkcs8 -topk8 -v1 PBE-SHA1-3DES", "PBES1, PBE-SHA1-3DES"),
+            (
+                "pkcs8 -topk8 -v1 PBE-SHA1-RC2-40 -provider legacy -provider default",
+                "PBES1, PBE-SHA1-RC2-40",
+                legacy,
+            ),
         ] {
             let command: Vec<&str> = command.split(' ').collect();
             let encrypted = block(openssl(
@@ -785,7 +791,9 @@ mod tests {
             );
             assert_eq!(
                 error.hint(),
-                "convert it: openssl pkcs8 -topk8 -v2 aes-256-cbc -in FILE -out NEW"
+                format!(
+                    "convert it: openssl pkcs8 -topk8 -v2 aes-256-cbc{provider} -in FILE -out NEW"
+                )
             );
             let described = describe(&encrypted, None).unwrap();
             assert_eq!(

@@ -7,7 +7,7 @@ use aes::{Aes128, Aes192, Aes256};
 use cbc::Decryptor;
 use cbc::cipher::block_padding::Pkcs7;
 use cbc::cipher::{BlockCipherDecrypt, BlockModeDecrypt as _, KeyInit, KeyIvInit};
-use des::TdesEde3;
+use des::{Des, TdesEde3};
 use md5::{Digest as _, Md5};
 use zeroize::Zeroizing;
 
@@ -54,6 +54,7 @@ impl TraditionalEncryption {
         passphrase: Option<&Passphrase>,
     ) -> Result<Zeroizing<Vec<u8>>, Error> {
         let decrypt = match self.cipher.as_str() {
+            "DES-CBC" => decrypt::<Des>,
             "AES-128-CBC" => decrypt::<Aes128>,
             "AES-192-CBC" => decrypt::<Aes192>,
             "AES-256-CBC" => decrypt::<Aes256>,
@@ -91,8 +92,20 @@ where
     Decryptor<C>: KeyIvInit,
 {
     let key = key(passphrase, &iv[..8], C::key_size());
+    decrypt_cbc::<C>(&key, iv, encrypted)
+}
+
+/// What a block cipher in CBC mode has encrypted; None when the padding is wrong.
+pub(super) fn decrypt_cbc<C: BlockCipherDecrypt>(
+    key: &[u8],
+    iv: &[u8],
+    encrypted: &[u8],
+) -> Option<Zeroizing<Vec<u8>>>
+where
+    Decryptor<C>: KeyIvInit,
+{
     let mut octets = Zeroizing::new(encrypted.to_vec());
-    let decryptor = Decryptor::<C>::new_from_slices(&key, iv).ok()?;
+    let decryptor = Decryptor::<C>::new_from_slices(key, iv).ok()?;
     let length = decryptor.decrypt_padded::<Pkcs7>(&mut octets).ok()?.len();
     octets.truncate(length);
     Some(octets)
@@ -169,6 +182,7 @@ mod tests {
                 ("aes192", "AES-192-CBC"),
                 ("aes256", "AES-256-CBC"),
                 ("des3", "DES-EDE3-CBC"),
+                ("des -provider legacy -provider default", "DES-CBC"),
             ] {
                 let encrypted = encrypted(tool, cipher, &key);
                 assert_eq!(encrypted.label, label);
@@ -197,25 +211,6 @@ mod tests {
             let error = PrivateKey::from_pem(&encrypted, Some(&wrong)).unwrap_err();
             assert_eq!(error, Error::PassphraseWrong, "{number}");
         }
-    }
-
-    #[test]
-    fn single_des_is_refused_with_the_way_out() {
-        let words = "ec -des -passout pass:x -provider legacy -provider default";
-        let pem = made(words, &ec());
-        let encrypted = block(&pem);
-        let error = PrivateKey::from_pem(&encrypted, None).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "the private key is encrypted with `Proc-Type 4, DES-CBC`, which zpki does not read"
-        );
-        let hint = "convert it: openssl pkcs8 -topk8 -v2 aes-256-cbc -provider legacy -provider default \
-                    -in FILE -out NEW";
-        assert_eq!(error.hint(), hint);
-        let (_, command) = hint.split_once("openssl ").unwrap();
-        let command = command.replace("-in FILE -out NEW", "-passin pass:x -passout pass:x");
-        let converted = block(&made(&command, &pem));
-        assert!(PrivateKey::from_pem(&converted, Some(&passphrase("x"))).is_ok());
     }
 
     #[test]
