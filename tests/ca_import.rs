@@ -382,6 +382,66 @@ fn an_intermediate_ca_needs_a_path_to_its_root() {
     }
 }
 
+/// What `issue` put into a host folder is the CA's as much as an entry's certificate.
+#[test]
+fn the_client_of_issue_follows_its_ca_or_is_told_of() {
+    let sandbox = fresh();
+    root(&sandbox, "root");
+    plain_intermediate(&sandbox, "issuing", "root");
+    let import = [
+        "issuing.crt",
+        "issuing.key",
+        "--no-ca-passphrase",
+        "--chain=root.crt",
+    ];
+    import_and_apply(&sandbox, &import);
+    zpki(&sandbox, &["issue", "cron", "--role=client"])
+        .run()
+        .product();
+    zpki(&sandbox, &["check"]).run().product();
+    // The intermediate is renewed: the same key and name.
+    let renew = [
+        "x509",
+        "-req",
+        "-days=1700",
+        "-in=issuing.csr",
+        "-out=issuing.crt",
+        "-CA=root.crt",
+        "-CAkey=root.key",
+        "-extfile=extensions",
+    ];
+    let renew: Vec<&str> = renew.iter().flat_map(|it| it.split('=')).collect();
+    sandbox.tool("openssl", &renew);
+    zpki(&sandbox, &[&["ca", "import"], &import[..]].concat())
+        .run()
+        .product();
+    let planned = zpki(&sandbox, &["plan"]).run().product();
+    let file = "clients/cron/client.cert.pem";
+    let line = format!("write   {file}");
+    assert!(planned.contains(&line), "{planned}");
+    zpki(&sandbox, &["apply"]).run().product();
+    let leaf = format!("demo/{file}");
+    assert!(sandbox.read(&leaf).ends_with(&sandbox.read("issuing.crt")));
+    verifies(&sandbox, &leaf, &["-purpose", "sslclient"]);
+    zpki(&sandbox, &["check"]).run().product();
+    zpki(&sandbox, &["plan"]).run().stdout("nothing to do\n");
+    // Under another CA nobody takes it any more.
+    root(&sandbox, "other");
+    let import = [
+        "ca",
+        "import",
+        "other.crt",
+        "other.key",
+        "--no-ca-passphrase",
+        "--force",
+    ];
+    zpki(&sandbox, &import).run().product();
+    zpki(&sandbox, &["apply"]).run().product();
+    let (status, found) = zpki(&sandbox, &["check"]).run().answer();
+    assert_eq!(status, 2);
+    assert!(found.contains(file), "{found}");
+}
+
 #[test]
 fn a_chain_that_is_lost_empties_no_trust_bundle() {
     let sandbox = fresh();

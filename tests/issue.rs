@@ -506,12 +506,54 @@ fn the_trust_bundle_of_an_issued_client_follows_the_ca() {
     let changes = sandbox.tree().changes_since(&before, "demo/clients");
     assert_eq!(changes, ["~ cron/ca.cert.pem"]);
     assert_eq!(plan(&sandbox), "nothing to do\n");
-    sandbox.file(bundle, former);
+    fs::write(sandbox.path(bundle), former).unwrap();
     let planned = plan(&sandbox);
     let line = "write   clients/cron/ca.cert.pem  differs\n";
     assert!(planned.contains(line), "{planned}");
     // What somebody took away is not missed.
     fs::remove_file(sandbox.path(bundle)).unwrap();
+    assert_eq!(plan(&sandbox), "nothing to do\n");
+}
+
+#[test]
+fn the_folder_of_an_issued_client_is_looked_after() {
+    let sandbox = Sandbox::with_demo();
+    issue(&sandbox, &["cron", "--role=client"]).run().product();
+    let zpki = |args: &[&'static str]| sandbox.args([&["-C", "demo"], args].concat()).run();
+    zpki(&["check"]).product();
+    sandbox
+        .mode("demo/clients/cron/client.key.pem", 0o644)
+        .mode("demo/clients/cron", 0o755);
+    zpki(&["check"])
+        .status(2)
+        .stdout_with("clients/cron/client.key.pem");
+    let planned = plan(&sandbox);
+    for line in [
+        "set-mode  clients/cron                 mode 0755, not 0700\n",
+        "set-mode  clients/cron/client.key.pem  mode 0644, not 0600\n",
+    ] {
+        assert!(planned.contains(line), "{planned}");
+    }
+    zpki(&["apply"]).product();
+    assert_eq!(
+        sandbox.tree().modes("demo/clients/cron"),
+        "0700 /\n0644 ca.cert.pem\n0644 client.cert.pem\n0600 client.key.pem\n"
+    );
+    assert_eq!(plan(&sandbox), "nothing to do\n");
+    // A key that belongs to another certificate, and a certificate that was revoked.
+    let key = sandbox.read("demo/clients/cron/client.key.pem");
+    let other = sandbox.read("demo/servers/server1/zato-server-priv-key.pem");
+    fs::write(sandbox.path("demo/clients/cron/client.key.pem"), other).unwrap();
+    zpki(&["check"])
+        .status(2)
+        .stdout_with("clients/cron/client.key.pem");
+    fs::write(sandbox.path("demo/clients/cron/client.key.pem"), key).unwrap();
+    zpki(&["revoke", "cron", "--force"]).product();
+    zpki(&["check"])
+        .status(1)
+        .stdout_with("zpki issue cron --role client --force");
+    // What is on its host only is not missed here.
+    fs::remove_file(sandbox.path("demo/clients/cron/client.key.pem")).unwrap();
     assert_eq!(plan(&sandbox), "nothing to do\n");
 }
 

@@ -31,7 +31,12 @@ pub fn check(installed: &Installed<'_>) -> Vec<Finding> {
         hosts(installed),
         own_name(installed),
         purposes(installed),
-        inventory(installed),
+        inventory(
+            installed.about,
+            installed.certificate,
+            installed.issued,
+            installed.revoked,
+        ),
     ]
     .into_iter()
     .flatten()
@@ -100,11 +105,16 @@ fn purposes(installed: &Installed<'_>) -> Option<Finding> {
     ))
 }
 
-fn inventory(installed: &Installed<'_>) -> Option<Finding> {
-    let Installed {
-        about, certificate, ..
-    } = installed;
-    let issued = installed.issued?;
+/// What the inventory says of a certificate that is installed, be it an entry's or not; the fields are those
+/// of [`Installed`].
+#[must_use]
+pub fn inventory(
+    about: &str,
+    certificate: &PathCertificate,
+    issued: Option<&[PathCertificate]>,
+    revoked: &HashMap<Vec<u8>, u8>,
+) -> Option<Finding> {
+    let issued = issued?;
     if !issued.iter().any(|issued| issued.der == certificate.der) {
         return Some(Finding::warning(
             "not-in-inventory",
@@ -118,7 +128,7 @@ fn inventory(installed: &Installed<'_>) -> Option<Finding> {
     }
     let begun = |certificate: &PathCertificate| certificate.validity.not_before;
     let is_newer = |issued: &&PathCertificate| {
-        let is_revoked = installed.revoked.contains_key(&issued.serial_octets);
+        let is_revoked = revoked.contains_key(&issued.serial_octets);
         begun(issued) > begun(certificate) && !is_revoked
     };
     let newer = issued.iter().find(is_newer)?;

@@ -21,12 +21,15 @@ use super::hooks::Owed;
 use super::host_folder::{self, Identity, Shared, server_settings};
 use super::init::FORCE;
 use super::issuance::clamped;
-use super::state::{Key, State, Stranger, compromised, haproxy_crl, issued, issued_by};
+use super::state::{
+    Key, State, Stranger, compromised, first_certificate, haproxy_crl, issued, issued_by,
+};
 use crate::config::diff;
 use crate::domain::cluster::{Cluster, Entry};
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::name::EntryName;
 use crate::domain::revocation::Revocation;
+use crate::domain::role::Role;
 use crate::domain::serial_number::SerialNumber;
 use crate::domain::server_line::ServerLine;
 use crate::domain::text::joined;
@@ -495,6 +498,10 @@ impl Reconciliation {
         let mut differences: Vec<_> = indices
             .flat_map_iter(|index| self.differences_of(index, known, &shared))
             .collect();
+        if self.task == Task::Apply && self.selection == Selection::All {
+            let issued = self.state.issued.iter();
+            differences.extend(issued.flat_map(|it| self.differences_of_issued(&it.name, it.role)));
+        }
         if self.selection == Selection::All {
             let files = self.authority_files(known).into_iter();
             differences.extend(files.filter_map(|file| self.difference(file)));
@@ -535,7 +542,8 @@ impl Reconciliation {
         files.retain(|file| self.is_about(file, entry));
         let mut differences = Vec::new();
         if self.task == Task::Apply {
-            differences.extend(self.modes(entry, &files));
+            let is_compared = |path: &Path| files.iter().any(|file| file.path == path);
+            differences.extend(self.modes(&entry.name, entry.role, is_compared));
         }
         differences.extend(files.into_iter().filter_map(|file| self.difference(file)));
         if *need == Need::Issue && identity.is_none() {
@@ -545,12 +553,37 @@ impl Reconciliation {
         differences
     }
 
-    /// The modes that are wrong in a host folder: its own, and those of files that are not in `compared`.
-    fn modes(&self, entry: &Entry, compared: &[File]) -> Vec<Difference> {
-        let Directory { path, mode } = host_folder::directory(&entry.name, entry.role);
-        let files = HostFolder::of(&entry.name, entry.role).files().iter();
+    /// What differs in a folder that `issue` made, of what takes no signature and may be known: modes, and
+    /// what stands behind a certificate of the present CA. Its trust bundle is one of the
+    /// [CA's files](Self::authority_files).
+    fn differences_of_issued(&self, name: &EntryName, role: Role) -> Vec<Difference> {
+        let folder = HostFolder::of(name, role);
+        let certificate = self.state.found(&folder.certificate()).and_then(|found| {
+            let certificate = first_certificate(&found.bytes)?;
+            let is_by_ca = certificate.is_signed_by(self.ca()) == Some(true);
+            let pem = certificate.to_pem() + &self.state.ca.chain_pem;
+            is_by_ca.then(|| File::new(folder.certificate(), PUBLIC, pem))
+        });
+        let compared = |path: &Path| {
+            certificate.as_ref().is_some_and(|file| file.path == path)
+                || path == folder.trust_bundle()
+        };
+        let mut differences = self.modes(name, role, compared);
+        differences.extend(certificate.and_then(|file| self.difference(file)));
+        differences
+    }
+
+    /// The modes that are wrong in a host folder: its own, and those of files that are not compared.
+    fn modes(
+        &self,
+        name: &EntryName,
+        role: Role,
+        is_compared: impl Fn(&Path) -> bool,
+    ) -> Vec<Difference> {
+        let Directory { path, mode } = host_folder::directory(name, role);
+        let files = HostFolder::of(name, role).files().iter();
         let files = files.map(|(name, mode)| (path.join(name), *mode));
-        let files = files.filter(|(path, _)| compared.iter().all(|file| file.path != *path));
+        let files = files.filter(|(path, _)| !is_compared(path));
         let expected = std::iter::once((path.clone(), mode)).chain(files);
         let differences = expected.filter_map(|(path, mode)| {
             let found = self.state.found(&path)?.mode;
@@ -584,10 +617,13 @@ impl Reconciliation {
             Task::RenewCa { .. } => (true, false),
             Task::Rekey { .. } | Task::Renew { .. } => (false, false),
         };
-        let issued = self.state.bundles_of_issued.iter();
-        let bundles = std::iter::once(Path::new(CA_FILE)).chain(issued.map(PathBuf::as_path));
+        let issued = self.state.issued.iter();
+        let issued = issued.map(|it| HostFolder::of(&it.name, it.role).trust_bundle());
+        // What somebody took away is not missed.
+        let issued = issued.filter(|path| self.state.found(path).is_some());
+        let bundles = std::iter::once(PathBuf::from(CA_FILE)).chain(issued);
         let bundles = bundles.filter(|_| bundle);
-        let bundles = bundles.filter_map(|path| public(path, &known.trust_bundle));
+        let bundles = bundles.filter_map(|path| public(&path, &known.trust_bundle));
         let crl = public(Path::new(CRL), &known.crl).filter(|_| crl);
         bundles.chain(crl).collect()
     }

@@ -54,8 +54,8 @@ pub(super) struct State {
     pub(super) hooks: Vec<Owed>,
     /// Host folders that zpki.toml does not name any more.
     pub(super) strangers: Vec<Stranger>,
-    /// The trust bundles in folders that `zpki issue` made for clients.
-    pub(super) bundles_of_issued: Vec<PathBuf>,
+    /// The folders that `zpki issue` made for clients.
+    pub(super) issued: Vec<Stranger>,
     /// Every file and directory that was looked at and is there.
     found: HashMap<PathBuf, Found>,
 }
@@ -144,13 +144,18 @@ impl State {
         }
         let log = found.get(Path::new(LOG_FILE));
         let (strangers, issued) = strangers(&cluster, log, view)?;
-        let mut bundles_of_issued = Vec::new();
-        for Stranger { name, role, .. } in issued {
-            let bundle = HostFolder::of(&name, role).trust_bundle();
-            if let Some(file) = Found::read(&bundle, view)? {
-                found.insert(bundle.clone(), file);
-                bundles_of_issued.push(bundle);
+        for Stranger { name, role, .. } in &issued {
+            let directory = HostFolder::of(name, *role).directory();
+            let files = HostFolder::of(name, *role).files().iter();
+            let files = files.map(|(file, _)| directory.join(file));
+            // What else than a file stands there is somebody's own.
+            for path in files {
+                if view.kind(&path)? == Some(FileKind::File) {
+                    found.extend(Found::read(&path, view)?.map(|it| (path, it)));
+                }
             }
+            let metadata = view.metadata(&directory)?;
+            found.extend(metadata.map(|it| (directory, Found::directory(it.mode))));
         }
         let mut revoked = by_serial_number(&crl);
         for serial_number in compromised_before(view)? {
@@ -160,7 +165,7 @@ impl State {
             revoked,
             hooks: hooks::owed(view)?,
             strangers,
-            bundles_of_issued,
+            issued,
             directory: view.path().to_owned(),
             cluster,
             ca,

@@ -24,8 +24,9 @@ use crate::domain::name::{ClusterName, EntryName};
 use crate::domain::role::Role;
 use crate::domain::validity::Validity;
 use crate::store::layout::{
-    self, CA, CA_CERTIFICATE, CA_CHAIN, CA_FILE, CA_FILES, CA_KEY, CLOSED_DIRECTORY, CLUSTER_FILE,
-    CRL, CRL_FILE, HostFolder, ISSUED, OPEN_DIRECTORY, PENDING, PUBLIC, SERVER_PUBLIC_KEY, SERVERS,
+    self, CA, CA_CERTIFICATE, CA_CHAIN, CA_FILE, CA_FILES, CA_KEY, CLIENTS, CLOSED_DIRECTORY,
+    CLUSTER_FILE, CRL, CRL_FILE, HostFolder, ISSUED, OPEN_DIRECTORY, PENDING, PUBLIC,
+    SERVER_PUBLIC_KEY, SERVERS,
 };
 use crate::system::System;
 use crate::verify::policy::Policy;
@@ -51,7 +52,7 @@ pub struct ClusterReport {
     pub directory: String,
     /// The cluster's name.
     pub cluster: ClusterName,
-    /// The entries of zpki.toml, in its order.
+    /// The entries of zpki.toml, in its order, and then the clients that `zpki issue` made folders for.
     pub entries: Vec<EntryReport>,
     /// Everything that was found, worst first.
     pub findings: Vec<Finding>,
@@ -93,7 +94,9 @@ pub fn run(
     inspection.authority();
     inspection.still_passing();
     let entries = installation.cluster.entries().iter();
-    let entries = entries.map(|entry| inspection.entry(entry)).collect();
+    let mut entries: Vec<_> = entries.map(|entry| inspection.entry(entry)).collect();
+    let clients = installation.clients.iter();
+    entries.extend(clients.map(|name| inspection.client(name)));
     if is_now {
         inspection.clock();
     }
@@ -118,6 +121,8 @@ struct Installation {
     files: BTreeMap<PathBuf, Zeroizing<Vec<u8>>>,
     /// What the inventory has of each name; None when that could not be read.
     issued: BTreeMap<EntryName, Option<Vec<PathCertificate>>>,
+    /// The clients that have a folder and are not in zpki.toml.
+    clients: Vec<EntryName>,
     /// The CRLs of the CAs above, as HAProxy should have them behind the CA's own.
     extra_crls: String,
     /// What was found while reading.
@@ -130,11 +135,20 @@ impl Installation {
         let mut installation = Self {
             files: BTreeMap::new(),
             issued: BTreeMap::new(),
+            clients: Vec::new(),
             findings: Vec::new(),
             extra_crls: extra_crls::as_they_are(&cluster.settings().revocation, view),
             cluster,
         };
-        let expected = expected_files(&installation.cluster);
+        let issued = view.issued_names()?;
+        installation.clients = installation.unnamed_clients(view, &issued);
+        let mut expected = expected_files(&installation.cluster);
+        for name in &installation.clients {
+            // What is wanted of a client may be on its host only.
+            let folder = folder(&HostFolder::of(name, Role::Client));
+            let is_there = |it: &Expected| matches!(view.kind(&it.path), Ok(Some(_)));
+            expected.extend(folder.into_iter().filter(is_there));
+        }
         let owner = view.metadata(Path::new(""))?.map(|found| found.owner);
         let mut observed = Vec::new();
         for item in &expected {
@@ -146,7 +160,7 @@ impl Installation {
         if let Some(chain) = view.bytes(Path::new(CA_CHAIN))? {
             installation.files.insert(CA_CHAIN.into(), chain);
         }
-        for name in view.issued_names()? {
+        for name in issued {
             let certificates = installation.inventory(view, &name);
             installation.issued.insert(name, certificates);
         }
@@ -304,6 +318,17 @@ impl Installation {
         }
     }
 
+    /// Clients that have a folder and certificates, and are not in zpki.toml.
+    fn unnamed_clients(&mut self, view: &View<'_>, issued: &[EntryName]) -> Vec<EntryName> {
+        let names = self.list(view, Path::new(CLIENTS)).unwrap_or_default();
+        let names = names.iter().filter_map(|name| name.to_str()?.parse().ok());
+        let is_unnamed = |name: &EntryName| {
+            let entry = self.cluster.entry(name.as_str());
+            entry.is_none_or(|entry| entry.role != Role::Client) && issued.contains(name)
+        };
+        names.filter(is_unnamed).collect()
+    }
+
     /// Host folders of servers that zpki.toml does not name.
     fn unknown_entries(&mut self, view: &View<'_>) {
         for name in self.list(view, Path::new(SERVERS)).unwrap_or_default() {
@@ -379,20 +404,30 @@ fn expected_files(cluster: &Cluster) -> Vec<Expected> {
     };
     expected.extend(CA_FILES.map(|(path, mode)| Expected::file(place(path), mode)));
     for entry in cluster.entries() {
-        let folder = HostFolder::of(&entry.name, entry.role);
-        let directory = folder.directory();
-        let own = folder.files().iter();
-        let own = own.map(|(name, mode)| Expected::file(directory.join(name), *mode));
+        let host = HostFolder::of(&entry.name, entry.role);
+        let directory = host.directory();
         let has_crl = cluster.settings().revocation.enabled && entry.role == Role::LoadBalancer;
-        let crl = has_crl.then(|| Expected::file(directory.join(CRL_FILE), PUBLIC));
-        let folder = Expected::directory(directory.clone(), CLOSED_DIRECTORY);
-        let of_host = std::iter::once(folder).chain(own).chain(crl);
-        expected.extend(of_host.map(|it| Expected {
+        let crl = has_crl.then(|| Expected {
             is_of_host: true,
-            ..it
-        }));
+            ..Expected::file(directory.join(CRL_FILE), PUBLIC)
+        });
+        expected.extend(folder(&host).into_iter().chain(crl));
     }
     expected
+}
+
+/// A host folder and what every one of its kind has.
+fn folder(host: &HostFolder<'_>) -> Vec<Expected> {
+    let directory = host.directory();
+    let files = host.files().iter();
+    let files = files.map(|(name, mode)| Expected::file(directory.join(name), *mode));
+    let folder = Expected::directory(directory.clone(), CLOSED_DIRECTORY);
+    let all = std::iter::once(folder).chain(files);
+    all.map(|it| Expected {
+        is_of_host: true,
+        ..it
+    })
+    .collect()
 }
 
 fn damaged(path: &Path, error: &Error) -> Finding {
@@ -516,7 +551,7 @@ impl Inspection<'_> {
         };
         self.pair(&folder.private_key(), leaf);
         self.public_key(entry, leaf);
-        self.revocation(entry, leaf);
+        self.revocation(leaf, &format!("zpki rekey {}", entry.name));
         self.findings.extend(entry::check(&Installed {
             entry,
             about: &leaf.shown(),
@@ -525,6 +560,29 @@ impl Inspection<'_> {
             revoked: &self.revoked,
         }));
         report.verdicts = self.verdicts(entry, &sent);
+        report
+    }
+
+    /// A client that zpki.toml does not name: its own files, and what the servers say.
+    fn client(&mut self, name: &EntryName) -> EntryReport {
+        let folder = HostFolder::of(name, Role::Client);
+        let mut report = EntryReport {
+            name: name.clone(),
+            role: Role::Client,
+            file: shown(&folder.certificate()),
+            verdicts: Vec::new(),
+        };
+        self.trust_bundle(&folder.trust_bundle());
+        let sent = self.all(&folder.certificate(), Source::Sent);
+        let Some(leaf) = sent.first() else {
+            return report;
+        };
+        self.pair(&folder.private_key(), leaf);
+        self.revocation(leaf, &format!("zpki issue {name} --role client --force"));
+        let issued = self.installation.issued_to(name);
+        let inventory = entry::inventory(&leaf.shown(), &leaf.certificate, issued, &self.revoked);
+        self.findings.extend(inventory);
+        report.verdicts = self.verdicts_of_servers(&sent);
         report
     }
 
@@ -576,13 +634,13 @@ impl Inspection<'_> {
     }
 
     /// What is revoked should not be installed; where HAProxy has the CRL, it says so itself.
-    fn revocation(&mut self, entry: &Entry, leaf: &Located) {
+    fn revocation(&mut self, leaf: &Located, command: &str) {
         if self.revoked.contains_key(&leaf.certificate.serial_octets) {
             self.findings.push(Finding::warning(
                 "revoked",
                 leaf.shown(),
                 "it was revoked (ca/crl.pem); servers read no CRL, and HAProxy only the crl-file that it was given",
-                format!("give it a new key and certificate: zpki rekey {}", entry.name),
+                format!("give it a new key and certificate: {command}"),
             ));
         }
     }
@@ -644,10 +702,17 @@ impl Inspection<'_> {
                 .judge
                 .verdicts(policy, ends, &hosts, crls.as_deref(), findings);
         }
+        self.verdicts_of_servers(sent)
+    }
+
+    /// What servers say of a client's certificate.
+    fn verdicts_of_servers(&mut self, sent: &[Located]) -> Vec<VerdictReport> {
         // Whatever the servers ask for today, they have to accept it when they do.
         let mut verdicts = Vec::new();
         let mut asked: Vec<Vec<u8>> = Vec::new();
-        for server in cluster
+        for server in self
+            .installation
+            .cluster
             .entries()
             .iter()
             .filter(|it| it.role == Role::Server)
