@@ -255,7 +255,6 @@ fn a_file_that_is_missing_comes_back_without_the_ca_key() {
             "restore server1 certificate missing",
             "write load-balancer/ca.cert.pem file missing",
             "write load-balancer/haproxy.cfg file missing",
-            "write servers/server1/zato-server-cert.pem file missing",
             "write servers/server1/zato-server-pub-key.pem file missing",
             "write servers/server2/server.conf file missing",
             "write ca/ca-file.pem file missing",
@@ -1051,6 +1050,73 @@ fn a_command_that_another_run_has_done_too_is_done() {
     let renew = ["-C", "demo", "renew", "server1", "--force", "--exec", hook];
     sandbox.args(renew).run().status(0).product();
     assert_eq!(sandbox.tree().modes("demo/.zpki/pending"), "0700 /\n");
+}
+
+/// What a link leads to may be anybody's secret.
+#[test]
+fn a_link_in_a_host_folder_is_told_and_not_looked_into() {
+    let sandbox = Sandbox::with_demo();
+    sandbox.file("secret", "the other's own\n");
+    let conf = sandbox.path("demo/servers/server1/server.conf");
+    std::fs::remove_file(&conf).unwrap();
+    std::os::unix::fs::symlink(sandbox.path("secret"), &conf).unwrap();
+    let before = sandbox.tree();
+    let planned = plan(&sandbox);
+    let line = "write servers/server1/server.conf a symbolic link, which `apply` refuses to replace: remove it first";
+    assert_eq!(actions(&planned), [line]);
+    assert!(!planned.contains("own"), "{planned}");
+    sandbox
+        .args(["-C", "demo", "apply"])
+        .run()
+        .status(73)
+        .stderr_with("demo/servers/server1/server.conf` is not a regular file");
+    assert_eq!(sandbox.tree().changes_since(&before, "demo"), [""; 0]);
+    std::fs::remove_file(&conf).unwrap();
+    applied(&sandbox, NOW);
+}
+
+#[test]
+fn plan_says_what_takes_effect_later() {
+    let sandbox = Sandbox::with_demo();
+    edit(&sandbox, "lifetime = \"1y\"", "lifetime = \"2y\"");
+    let of_ca = "\n# No certificate can outlive it";
+    let key = format!("key_algorithm = \"ecdsa-p256\"{of_ca}");
+    edit(
+        &sandbox,
+        &key,
+        &format!("key_algorithm = \"rsa-3072\"{of_ca}"),
+    );
+    let plan = |args: &[&str]| sandbox.args([&["-C", "demo", "plan"], args].concat()).run();
+    plan(&[]).stdout("nothing to do\n").stderr(
+        "\
+note: zpki.toml: [ca] key_algorithm = \"rsa-3072\" takes effect with the next CA: the key of this one is ecdsa-p256, and a renewal keeps it
+note: zpki.toml: another lifetime takes effect with the next certificate of load-balancer and 2 more
+  hint: to have it now: zpki renew --all --force
+",
+    );
+    plan(&["--only", "server1"])
+        .stdout("nothing to do\n")
+        .stderr_with("another lifetime takes effect with the next certificate of server1\n");
+    sandbox
+        .args(["-C", "demo", "renew", "--all", "--force"])
+        .run()
+        .product();
+    edit(
+        &sandbox,
+        "key_algorithm = \"rsa-3072\"",
+        "key_algorithm = \"ecdsa-p256\"",
+    );
+    plan(&[]).stdout("nothing to do\n");
+}
+
+#[test]
+fn plan_says_since_when_a_ca_is_expired() {
+    let sandbox = Sandbox::with_demo();
+    let planned = sandbox
+        .args(["-C", "demo", "plan", "--at", "2040-01-01"])
+        .run()
+        .product();
+    assert!(planned.contains("expired 1137 days ago"), "{planned}");
 }
 
 #[test]

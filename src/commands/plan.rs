@@ -47,6 +47,7 @@ pub fn run(
         let state = State::read(view)?;
         let reconciliation = Reconciliation::of(state, view, Task::Apply, selection.clone(), at)?;
         let mut findings = reconciliation.findings();
+        findings.extend(reconciliation.later());
         findings.extend(reconciliation.owed_hooks().iter().map(Owed::pending));
         Ok(PlanReport {
             schema: 1,

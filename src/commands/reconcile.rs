@@ -35,10 +35,13 @@ use crate::domain::server_line::ServerLine;
 use crate::domain::text::joined;
 use crate::domain::validity::{Lifetime, Validity, show};
 use crate::plan::authority;
-use crate::plan::entry::{Need, Rules, decide};
+use crate::plan::entry::{Need, Rules, decide, has_other_lifetime};
 use crate::plan::reason::Reason;
 use crate::store::file::{Bytes, Directory, File};
-use crate::store::layout::{self, CA_CERTIFICATE, CA_FILE, CRL, HostFolder, PUBLIC, SECRET};
+use crate::store::layout::{
+    self, CA_CERTIFICATE, CA_FILE, CLUSTER_FILE, CRL, HostFolder, PUBLIC, SECRET,
+};
+use crate::store::snapshot::FileKind;
 use crate::store::transaction::Change;
 use crate::x509::certificate::ParsedCertificate;
 use crate::x509::digest::sha256;
@@ -291,6 +294,9 @@ impl Reconciliation {
             identity: |index| reconciliation.identity_in_place(index),
         };
         reconciliation.differences = reconciliation.compare(&known);
+        for difference in &mut reconciliation.differences {
+            difference.look_at_link(view)?;
+        }
         Ok(reconciliation)
     }
 
@@ -450,8 +456,60 @@ impl Reconciliation {
         let entries = self.state.cluster.entries().iter().zip(&self.needs);
         actions.extend(entries.filter_map(|(entry, need)| action(entry, need)));
         actions.extend(self.retired.iter().map(Stranger::action));
-        actions.extend(self.differences.iter().map(Difference::action));
+        // That a certificate is missing was said of the entry.
+        let entries = self.state.cluster.entries().iter().zip(&self.needs);
+        let restored = entries.filter(|(_, need)| matches!(need, Need::Restore(..)));
+        let restored: BTreeSet<_> = restored
+            .map(|(entry, _)| HostFolder::of(&entry.name, entry.role).certificate())
+            .collect();
+        let is_said = |it: &&Difference| {
+            it.reason == Reason::FileMissing && restored.contains(it.change.path())
+        };
+        let differences = self.differences.iter().filter(|it| !is_said(it));
+        actions.extend(differences.map(Difference::action));
         actions
+    }
+
+    /// What zpki.toml says of the next certificates, and not of those that there are.
+    pub(super) fn later(&self) -> Vec<Finding> {
+        let settings = &self.state.cluster.settings().ca;
+        let ca = self.ca();
+        let found = &ca.details.public_key.algorithm;
+        let is_another = *found != settings.key_algorithm.to_string();
+        let key = is_another.then(|| {
+            let why = format!(
+                "[ca] key_algorithm = \"{}\" takes effect with the next CA: the key of this one is {found}, and a renewal keeps it",
+                settings.key_algorithm
+            );
+            Finding::note("takes-effect-later", CLUSTER_FILE, why)
+        });
+        let validity = &ca.details.validity;
+        let entries = self.state.entries().zip(&self.needs);
+        let kept = entries.filter(|((entry, _), need)| {
+            **need == Need::Nothing && self.selection.has(&entry.name)
+        });
+        let others = kept.filter(|((entry, held), _)| {
+            let certificate = held.certificate.as_ref();
+            certificate.is_some_and(|it| has_other_lifetime(it, entry.lifetime, validity, self.now))
+        });
+        let names: Vec<_> = others.map(|((entry, _), _)| &entry.name).collect();
+        let lifetime = names.split_first().map(|(first, others)| {
+            let others = match others.len() {
+                0 => String::new(),
+                count => format!(" and {count} more"),
+            };
+            Finding {
+                next: Some("to have it now: zpki renew --all --force".to_owned()),
+                ..Finding::note(
+                    "takes-effect-later",
+                    CLUSTER_FILE,
+                    format!(
+                        "another lifetime takes effect with the next certificate of {first}{others}"
+                    ),
+                )
+            }
+        });
+        key.into_iter().chain(lifetime).collect()
     }
 
     /// The identity of an entry that needs no signature.
@@ -844,6 +902,16 @@ impl Stranger {
 }
 
 impl Difference {
+    /// What a link leads to is somebody else's, and not to be shown.
+    fn look_at_link(&mut self, view: &View<'_>) -> Result<(), Error> {
+        let is_read = self.reason == Reason::Differs;
+        if is_read && view.kind(self.change.path())? == Some(FileKind::Other) {
+            self.reason = Reason::Link;
+            self.diff = None;
+        }
+        Ok(())
+    }
+
     fn of_mode(path: PathBuf, found: u32, wanted: u32) -> Option<Self> {
         (found != wanted).then(|| Self {
             reason: Reason::Mode { found, wanted },

@@ -129,6 +129,22 @@ impl Need {
     }
 }
 
+/// Whether a certificate, which is right, was issued for another lifetime than is wanted now: it stays until it
+/// is due. One that ends with its CA may have been cut short.
+#[must_use]
+pub fn has_other_lifetime(
+    certificate: &ParsedCertificate,
+    wanted: Lifetime,
+    ca: &Validity,
+    now: OffsetDateTime,
+) -> bool {
+    let validity = &certificate.details.validity;
+    // It begins a while before it is issued, or with its CA.
+    let longest = Validity::starting(now, wanted, None).map(|next| next.lifetime());
+    let fits = |longest| (wanted.duration()..=longest).contains(&validity.lifetime());
+    validity.not_after != ca.not_after && longest.is_ok_and(|longest| !fits(longest))
+}
+
 /// Decides what `held` needs. `issued` gives what the inventory has of the entry, as it was signed; it
 /// is asked only when what is installed is not right.
 ///

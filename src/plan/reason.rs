@@ -54,6 +54,8 @@ pub enum Reason {
         /// That of zpki.toml.
         wanted: KeyAlgorithm,
     },
+    /// A symbolic link, which is not zpki's to replace.
+    Link,
     /// A certificate for this key was revoked because the key is not safe.
     KeyCompromised,
     /// The private key is not in its place.
@@ -98,6 +100,7 @@ impl Reason {
             Self::HostAdded(_) => "host-added",
             Self::HostRemoved(_) => "host-removed",
             Self::KeyAlgorithm { .. } => "key-algorithm",
+            Self::Link => "link",
             Self::KeyCompromised => "key-compromised",
             Self::KeyMissing => "key-missing",
             Self::KeyUnusable(_) => "key-unusable",
@@ -118,6 +121,9 @@ impl Display for Reason {
             Self::CaChanged => f.write_str("CA changed"),
             Self::CertificateMissing => f.write_str("certificate missing"),
             Self::CertificateUnusable(why) => write!(f, "certificate unusable: {why}"),
+            Self::CaRunway { remaining, .. } if remaining.is_negative() => {
+                write!(f, "expired {} ago", Days(-*remaining))
+            }
             Self::CaRunway { remaining, needed } => write!(
                 f,
                 "remaining {}, and a certificate of the longest lifetime with its renewal needs {}",
@@ -147,6 +153,9 @@ impl Display for Reason {
             Self::HostRemoved(host) => write!(f, "name removed: {host}"),
             Self::KeyAlgorithm { found, wanted } => {
                 write!(f, "key algorithm changed: {found} to {wanted}")
+            }
+            Self::Link => {
+                f.write_str("a symbolic link, which `apply` refuses to replace: remove it first")
             }
             Self::KeyCompromised => f.write_str("key compromised"),
             Self::KeyMissing => f.write_str("private key missing"),
@@ -256,6 +265,15 @@ mod tests {
             due(minutes(-3), hours(2), minutes(39)),
             "remaining -3 of 120 minutes, due below 39"
         );
+    }
+
+    #[test]
+    fn a_ca_that_has_expired_has_no_days_left() {
+        let needed = Duration::days(486);
+        let shown = |remaining| Reason::CaRunway { remaining, needed }.to_string();
+        let expected = "remaining 30 days, and a certificate of the longest lifetime with its renewal needs 486 days";
+        assert_eq!(shown(Duration::days(30)), expected);
+        assert_eq!(shown(-Duration::days(1133)), "expired 1133 days ago");
     }
 
     #[test]
