@@ -1109,6 +1109,22 @@ note: zpki.toml: another lifetime takes effect with the next certificate of load
     plan(&[]).stdout("nothing to do\n");
 }
 
+/// No fault of zpki's: --force believed the clock.
+#[test]
+fn a_wrong_clock_is_named_when_force_believed_it() {
+    let sandbox = Sandbox::with_demo();
+    let before = sandbox.tree();
+    sandbox
+        .args(["-C", "demo", "renew", "--all", "--force"])
+        .now(NOW - Duration::days(3000))
+        .run()
+        .status(74)
+        .stderr_with(
+            "set the clock; if it is right, the CA, or one above it, has to be renewed first",
+        );
+    assert_eq!(sandbox.tree().changes_since(&before, "demo"), [""; 0]);
+}
+
 #[test]
 fn plan_says_since_when_a_ca_is_expired() {
     let sandbox = Sandbox::with_demo();

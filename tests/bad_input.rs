@@ -186,7 +186,7 @@ zpki: error: cannot read the command line
 
 #[test]
 fn a_server_without_an_address() {
-    let example = "such as --server server1=10.0.0.11:17010,server1.prod.internal";
+    let example = "such as server1=10.0.0.11:17010,server1.prod.internal";
     let no_equals = "there is no `=` between name and address";
     flag("--server", "server1", no_equals, example);
     flag("--server", "", no_equals, example);

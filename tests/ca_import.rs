@@ -443,6 +443,39 @@ fn the_client_of_issue_follows_its_ca_or_is_told_of() {
 }
 
 #[test]
+fn what_is_no_key_in_pem_is_said_to_be_none() {
+    let sandbox = fresh();
+    root(&sandbox, "root");
+    let der = [
+        "ec", "-in", "root.key", "-outform", "DER", "-out", "root.der",
+    ];
+    sandbox.tool("openssl", &der);
+    let import = |key| ["root.crt", key, "--no-ca-passphrase"];
+    refused(
+        &sandbox,
+        &import("root.der"),
+        65,
+        "root.der\n  because: it is not PEM; DER, by its first octet\n  \
+         hint: convert it: openssl pkey -inform DER -in FILE -out NEW\n",
+    );
+    sandbox.tool(
+        "sh",
+        &["-c", "openssl pkey -inform DER -in root.der -out new.pem"],
+    );
+    zpki(
+        &sandbox,
+        &[&["ca", "import"], &import("new.pem")[..]].concat(),
+    )
+    .run()
+    .product();
+    sandbox.file("text", "no key\n");
+    let hint = "it has no PEM block\n  hint: name the file of the CA's private key, in PEM\n";
+    refused(&sandbox, &import("text"), 65, hint);
+    let absent = "at: absent\n  because: no such file or directory\n";
+    refused(&sandbox, &import("absent"), 66, absent);
+}
+
+#[test]
 fn a_chain_that_is_lost_empties_no_trust_bundle() {
     let sandbox = fresh();
     root(&sandbox, "root");

@@ -115,6 +115,27 @@ warning: zpki.toml: the revocation is recorded, and nobody reads the CRL: HAProx
   hint: set enabled = true in [revocation] of zpki.toml, run `zpki apply`, put the new server lines in place of those in zato.config, and reload HAProxy
 ";
 
+/// `apply` makes a certificate, which is not the one that was to be revoked.
+#[test]
+fn a_name_of_which_the_inventory_was_lost_is_revoked_by_its_file() {
+    let sandbox = Sandbox::with_demo();
+    fs::remove_dir_all(sandbox.path("demo/ca/issued/server1")).unwrap();
+    let revoke = |subject: &str| {
+        let args = ["-C", "demo", "revoke", subject, "--force"];
+        sandbox.args(args).run()
+    };
+    let file = "demo/servers/server1/zato-server-cert.pem";
+    revoke("server1").status(66).stderr(format!(
+        "zpki: error: cannot revoke `server1`\n  because: ca/issued has no certificate of `server1`\n  \
+         hint: name the certificate that is installed: zpki revoke [root]/{file}\n"
+    ));
+    fs::rename(sandbox.path(file), sandbox.path("copy.pem")).unwrap();
+    revoke("server1").status(66).stderr_with(
+        "  hint: name a copy of its certificate, or restore ca/issued from a backup\n",
+    );
+    revoke("copy.pem").product();
+}
+
 #[test]
 fn a_superseded_certificate_is_revoked_and_haproxy_gets_the_crl() {
     let sandbox = with_revocation();

@@ -68,9 +68,9 @@ fn what_does_not_fit_is_refused_and_nothing_is_written() {
     add("app.one=127.0.0.1:17012,other.internal")
         .status(64)
         .stderr_with("`app.one` looks like a host name and is none of its hosts");
-    add("server3")
-        .status(64)
-        .stderr_with("there is no `=` between name and address");
+    add("server3").status(64).stderr_with(
+        "there is no `=` between name and address\n  hint: such as server1=10.0.0.11:17010,",
+    );
     add("server3=127.0.0.1")
         .status(64)
         .stderr_with("has no port");

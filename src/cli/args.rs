@@ -644,9 +644,7 @@ impl BadServer {
     pub(super) fn hint(&self) -> String {
         match self {
             Self::Invalid(invalid) => invalid.hint(),
-            Self::NoEquals => {
-                "such as --server server1=10.0.0.11:17010,server1.prod.internal".into()
-            }
+            Self::NoEquals => "such as server1=10.0.0.11:17010,server1.prod.internal".into(),
         }
     }
 }

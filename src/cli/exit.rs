@@ -104,6 +104,7 @@ impl Status {
             | Error::NoCa { .. }
             | Error::NoCaKey { .. }
             | Error::NoCertificate { .. }
+            | Error::NothingIssued { .. }
             | Error::NoCrl { .. }
             | Error::NotAPkiDirectory { .. }
             | Error::UnknownEntry { .. }

@@ -116,11 +116,21 @@ impl CaKeyAccess {
             hint: error.hint(),
         };
         let Some(block) = private_key_block(&bytes) else {
+            let (because, hint) = match bytes.first() {
+                Some(&SEQUENCE) => (
+                    "it is not PEM; DER, by its first octet",
+                    "convert it: openssl pkey -inform DER -in FILE -out NEW",
+                ),
+                _ => (
+                    "it has no PEM block",
+                    "name the file of the CA's private key, in PEM",
+                ),
+            };
             return Err(Error::Unreadable {
                 path,
                 line: None,
-                because: "it has no PEM block".to_owned(),
-                hint: "name the file of the CA's private key: --ca-key".to_owned(),
+                because: because.to_owned(),
+                hint: hint.to_owned(),
             });
         };
         let block = block.map_err(|error| unreadable(error.line(), &error))?;
@@ -165,6 +175,9 @@ impl CaKeyAccess {
         Ok(())
     }
 }
+
+/// What a private key in DER begins with.
+const SEQUENCE: u8 = 0x30;
 
 /// The first private key of a file, behind what `openssl ecparam` writes before it; without one,
 /// whatever comes first.

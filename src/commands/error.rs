@@ -149,6 +149,13 @@ pub enum Error {
         /// Since when.
         reason: plan::reason::Reason,
     },
+    /// The inventory has nothing of a name, whose certificates were to be revoked.
+    NothingIssued {
+        /// The name.
+        name: EntryName,
+        /// The certificate in its host folder.
+        installed: Option<PathBuf>,
+    },
     /// Neither an entry nor a file.
     NeitherEntryNorFile {
         /// The name.
@@ -457,7 +464,7 @@ impl Error {
             return refusal.causes();
         }
         let mut causes = vec![self.to_string()];
-        let mut source: Option<&dyn std::error::Error> = match self {
+        let mut source: Option<&(dyn std::error::Error + 'static)> = match self {
             Self::PassphraseNotLogged { error } => Some(error),
             Self::Store(error) => std::error::Error::source(error),
             _ => None,
@@ -525,6 +532,19 @@ impl Error {
             Self::NeedsNewKey { name, .. } => format!("give it a new key: zpki rekey {name}"),
             Self::NeitherEntryNorFile { .. } => "`zpki list` shows the entries".to_owned(),
             Self::NoCertificate { .. } => "`zpki apply` makes it".to_owned(),
+            Self::NothingIssued {
+                installed: Some(path),
+                ..
+            } => {
+                let path = path.display().to_string();
+                format!(
+                    "name the certificate that is installed: zpki revoke {}",
+                    ShellWord(&path)
+                )
+            }
+            Self::NothingIssued { .. } => {
+                "name a copy of its certificate, or restore ca/issued from a backup".to_owned()
+            }
             Self::NoCa { directory } => format!(
                 "restore it from a backup; or take one that was made elsewhere: zpki ca import CERT KEY; or make a new CA and every certificate anew, in another directory: zpki init DIR --config {}",
                 Plain(&directory.join(CLUSTER_FILE).display().to_string())
@@ -610,6 +630,8 @@ impl Error {
 fn unverified_hint(refusal: &Refusal) -> &'static str {
     if refusal.is_by_name_constraints() {
         "renew the CA with the name constraints of zpki.toml: zpki ca renew"
+    } else if refusal.is_by_time() {
+        "set the clock; if it is right, the CA, or one above it, has to be renewed first"
     } else {
         "this is a defect of zpki: please report it"
     }
@@ -774,6 +796,9 @@ impl Display for Error {
             ),
             Self::NoCaKey { .. } => f.write_str("the CA's private key is not there"),
             Self::NoCertificate { name } => write!(f, "`{name}` has no certificate"),
+            Self::NothingIssued { name, .. } => {
+                write!(f, "ca/issued has no certificate of `{name}`")
+            }
             Self::NoCrl { .. } => f.write_str("the record of revocations is missing"),
             Self::RequestOfCaKey => {
                 f.write_str("the key of the request is the CA's own, which is nobody else's")
@@ -798,8 +823,13 @@ impl Display for Error {
 impl std::error::Error for Error {}
 
 /// The words of the operating system, without the number.
-fn words(error: &dyn std::error::Error) -> String {
-    let text = error.to_string();
+fn words(error: &(dyn std::error::Error + 'static)) -> String {
+    let text = match error.downcast_ref::<io::Error>() {
+        Some(error) if error.kind() == io::ErrorKind::NotFound => {
+            "no such file or directory".to_owned()
+        }
+        _ => error.to_string(),
+    };
     let words = text.split(" (os error").next().unwrap_or_default();
     let mut characters = words.chars();
     let first = characters.next().map(|first| first.to_ascii_lowercase());

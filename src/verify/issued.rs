@@ -165,6 +165,19 @@ impl Refusal {
         matches!(policy, Policy::Strict(_)) && reason.depth > 0 && is_form
     }
 
+    /// Whether it is the time at which it was made that is wrong.
+    #[must_use]
+    pub fn is_by_time(&self) -> bool {
+        match self {
+            Self::Validity { .. } => true,
+            Self::Verdict { reason, .. } => matches!(
+                reason.rule,
+                reason::Rule::Expired { .. } | reason::Rule::NotYetValid { .. }
+            ),
+            _ => false,
+        }
+    }
+
     /// Whether it is the CA's certificate, or one above it, that does not allow a name.
     #[must_use]
     pub fn is_by_name_constraints(&self) -> bool {

@@ -18,7 +18,7 @@ use crate::domain::name::EntryName;
 use crate::domain::revocation::{Revocation, RevocationReason};
 use crate::domain::serial_number::SerialNumber;
 use crate::store::file::File;
-use crate::store::layout::{self, PUBLIC};
+use crate::store::layout::{self, HostFolder, PUBLIC};
 use crate::store::transaction::Change;
 use crate::x509::certificate::ParsedCertificate;
 use crate::x509::digest::sha256;
@@ -139,6 +139,18 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
+    /// What there is to be named instead, when the inventory was lost.
+    fn nothing_issued(&self, name: &EntryName) -> Result<Error, Error> {
+        let entry = self.state.cluster.entry(name.as_str());
+        let installed = entry.map(|it| HostFolder::of(name, it.role).certificate());
+        let installed = match installed {
+            Some(path) if self.view.bytes(&path)?.is_some() => Some(self.view.path().join(path)),
+            _ => None,
+        };
+        let name = name.clone();
+        Ok(Error::NothingIssued { name, installed })
+    }
+
     /// Of a name what is valid, if that is one certificate, or as many as were asked for. When none is:
     /// what was revoked of it, or its newest.
     fn of_name(&self, name: &EntryName) -> Result<Vec<Candidate>, Error> {
@@ -154,7 +166,7 @@ impl Search<'_> {
         }
         own.sort_by_key(|certificate| std::cmp::Reverse(certificate.details.validity.not_before));
         if own.is_empty() {
-            return Err(Error::NoCertificate { name: name.clone() });
+            return Err(self.nothing_issued(name)?);
         }
         let (live, dead): (Vec<_>, Vec<_>) = own
             .into_iter()
