@@ -46,6 +46,7 @@ struct Restore {
     directory: String,
     cluster: Option<String>,
     files: usize,
+    findings: Vec<Finding>,
     next_steps: Vec<NextStep>,
 }
 
@@ -121,6 +122,12 @@ next:
        chown -R zato: [root]/new/copy/load-balancer
   2. see that all is well
        zpki -C [root]/new/copy check
+",
+    )
+    .stderr(
+        "\
+warning: server1: the command that follows its last change has not succeeded yet: reload
+  hint: `zpki apply` runs it again, until it succeeds or .zpki/pending/server1.1 is removed
 ",
     );
     let number = "demo/.zpki/generation";
@@ -210,6 +217,7 @@ fn the_reports_are_json_too() {
         (report.cluster.as_deref(), report.files),
         (Some("demo"), 23)
     );
+    assert!(report.findings.is_empty());
     let [owners, check] = &report.next_steps[..] else {
         panic!("{report:?}");
     };
@@ -296,6 +304,68 @@ warning: servers/socket: {why}
     for gone in ["README", "link", "socket", "swap", "a\\b"] {
         assert!(!copy.contains(gone), "{gone}: {copy}");
     }
+}
+
+/// Without them the restored directory could neither sign nor give HAProxy its CRLs.
+#[test]
+fn what_zpki_toml_names_in_the_directory_is_in_it() {
+    let sandbox = Sandbox::with_demo();
+    let text = sandbox.read("demo/zpki.toml");
+    let text = text.replacen("[ca]\n", "[ca]\nkey_file = \"vault/deep/ca.key.pem\"\n", 1);
+    let text = text.replace(
+        "# extra_crls = [\"ca/root.crl.pem\"]",
+        "extra_crls = [\"root.crl.pem\", \".hidden/crl\", \"../outside.crl\"]",
+    );
+    assert!(text.contains("root.crl.pem\", \".hidden"), "{text}");
+    fs::write(sandbox.path("demo/zpki.toml"), text).unwrap();
+    sandbox.file("demo/vault/deep/notes", "mine");
+    sandbox.file("outside.crl", "outside");
+    sandbox.file("demo/.hidden/crl", "hidden");
+    let key = "demo/vault/deep/ca.key.pem";
+    fs::rename(sandbox.path("demo/ca/ca.key.pem"), sandbox.path(key)).unwrap();
+    sandbox.mode("demo/vault/deep", 0o700);
+    fs::copy(
+        sandbox.path("demo/ca/crl.pem"),
+        sandbox.path("demo/root.crl.pem"),
+    )
+    .unwrap();
+    let said = sandbox.args(["-C", "demo", "backup", "demo.tar"]).run();
+    said.stdout_with("the CA's among them and not encrypted")
+        .stderr("note: vault: it is not zpki's, and only what zpki.toml names is in the backup\n");
+    let restored = sandbox.args(["restore", "demo.tar", "copy", "-q"]).run();
+    restored.stdout("");
+    assert_eq!(
+        sandbox.tree().modes("copy/vault"),
+        "0755 /\n0700 deep/\n0600 deep/ca.key.pem\n"
+    );
+    assert_eq!(
+        sandbox.read("copy/vault/deep/ca.key.pem"),
+        sandbox.read(key)
+    );
+    assert!(sandbox.path("copy/root.crl.pem").exists());
+    assert!(!sandbox.path("copy/.hidden").exists());
+    let renew = ["-C", "copy", "renew", "server1", "--force"];
+    sandbox.args(renew).run().product();
+}
+
+/// A backup may bring commands, which the next run carries out.
+#[test]
+fn commands_that_are_owed_are_told_when_they_are_restored() {
+    let sandbox = Sandbox::with_demo();
+    let renew = [
+        "-C", "demo", "renew", "server1", "--force", "--exec", "exit 7",
+    ];
+    assert_eq!(sandbox.args(renew).run().status_alone(), 1);
+    let backup = ["-C", "demo", "backup", "demo.tar", "-q"];
+    sandbox.args(backup).run().stdout("");
+    let told = "warning: server1: the command that follows its last change has not succeeded yet: exit 7\n  \
+                hint: `zpki apply` runs it again, until it succeeds or .zpki/pending/server1.";
+    let restored = sandbox.args(["restore", "demo.tar", "copy", "-q"]).run();
+    restored.stderr_with(told);
+    let json = ["restore", "demo.tar", "other", "--output", "json"];
+    let (_, text) = sandbox.args(json).run().answer();
+    let report: Restore = self::json(&text);
+    assert_eq!(report.findings[0].id, "hook-pending");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::directory::{PkiDirectory, View};
 use super::error::Error;
 use crate::domain::finding::{Finding, Severity};
 use crate::store::file::{Directory, File, Tree};
-use crate::store::layout::{self, CA_CERTIFICATE, CA_KEY, CLUSTER_FILE, KEPT, PENDING};
+use crate::store::layout::{self, CA_CERTIFICATE, CA_KEY, CLUSTER_FILE, KEPT, Named, PENDING};
 use crate::store::snapshot::FileKind;
 use crate::store::{Store, archive};
 use crate::system::{STDIN, System};
@@ -147,10 +147,16 @@ fn collect(
             tree: Tree::default(),
             findings: Vec::new(),
         };
-        collection.strangers()?;
+        let cluster = view.cluster().ok();
+        let named = cluster.map(|cluster| layout::named(cluster.settings()));
+        let named = named.unwrap_or_default();
+        collection.strangers(&named)?;
         for path in KEPT {
             system.progress.check()?;
             collection.take(Path::new(path))?;
+        }
+        for Named { path, .. } in &named {
+            collection.take_named(path)?;
         }
         let Collection { tree, findings, .. } = collection;
         expect_ca(&tree, view.path())?;
@@ -227,18 +233,49 @@ struct Collection<'a> {
 }
 
 impl Collection<'_> {
-    /// What others keep beside zpki's own files.
-    fn strangers(&mut self) -> Result<(), Error> {
+    /// What others keep beside zpki's own files, and those that zpki.toml names.
+    fn strangers(&mut self, named: &[Named]) -> Result<(), Error> {
         for name in self.view.list(Path::new(""))? {
-            if !KEPT.iter().any(|kept| Path::new(kept) == Path::new(&name)) {
-                self.findings.push(Finding::note(
-                    "not-zpki-s",
-                    name.display(),
-                    "it is not zpki's, and not in the backup",
-                ));
+            let name = Path::new(&name);
+            let is_kept = KEPT.iter().any(|kept| Path::new(kept) == name);
+            if is_kept || named.iter().any(|it| it.path == name) {
+                continue;
             }
+            let why = match named.iter().any(|it| it.path.starts_with(name)) {
+                true => "it is not zpki's, and only what zpki.toml names is in the backup",
+                false => "it is not zpki's, and not in the backup",
+            };
+            let finding = Finding::note("not-zpki-s", name.display(), why);
+            self.findings.push(finding);
         }
         Ok(())
+    }
+
+    /// Takes a file that is not where zpki has its own, and the directories above it.
+    fn take_named(&mut self, path: &Path) -> Result<(), Error> {
+        let mut above: Vec<_> = path.ancestors().skip(1).collect();
+        above.retain(|directory| *directory != Path::new(""));
+        for directory in above.into_iter().rev() {
+            match (self.view.kind(directory)?, self.view.metadata(directory)?) {
+                (Some(FileKind::Directory), Some(metadata)) => {
+                    let path = directory.to_owned();
+                    let is_new = self.tree.directories.iter().all(|it| it.path != path);
+                    let mode = metadata.mode;
+                    let directories = &mut self.tree.directories;
+                    directories.extend(is_new.then_some(Directory { path, mode }));
+                }
+                (Some(_), _) => {
+                    self.left_out(path, LINK);
+                    return Ok(());
+                }
+                (None, _) => return Ok(()),
+            }
+        }
+        let is_new = self.tree.files.iter().all(|it| it.path != path);
+        match is_new {
+            true => self.take(path),
+            false => Ok(()),
+        }
     }
 
     /// Takes what is at `path`, with all that is below it.

@@ -75,12 +75,8 @@ impl Owed {
 pub(super) fn owed(view: &View<'_>) -> Result<Vec<Owed>, Error> {
     let mut owed = Vec::new();
     for file in view.list(Path::new(PENDING))? {
-        let name = file.to_str().and_then(|file| file.rsplit_once('.'));
-        let Some(name) = name.and_then(|(name, _)| EntryName::of_inventory(name)) else {
-            continue;
-        };
         let path = Path::new(PENDING).join(&file);
-        if let Some(command) = view.bytes(&path)? {
+        if let (Some(name), Some(command)) = (entry_of(&path), view.bytes(&path)?) {
             owed.push(Owed {
                 name,
                 path,
@@ -89,6 +85,25 @@ pub(super) fn owed(view: &View<'_>) -> Result<Vec<Owed>, Error> {
         }
     }
     Ok(owed)
+}
+
+/// What is owed in a PKI directory that is made of `files`.
+pub(super) fn owed_in(files: &[File]) -> Vec<Owed> {
+    let pending = files.iter().filter(|file| file.path.starts_with(PENDING));
+    let owed = pending.filter_map(|file| {
+        Some(Owed {
+            name: entry_of(&file.path)?,
+            path: file.path.clone(),
+            command: Zeroizing::new(file.bytes.to_vec()),
+        })
+    });
+    owed.collect()
+}
+
+/// For which entry a command is owed, by the name of its file.
+fn entry_of(path: &Path) -> Option<EntryName> {
+    let (name, _) = path.file_name()?.to_str()?.rsplit_once('.')?;
+    EntryName::of_inventory(name)
 }
 
 /// A word for a change that no other has.

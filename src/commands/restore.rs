@@ -7,8 +7,10 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::error::Error;
+use super::hooks::{Owed, owed_in};
 use super::init::write;
 use super::next_steps::{NextStep, after_restore};
+use crate::domain::finding::Finding;
 use crate::domain::name::ClusterName;
 use crate::store::Store;
 use crate::store::archive::{self, Unusable};
@@ -46,6 +48,8 @@ pub struct RestoreReport {
     pub cluster: Option<ClusterName>,
     /// How many files there are.
     pub files: usize,
+    /// The commands that are owed there, which the next run carries out.
+    pub findings: Vec<Finding>,
     /// What to do next.
     pub next_steps: Vec<NextStep>,
 }
@@ -69,6 +73,7 @@ pub fn run(request: &Request, system: &mut System) -> Result<RestoreReport, Erro
         directory: target.path().display().to_string(),
         cluster: settings.map(|cluster| cluster.settings().name.clone()),
         files: tree.files.len(),
+        findings: owed_in(&tree.files).iter().map(Owed::pending).collect(),
         next_steps: after_restore(target.path()),
     };
     write(&target, vec![tree], request.lock_timeout, system)?;

@@ -8,6 +8,7 @@
 //! cut off or made to do harm is refused before anything is written.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsStr;
 use std::fmt::{self, Display, Formatter, Write as _};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Component, Path, PathBuf};
@@ -18,10 +19,11 @@ use crate::domain::digest::Digest;
 use crate::domain::text::Quoted;
 use crate::x509::digest::sha256;
 
+use super::cluster_file;
 use super::error::Error;
 use super::fault::Faults;
 use super::file::{Bytes, Directory, File, Tree};
-use super::layout::{CA_CERTIFICATE, CLUSTER_FILE, PENDING, is_kept, widest_mode};
+use super::layout::{self, CA_CERTIFICATE, CLUSTER_FILE, PENDING, is_kept, widest_mode};
 use super::root::{LONGEST, Root, parent};
 
 /// The last file of an archive.
@@ -268,7 +270,35 @@ pub fn read(input: &mut dyn Read) -> Result<Tree, Unusable> {
             return Err(Unusable::Missing { path });
         }
     }
+    check_named(&mut tree)?;
     Ok(tree)
+}
+
+const FOREIGN: &str = "is nothing that a PKI directory has";
+
+/// That what is not where zpki has its own is named by zpki.toml, or holds what is.
+fn check_named(tree: &mut Tree) -> Result<(), Unusable> {
+    let files = tree.files.iter();
+    let mut cluster = files.filter(|file| file.path == Path::new(CLUSTER_FILE));
+    let cluster = cluster.find_map(|file| cluster_file::parse(&file.bytes).ok());
+    let named = cluster.map_or_else(Vec::new, |it| layout::named(it.settings()));
+    let foreign = |path: &Path| Unusable::Entry {
+        name: path.display().to_string(),
+        because: FOREIGN,
+    };
+    for Directory { path, .. } in &tree.directories {
+        if !is_kept(path) && !named.iter().any(|it| it.path.starts_with(path)) {
+            return Err(foreign(path));
+        }
+    }
+    for File { path, mode, .. } in &mut tree.files {
+        let own = named.iter().find(|it| it.path == *path);
+        if own.is_none() && !is_kept(path) {
+            return Err(foreign(path));
+        }
+        *mode &= own.map_or(*mode, |own| own.mode);
+    }
+    Ok(())
 }
 
 /// What a header says.
@@ -392,8 +422,10 @@ fn checked(header: &Header, kinds: &mut BTreeMap<PathBuf, bool>) -> Result<PathB
     if !is_plain(name) || name.contains(char::REPLACEMENT_CHARACTER) {
         return Err(refused("has a character that no name in a backup has"));
     }
-    if !is_kept(&path) {
-        return Err(refused("is nothing that a PKI directory has"));
+    // Whether zpki.toml names it is seen in the end: nothing of the kind begins with a dot.
+    let is_hidden = |name: &OsStr| name.as_encoded_bytes().starts_with(b".");
+    if !is_kept(&path) && path.iter().any(is_hidden) {
+        return Err(refused(FOREIGN));
     }
     // A directory that is needed has an entry of its own, before what is in it.
     let above = parent(&path);

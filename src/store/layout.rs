@@ -4,12 +4,12 @@
 //! doors; what is public is 0644, for HAProxy and monitoring run as other users.
 
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use crate::domain::name::{EntryName, LOAD_BALANCER};
 use crate::domain::role::Role;
 use crate::domain::serial_number::SerialNumber;
-use crate::domain::settings::{CaSettings, FilePath};
+use crate::domain::settings::{CaSettings, FilePath, Settings};
 
 /// Mode of a file that anyone may read.
 pub const PUBLIC: u32 = 0o644;
@@ -88,6 +88,34 @@ pub fn is_kept(path: &Path) -> bool {
     !below
         .iter()
         .any(|name| name.as_encoded_bytes().starts_with(b"."))
+}
+
+/// A file that zpki.toml names, in the PKI directory.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Named {
+    /// Its path there.
+    pub path: PathBuf,
+    /// The widest mode that it may have.
+    pub mode: u32,
+}
+
+/// The files in the PKI directory that zpki.toml names, and that are not where zpki has its own: the CA's
+/// private key, and the CRLs of the CAs above.
+#[must_use]
+pub fn named(settings: &Settings) -> Vec<Named> {
+    let key = settings.ca.key_file.iter().map(|path| (path, SECRET));
+    let crls = &settings.revocation.extra_crls;
+    let all = key.chain(crls.iter().map(|path| (path, PUBLIC)));
+    let is_plain = |part: Component<'_>| match part {
+        Component::Normal(name) => !name.as_encoded_bytes().starts_with(b"."),
+        _ => false,
+    };
+    all.map(|(path, mode)| Named {
+        path: path.as_path().components().collect(),
+        mode,
+    })
+    .filter(|named| named.path.components().all(is_plain) && !is_kept(&named.path))
+    .collect()
 }
 
 /// The widest mode that zpki gives to what stands at `path`.

@@ -43,10 +43,14 @@ pub(in crate::cli) fn backup(report: &BackupReport, verbosity: Verbosity) -> Ren
     }
 }
 
-/// `zpki restore`.
+/// `zpki restore`. Commands that came with the backup are told even to who wants to hear nothing.
 pub(in crate::cli) fn restore(report: &RestoreReport, verbosity: Verbosity) -> Rendered {
+    let stderr = findings(&report.findings);
     if verbosity == Verbosity::Quiet {
-        return Rendered::default();
+        return Rendered {
+            stderr,
+            ..Rendered::default()
+        };
     }
     let of = match &report.cluster {
         Some(cluster) => format!("the PKI of `{cluster}`"),
@@ -58,5 +62,9 @@ pub(in crate::cli) fn restore(report: &RestoreReport, verbosity: Verbosity) -> R
         report.files,
     );
     next_steps(&report.next_steps, &mut stdout);
-    Rendered::product(&stdout)
+    Rendered {
+        stdout,
+        stderr,
+        ..Rendered::default()
+    }
 }
