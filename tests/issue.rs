@@ -557,6 +557,54 @@ fn the_folder_of_an_issued_client_is_looked_after() {
     assert_eq!(plan(&sandbox), "nothing to do\n");
 }
 
+/// A log grows for years; that it is long stops nobody, and what it said counts as before.
+#[test]
+fn a_long_log_is_put_aside_and_still_read() {
+    let sandbox = Sandbox::with_demo();
+    name_cron(&sandbox, true);
+    sandbox.args(["-C", "demo", "apply"]).run().product();
+    let log = sandbox.path("demo/ca/log.jsonl");
+    let line = "{\"at\":\"2026-11-23T12:00:00Z\",\"action\":\"sign-crl\",\"by\":\"a\"}\n";
+    let grow = || {
+        let text = fs::read_to_string(&log).unwrap();
+        fs::write(&log, text + &line.repeat((16 << 20) / line.len() + 1)).unwrap();
+    };
+    grow();
+    let long = sandbox.read("demo/ca/log.jsonl");
+    issue(&sandbox, &APP).run().product();
+    assert_eq!(sandbox.read("demo/ca/log.1.jsonl"), long);
+    assert_eq!(sandbox.read("demo/ca/log.jsonl").lines().count(), 1);
+    let modes = sandbox.tree().modes("demo/ca");
+    assert!(
+        modes.contains("0640 log.1.jsonl\n0640 log.jsonl\n"),
+        "{modes}"
+    );
+    grow();
+    let later = ["-C", "demo", "renew", "server1", "--force"];
+    sandbox.args(later).run().product();
+    assert!(sandbox.path("demo/ca/log.2.jsonl").exists());
+    let told = |name: &str| {
+        let told = sandbox.args(["-C", "demo", "log", name]).run().product();
+        told.lines()
+            .skip(1)
+            .map(|line| line.split_whitespace().nth(3).unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(told("app"), ["issue"]);
+    assert_eq!(told("server1"), ["issue", "renew"]);
+    // That zpki.toml named this client stands in the oldest part.
+    name_cron(&sandbox, false);
+    let planned = plan(&sandbox);
+    assert!(planned.contains("retire  cron"), "{planned}");
+    let backup = ["-C", "demo", "backup", "demo.tar", "-q"];
+    sandbox.args(backup).run().stdout("");
+    sandbox
+        .args(["restore", "demo.tar", "copy", "-q"])
+        .run()
+        .stdout("");
+    assert_eq!(sandbox.read("copy/ca/log.1.jsonl"), long);
+}
+
 #[test]
 fn apply_retires_a_client_that_zpki_toml_named() {
     let sandbox = Sandbox::with_demo();

@@ -313,7 +313,7 @@ fn files() -> Vec<(String, String)> {
         (
             LOG_FILE.to_owned(),
             layout::LOG,
-            "Who issued what, and when.",
+            "Who issued what, and when. What it had before it grew long is in ca/log.1.jsonl and so on.",
         ),
         (
             below(load_balancer, KEY_CERT),

@@ -39,7 +39,7 @@ use crate::plan::establish::caller;
 use crate::plan::reason::Reason;
 use crate::store::file::{Bytes, File};
 use crate::store::handout::{Handout, Outgoing, Target, is_inside};
-use crate::store::layout::{self, HostFolder, LOG, LOG_FILE, PUBLIC, TRUST_BUNDLE};
+use crate::store::layout::{self, HostFolder, LOG_FILE, PUBLIC, TRUST_BUNDLE};
 use crate::store::transaction::{Change, Transaction};
 use crate::store::{self, Writer};
 use crate::system::{Entropy, System};
@@ -705,7 +705,7 @@ impl Run<'_> {
         done.files.iter().map(put).chain(bundle).collect()
     }
 
-    fn log(&self, done: &[Done<'_>], system: &System) -> Option<Change> {
+    fn log(&self, done: &[Done<'_>], system: &System) -> Vec<Change> {
         let new = done.iter().filter(|done| done.issued);
         let events: Vec<Event<'_>> = new
             .map(|done| Event {
@@ -718,15 +718,12 @@ impl Run<'_> {
             })
             .collect();
         if events.is_empty() {
-            return None;
+            return Vec::new();
         }
-        let path = Path::new(LOG_FILE);
-        let old = self.state.found(path).map(|found| found.bytes.as_slice());
-        let bytes = log::continued(old.unwrap_or_default(), events, self.now, &system.user);
-        Some(Change::Put {
-            file: File::new(path, LOG, bytes),
-            before: old.map(sha256),
-        })
+        let old = self.state.found(Path::new(LOG_FILE));
+        let old = old.map(|found| found.bytes.as_slice());
+        let former = &self.state.former_logs;
+        log::changes(old, former, events, self.now, &system.user)
     }
 
     fn issued(&self, done: &Done<'_>, directory: &Path) -> Issued {

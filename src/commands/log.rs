@@ -1,15 +1,22 @@
 //! ca/log.jsonl: who did what, when and why. It holds no secrets.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use super::directory::View;
 use super::issuance::Made;
 use crate::domain::name::EntryName;
 use crate::domain::serial_number::SerialNumber;
 use crate::domain::validity::{Validity, rfc3339};
+use crate::store;
+use crate::store::file::File;
+use crate::store::layout::{self, CA, LOG, LOG_FILE};
+use crate::store::transaction::Change;
+use crate::x509::digest::sha256;
 
 pub mod report;
 
@@ -66,9 +73,11 @@ pub(super) struct Origins {
 }
 
 impl Origins {
-    /// Reads the log. A line that cannot be read says nothing.
-    pub(super) fn of(log: &[u8]) -> Self {
-        let lines = log.split(|byte| *byte == b'\n');
+    /// Reads the log, the oldest part first. A line that cannot be read says nothing.
+    pub(super) fn of(parts: &[&[u8]]) -> Self {
+        let lines = parts
+            .iter()
+            .flat_map(|part| part.split(|byte| *byte == b'\n'));
         let lines = lines.filter_map(|line| serde_json::from_slice::<Read>(line).ok());
         let mut origins = Self {
             certificates: HashMap::new(),
@@ -122,13 +131,50 @@ pub(super) fn issued(certificates: &[Made], now: OffsetDateTime, by: &str) -> St
     lines.collect()
 }
 
-/// A line for each event, behind what the log has already.
-pub(super) fn continued(
-    old: &[u8],
+/// A log that is longer is put aside whole, and a new one begun: every run reads and writes it, and no file of
+/// a PKI directory may have more than 64 MiB.
+const LONGEST: usize = 16 << 20;
+
+/// The numbers of the parts of the log that were put aside, the oldest first.
+pub(super) fn former(view: &View<'_>) -> Result<Vec<u32>, store::Error> {
+    let names = view.list(Path::new(CA))?;
+    let mut numbers: Vec<u32> = names
+        .iter()
+        .filter_map(|it| layout::former_log_number(it))
+        .collect();
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+/// What it takes to say of each event in the log, of which there is `old`, and besides it what was put aside
+/// under the numbers of `former`.
+pub(super) fn changes(
+    old: Option<&[u8]>,
+    former: &[u32],
     events: Vec<Event<'_>>,
     now: OffsetDateTime,
     by: &str,
-) -> Vec<u8> {
+) -> Vec<Change> {
+    let bytes = old.unwrap_or_default();
+    let is_long = bytes.len() > LONGEST;
+    let number = former.last().map_or(1, |last| last.saturating_add(1));
+    let aside = is_long.then(|| Change::Put {
+        file: File::new(layout::former_log(number), LOG, bytes.to_vec()),
+        before: None,
+    });
+    let continued = match is_long {
+        true => continued(&[], events, now, by),
+        false => continued(bytes, events, now, by),
+    };
+    let log = Change::Put {
+        file: File::new(LOG_FILE, LOG, continued),
+        before: old.map(sha256),
+    };
+    aside.into_iter().chain([log]).collect()
+}
+
+/// A line for each event, behind what the log has already.
+fn continued(old: &[u8], events: Vec<Event<'_>>, now: OffsetDateTime, by: &str) -> Vec<u8> {
     let at = &rfc3339(now);
     let mut log = old.to_vec();
     if log.last().is_some_and(|last| *last != b'\n') {

@@ -54,6 +54,8 @@ pub(super) struct State {
     pub(super) hooks: Vec<Owed>,
     /// Host folders that zpki.toml does not name any more.
     pub(super) strangers: Vec<Stranger>,
+    /// The numbers of the parts of the log that were put aside.
+    pub(super) former_logs: Vec<u32>,
     /// The folders that `zpki issue` made for clients.
     pub(super) issued: Vec<Stranger>,
     /// Every file and directory that was looked at and is there.
@@ -143,7 +145,8 @@ impl State {
             found.extend(Found::read(path, view)?.map(|it| (path.to_owned(), it)));
         }
         let log = found.get(Path::new(LOG_FILE));
-        let (strangers, issued) = strangers(&cluster, log, view)?;
+        let former_logs = log::former(view)?;
+        let (strangers, issued) = strangers(&cluster, log, &former_logs, view)?;
         for Stranger { name, role, .. } in &issued {
             let directory = HostFolder::of(name, *role).directory();
             let files = HostFolder::of(name, *role).files().iter();
@@ -166,6 +169,7 @@ impl State {
             hooks: hooks::owed(view)?,
             strangers,
             issued,
+            former_logs,
             directory: view.path().to_owned(),
             cluster,
             ca,
@@ -474,6 +478,7 @@ fn unreadable(path: &Path, line: Option<usize>, error: &x509::error::Error) -> E
 fn strangers(
     cluster: &Cluster,
     log: Option<&Found>,
+    former_logs: &[u32],
     view: &View<'_>,
 ) -> Result<(Vec<Stranger>, Vec<Stranger>), Error> {
     let mut strangers = Vec::new();
@@ -503,7 +508,13 @@ fn strangers(
     if strangers.iter().all(|it| it.role == Role::Server) {
         return Ok((strangers, Vec::new()));
     }
-    let log = log::Origins::of(log.map_or(&[], |log| log.bytes.as_slice()));
+    let former = former_logs
+        .iter()
+        .map(|number| view.bytes(&layout::former_log(*number)));
+    let former: Vec<_> = former.collect::<Result<_, _>>()?;
+    let parts = former.iter().flatten().map(|part| part.as_slice());
+    let parts = parts.chain(log.map(|log| log.bytes.as_slice()));
+    let log = log::Origins::of(&parts.collect::<Vec<_>>());
     Ok(strangers.into_iter().partition(|stranger| {
         let serial_number = stranger.serial_number.as_ref();
         stranger.role == Role::Server || log.was_named(&stranger.name, serial_number)

@@ -90,6 +90,23 @@ pub fn is_kept(path: &Path) -> bool {
         .any(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
+/// A part of the log that was put aside when it had grown long; the first one is the oldest.
+#[must_use]
+pub fn former_log(number: u32) -> PathBuf {
+    format!("{CA}/log.{number}.jsonl").into()
+}
+
+/// The number of such a part, by its name in ca/.
+#[must_use]
+pub fn former_log_number(name: &OsStr) -> Option<u32> {
+    let number = name
+        .to_str()?
+        .strip_prefix("log.")?
+        .strip_suffix(".jsonl")?;
+    let number: u32 = number.parse().ok()?;
+    (former_log(number).file_name() == Some(name)).then_some(number)
+}
+
 /// A file that zpki.toml names, in the PKI directory.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Named {
@@ -142,7 +159,7 @@ pub fn widest_mode(path: &Path, is_directory: bool) -> u32 {
         .any(|secret| Path::new(secret).file_name() == name);
     match () {
         () if is_secret || is_pending => SECRET,
-        () if path == Path::new(LOG_FILE) => LOG,
+        () if path == Path::new(LOG_FILE) || name.and_then(former_log_number).is_some() => LOG,
         () => PUBLIC,
     }
 }

@@ -28,8 +28,8 @@ use crate::domain::validity::{Validity, show};
 use crate::plan::authority::{crl_number, crl_updates};
 use crate::store::file::{Bytes, Directory, File};
 use crate::store::layout::{
-    self, CA_CERTIFICATE, CA_CHAIN, CA_FILE, CA_KEY, CLOSED_DIRECTORY, CRL, LOG, LOG_FILE,
-    PREVIOUS, PUBLIC, SECRET,
+    self, CA_CERTIFICATE, CA_CHAIN, CA_FILE, CA_KEY, CLOSED_DIRECTORY, CRL, LOG_FILE, PREVIOUS,
+    PUBLIC, SECRET,
 };
 use crate::store::target::is_same_file;
 use crate::store::transaction::{Change, Transaction};
@@ -407,7 +407,7 @@ impl Import {
         }
         if !transaction.changes.is_empty() {
             let log = self.log(replaced, view, system)?;
-            transaction.changes.push(log);
+            transaction.changes.extend(log);
         }
         Ok((transaction, previous))
     }
@@ -440,7 +440,7 @@ impl Import {
         replaced: Option<&Ca>,
         view: &View<'_>,
         system: &System,
-    ) -> Result<Change, Error> {
+    ) -> Result<Vec<Change>, Error> {
         let details = &self.ca.certificate.details;
         let reason = replaced.map(|ca| {
             let serial_number = &ca.certificate.details.serial_number;
@@ -455,12 +455,15 @@ impl Import {
             origin: None,
         };
         let old = view.bytes(Path::new(LOG_FILE))?;
-        let bytes = old.as_ref().map(|old| old.as_slice()).unwrap_or_default();
-        let log = log::continued(bytes, vec![event], self.at, &system.user);
-        Ok(Change::Put {
-            file: File::new(LOG_FILE, LOG, log),
-            before: old.as_ref().map(|old| sha256(old)),
-        })
+        let old = old.as_ref().map(|old| old.as_slice());
+        let former = log::former(view)?;
+        Ok(log::changes(
+            old,
+            &former,
+            vec![event],
+            self.at,
+            &system.user,
+        ))
     }
 
     /// A CRL with everything that was revoked before; None when the one in its place says it.

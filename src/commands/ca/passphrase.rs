@@ -17,7 +17,7 @@ use super::super::state::Ca;
 use crate::domain::finding::Finding;
 use crate::domain::name::EntryName;
 use crate::store::file::File;
-use crate::store::layout::{CA_KEY, LOG, LOG_FILE, SECRET};
+use crate::store::layout::{CA_KEY, LOG_FILE, SECRET};
 use crate::store::replace;
 use crate::store::snapshot::FileKind;
 use crate::store::transaction::{Change, Transaction};
@@ -201,7 +201,7 @@ fn write(
     let (inside, mut transaction) = directory.read(|view| {
         let inside = inside(&opened.path, view)?;
         let transaction = Transaction {
-            changes: vec![log(became, at, view, system)?],
+            changes: log(became, at, view, system)?,
             ..Transaction::default()
         };
         Ok((inside, transaction))
@@ -257,7 +257,7 @@ fn log(
     at: OffsetDateTime,
     view: &View<'_>,
     system: &System,
-) -> Result<Change, Error> {
+) -> Result<Vec<Change>, Error> {
     let old = view.bytes(Path::new(LOG_FILE))?;
     let event = Event {
         action: "ca-passphrase",
@@ -265,15 +265,9 @@ fn log(
         reason: Some(became.word().to_owned()),
         ..Event::default()
     };
-    let bytes = old.as_ref().map(|old| old.as_slice()).unwrap_or_default();
-    Ok(Change::Put {
-        file: File::new(
-            LOG_FILE,
-            LOG,
-            log::continued(bytes, vec![event], at, &system.user),
-        ),
-        before: old.as_ref().map(|old| sha256(old)),
-    })
+    let old = old.as_ref().map(|old| old.as_slice());
+    let former = log::former(view)?;
+    Ok(log::changes(old, &former, vec![event], at, &system.user))
 }
 
 fn remarks(became: Became, changed: bool, path: &Path) -> Option<Finding> {

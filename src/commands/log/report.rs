@@ -1,6 +1,6 @@
-//! `zpki log`: what ca/log.jsonl says, line by line.
+//! `zpki log`: what ca/log.jsonl says, and what was put aside of it, line by line.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use crate::commands::directory::{PkiDirectory, View};
 use crate::commands::error::Error;
 use crate::domain::finding::{Finding, Severity};
-use crate::store::layout::{CLUSTER_FILE, LOG_FILE};
+use crate::store::layout::{self, CLUSTER_FILE, LOG_FILE};
 
 /// Which events.
 #[derive(Clone, Debug, Default)]
@@ -102,8 +102,20 @@ pub fn run(
 type Read = (Vec<Event>, Vec<Finding>);
 
 fn read(view: &View<'_>, request: &Request) -> Result<Read, Error> {
-    if let Some(bytes) = view.bytes(Path::new(LOG_FILE))? {
-        return Ok(events(&bytes, request));
+    let former = super::former(view)?;
+    let mut parts: Vec<PathBuf> = former.into_iter().map(layout::former_log).collect();
+    parts.push(LOG_FILE.into());
+    let (mut all, mut findings, mut is_there) = (Vec::new(), Vec::new(), false);
+    for part in parts {
+        if let Some(bytes) = view.bytes(&part)? {
+            let (events, of_part) = events(&bytes, &part, request);
+            all.extend(events);
+            findings.extend(of_part);
+            is_there = true;
+        }
+    }
+    if is_there {
+        return Ok((all, findings));
     }
     if view.metadata(Path::new(CLUSTER_FILE))?.is_none() {
         let path = view.path().to_owned();
@@ -114,7 +126,7 @@ fn read(view: &View<'_>, request: &Request) -> Result<Read, Error> {
 }
 
 /// The events that are asked for, and the lines that are none.
-fn events(bytes: &[u8], request: &Request) -> Read {
+fn events(bytes: &[u8], file: &Path, request: &Request) -> Read {
     let lines: Vec<(usize, &[u8])> = bytes
         .split(|octet| *octet == b'\n')
         .zip(1..)
@@ -122,7 +134,7 @@ fn events(bytes: &[u8], request: &Request) -> Read {
         .map(|(line, number)| (number, line))
         .collect();
     let read = lines.into_par_iter().map(|(number, line)| {
-        serde_json::from_slice::<Event>(line).map_err(|error| damaged(number, &error))
+        serde_json::from_slice::<Event>(line).map_err(|error| damaged(file, number, &error))
     });
     let wanted = read.filter(|event| event.as_ref().map_or(true, |event| request.wants(event)));
     wanted.collect::<Vec<_>>().into_iter().fold(
@@ -144,7 +156,7 @@ impl Request {
     }
 }
 
-fn damaged(line: usize, error: &serde_json::Error) -> Finding {
+fn damaged(file: &Path, line: usize, error: &serde_json::Error) -> Finding {
     let why = if error.is_data() {
         let text = error.to_string();
         // The line that serde_json counts is always its first.
@@ -155,7 +167,7 @@ fn damaged(line: usize, error: &serde_json::Error) -> Finding {
     };
     Finding::warning(
         "log-line",
-        format!("{LOG_FILE}:{line}"),
+        format!("{}:{line}", file.display()),
         why,
         "see who writes to the log beside zpki; a backup may have the line",
     )
@@ -177,7 +189,7 @@ mod tests {
 {\"at\":\"2026-11-24T12:00:00Z\",\"action\":\"ca-renew\",\"by\":\"b\",\"ticket\":7}
 \xff
 {\"at\":\"2026-11-24T12:00:00Z\",\"acti";
-        let (events, findings) = events(log, &Request::default());
+        let (events, findings) = events(log, Path::new(LOG_FILE), &Request::default());
         let actions: Vec<&str> = events.iter().map(|event| event.action.as_str()).collect();
         assert_eq!(actions, ["issue", "ca-renew"]);
         assert_eq!(events[1].more["ticket"], 7);
@@ -199,7 +211,8 @@ mod tests {
         let log = line("2026-11-23T12:00:00Z", "a")
             + &line("2026-11-24T12:00:00Z", "b")
             + &line("2026-11-24T13:00:00+01:00", "a");
-        let count = |request: &Request| events(log.as_bytes(), request).0.len();
+        let count =
+            |request: &Request| events(log.as_bytes(), Path::new(LOG_FILE), request).0.len();
         let since = Some(datetime!(2026-11-24 12:00 UTC));
         let name = Some("a".to_owned());
         let all = Request::default();

@@ -24,7 +24,7 @@ use crate::plan::entry::Need;
 use crate::store::Writer;
 use crate::store::file::{Bytes, Directory, File};
 use crate::store::layout::{
-    self, CA_CERTIFICATE, CLOSED_DIRECTORY, HostFolder, LOG, LOG_FILE, PENDING, PUBLIC, RETIRED,
+    self, CA_CERTIFICATE, CLOSED_DIRECTORY, HostFolder, LOG_FILE, PENDING, PUBLIC, RETIRED,
 };
 use crate::store::transaction::{Change, Transaction};
 use crate::system::System;
@@ -137,7 +137,8 @@ impl Reconciliation {
         }
         self.retire(&mut transaction);
         transaction.changes.extend(besides.changes);
-        transaction.changes.extend(self.log(&all_made, system));
+        let log = self.log(&all_made, system);
+        transaction.changes.extend(log.into_iter().flatten());
         let changed = self.folders_of(&transaction);
         transaction.directories.extend(
             changed
@@ -314,7 +315,7 @@ impl Reconciliation {
     }
 
     /// The log, with what was done.
-    fn log(&self, made: &[Made], system: &System) -> Option<Change> {
+    fn log(&self, made: &[Made], system: &System) -> Option<Vec<Change>> {
         let mut events = Vec::new();
         let mut made = made.iter();
         if let Some((_, reason)) = &self.ca {
@@ -351,14 +352,10 @@ impl Reconciliation {
         if events.is_empty() {
             return None;
         }
-        let path = Path::new(LOG_FILE);
-        let found = self.state.found(path);
+        let found = self.state.found(Path::new(LOG_FILE));
         let old = found.map(|found| found.bytes.as_slice());
-        let bytes = log::continued(old.unwrap_or_default(), events, self.now, &system.user);
-        Some(Change::Put {
-            file: File::new(path, LOG, bytes),
-            before: old.map(sha256),
-        })
+        let former = &self.state.former_logs;
+        Some(log::changes(old, former, events, self.now, &system.user))
     }
 }
 
