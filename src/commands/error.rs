@@ -825,7 +825,8 @@ impl std::error::Error for Error {}
 /// The words of the operating system, without the number.
 fn words(error: &(dyn std::error::Error + 'static)) -> String {
     let text = match error.downcast_ref::<io::Error>() {
-        Some(error) if error.kind() == io::ErrorKind::NotFound => {
+        // Without words of its own.
+        Some(error) if error.kind() == io::ErrorKind::NotFound && error.get_ref().is_none() => {
             "no such file or directory".to_owned()
         }
         _ => error.to_string(),

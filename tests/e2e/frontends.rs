@@ -57,8 +57,8 @@ fn ask(site: &Site, port: u16, certificate: Option<&str>, path: &str, header: &s
 }
 
 const PROTO: &str = "/x-forwarded-proto";
-const OURS: Option<&str> = Some("applications/app.pem");
-const REVOKED: Option<&str> = Some("applications/old.pem");
+const OURS: Option<&str> = Some("handed-out/app.pem");
+const REVOKED: Option<&str> = Some("handed-out/old.pem");
 /// The cluster's own: with it an application would pass for the load-balancer.
 const CLUSTERS: Option<&str> = Some("demo/load-balancer/key-cert.pem");
 

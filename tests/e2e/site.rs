@@ -169,7 +169,7 @@ impl Site {
             let arguments: Vec<&str> = arguments.split(' ').collect();
             self.zpki_in("applications", &arguments);
         };
-        let out = self.path("applications").display().to_string();
+        let out = self.path("handed-out").display().to_string();
         for name in ["app", "old"] {
             zpki(&format!(
                 "issue {name} --role client --format key-cert --out {out}"

@@ -61,8 +61,11 @@ fn config(cluster: &Cluster, arguments: &[&str]) -> Command {
     config_with(cluster, arguments, &restart_by_the_test(cluster.site()))
 }
 
-/// Runs zpki to its end, and restarts servers for it; its status and what it has said.
-fn run(cluster: &mut Cluster, command: &mut Command) -> (Option<i32>, String) {
+/// An exit status, and what was said.
+type Outcome = (Option<i32>, String);
+
+/// Runs zpki to its end, and restarts servers for it.
+fn run(cluster: &mut Cluster, command: &mut Command) -> Outcome {
     let mut zpki = command.spawn().unwrap();
     let request = cluster.site().path("restart");
     let is_over = |zpki: &mut Child| zpki.try_wait().unwrap().is_some();
@@ -80,10 +83,7 @@ fn run(cluster: &mut Cluster, command: &mut Command) -> (Option<i32>, String) {
 }
 
 /// The same, while requests go on; and their answers.
-fn run_under_load(
-    cluster: &mut Cluster,
-    command: &mut Command,
-) -> ((Option<i32>, String), Vec<(u16, String)>) {
+fn run_under_load(cluster: &mut Cluster, command: &mut Command) -> (Outcome, Vec<(u16, String)>) {
     let (host, is_over) = (cluster.site().host(), AtomicBool::new(false));
     thread::scope(|scope| {
         let requests = scope.spawn(|| {

@@ -409,7 +409,7 @@ mod tests {
         let text = failure("tell what expires", &error);
         assert_eq!(
             text,
-            "ZPKI UNKNOWN - cannot tell what expires: because entity not found (at /d/a\\x7c\\n.pem)\n"
+            "ZPKI UNKNOWN - cannot tell what expires: because no such file or directory (at /d/a\\x7c\\n.pem)\n"
         );
         let long = Path::new("/").join("x".repeat(4_000));
         let error = Error::input(&long, io::ErrorKind::NotFound.into());
