@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::sandbox::{PROGRAM, Sandbox};
+use crate::sandbox::{NOW, PROGRAM, Sandbox};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -618,6 +618,31 @@ fn numbers_and_serials_of_the_restored_pki_are_those_of_the_old_one() {
         "copy/ca/crl.pem",
         "copy/servers/server1/zato-server-cert.pem",
     ];
+    assert!(sandbox.tool("openssl", &verify).ends_with(": OK\n"));
+
+    // It issues and revokes on from there, and what it says is judged by others.
+    let old = serials("copy");
+    for command in [
+        "rekey server1 --force -q",
+        "revoke server1 --superseded -q",
+        "issue app --role client -q",
+    ] {
+        let args = [&["-C", "copy"], &command.split(' ').collect::<Vec<_>>()[..]].concat();
+        let run = sandbox.args(args).now(NOW + time::Duration::DAY);
+        assert_eq!(run.run().status_alone(), 0, "{command}");
+    }
+    let new = serials("copy");
+    assert_eq!(new.iter().filter(|serial| old.contains(serial)).count(), 3);
+    let number = |directory: &str| {
+        let text = crl(directory);
+        let number = text.split(['=', '\n']).nth(1).unwrap().to_owned();
+        i64::from_str_radix(number.trim_start_matches("0x"), 16).unwrap()
+    };
+    assert!(number("copy") > number("demo"));
+    let check = ["-C", "copy", "check", "--output=json"];
+    let check = sandbox.args(check).now(NOW + time::Duration::DAY);
+    let (status, text) = check.run().answer();
+    assert_eq!(status, 0, "{text}");
     assert!(sandbox.tool("openssl", &verify).ends_with(": OK\n"));
 }
 
