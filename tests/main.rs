@@ -15,6 +15,7 @@ mod check_cluster;
 mod check_configuration;
 mod check_hostile;
 mod config;
+mod crash;
 mod e2e;
 mod expiry;
 mod expiry_files;
