@@ -650,6 +650,19 @@ fn one_server_alone_can_be_meant() {
     let expected =
         with_tls(&sandbox).replace(&format!(" {}", tls_options(&sandbox, "server1")), "");
     assert_eq!(sandbox.read("zato.config"), expected);
+    let all = [&ALL[..], &["--install", "--only=server2"]].concat();
+    let report = json(apply(&sandbox, &[&["--output=json"], &all[..]].concat()));
+    let others = report
+        .files
+        .iter()
+        .filter(|file| file.path.contains("server1"));
+    assert_eq!(others.count(), 0, "{report:?}");
+    assert_eq!(sandbox.read("server1/server.conf"), SERVER_CONF);
+    assert!(
+        sandbox
+            .read("server2/server.conf")
+            .contains("use_tls=True\n")
+    );
     let unknown = ["diff", "--haproxy=zato.config", "--only=server3"];
     refused_with(&sandbox, &unknown, 66, "there is no server `server3`");
 }

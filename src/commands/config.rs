@@ -424,11 +424,17 @@ impl<'a> Targets<'a> {
     fn of(request: &Request, desired: &'a Desired, system: &System) -> Result<Self, Error> {
         let is_named = request.haproxy.is_some() || !request.server_confs.is_empty();
         let load_balancer = desired.load_balancer.as_ref();
+        let is_meant = |server: &Server| {
+            let name = server.name.as_ref();
+            request.only.is_empty() || name.is_some_and(|it| request.only.contains(it))
+        };
         let targets = if is_named {
             let mut servers = Vec::new();
             for ServerConfFile { name, path } in &request.server_confs {
                 let server = server_of(name.as_ref(), path, desired)?;
-                servers.push((system.locate(path), server));
+                if is_meant(server) {
+                    servers.push((system.locate(path), server));
+                }
             }
             let haproxy = request.haproxy.as_ref().map(|path| {
                 let not_for_this = || Error::Config(Refusal::NotForThis { path: path.clone() });
@@ -440,11 +446,7 @@ impl<'a> Targets<'a> {
             }
         } else {
             let config = load_balancer.and_then(|it| Some((it.config.clone()?, it)));
-            let is_meant = |server: &&Server| {
-                let name = server.name.as_ref();
-                request.only.is_empty() || name.is_some_and(|it| request.only.contains(it))
-            };
-            let confs = desired.servers.iter().filter(is_meant);
+            let confs = desired.servers.iter().filter(|server| is_meant(server));
             Self {
                 haproxy: config,
                 servers: confs
