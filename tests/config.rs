@@ -1,6 +1,7 @@
 //! `zpki config`: the real files of others, edited in place, with a way back.
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
@@ -665,6 +666,61 @@ fn one_server_alone_can_be_meant() {
     );
     let unknown = ["diff", "--haproxy=zato.config", "--only=server3"];
     refused_with(&sandbox, &unknown, 66, "there is no server `server3`");
+}
+
+/// A cluster whose servers take connections, as long as the listeners are there.
+fn listening_cluster() -> (Sandbox, [TcpListener; 2]) {
+    let sandbox = cluster();
+    let listeners = ["server1", "server2"].map(|name| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let old = if name == "server1" { "17010" } else { "17011" };
+        let port = listener.local_addr().unwrap().port().to_string();
+        for file in ["zato.config", &format!("{name}/server.conf")] {
+            let text = sandbox
+                .read(file)
+                .replace(&format!(":{old}"), &format!(":{port}"));
+            sandbox.file(file, text);
+        }
+        listener
+    });
+    (sandbox, listeners)
+}
+
+/// What switches it server by server, where `restart` restarts a server.
+fn rolling(restart: &str) -> Vec<&str> {
+    let rolling = ["--install", "--rolling", "--reload=true", "--probe=true"];
+    let rolling = [&ALL[..], &rolling, &["--drain=0s", "--restart", restart]];
+    rolling.concat()
+}
+
+/// The options of a server's line.
+fn options(sandbox: &Sandbox, server: &str) -> Vec<String> {
+    let text = sandbox.read("zato.config");
+    let mut lines = text.lines();
+    let is_it = |line: &&str| line.contains(&format!("server http_plain--{server} "));
+    let words = lines.find(is_it).unwrap().split(' ');
+    words.map(str::to_owned).collect()
+}
+
+#[test]
+fn what_its_user_has_disabled_stays_so_in_a_rolling_switch() {
+    let (sandbox, _listeners) = listening_cluster();
+    let text = sandbox.read("zato.config").replace(
+        "fall 2 # ZATO backend bck_http_plain:server--server1",
+        "fall 2 disabled # ZATO backend bck_http_plain:server--server1",
+    );
+    sandbox.file("zato.config", &text);
+    apply(&sandbox, &rolling("true")).run().product();
+    let [server1, server2] = ["server1", "server2"].map(|name| options(&sandbox, name));
+    let has = |options: &[String], option: &str| options.iter().any(|it| it == option);
+    assert!(has(&server1, "ssl") && has(&server1, "disabled"));
+    assert!(has(&server2, "ssl") && !has(&server2, "disabled"));
+    let conf = sandbox.read("server1/server.conf");
+    assert!(conf.contains("use_tls=True\n"), "{conf}");
+    assert!(!sandbox.path(".zato.config.zpki-rolling").exists());
+    let rollback = [&["rollback", "--yes"], &ALL[..]].concat();
+    config(&sandbox, &rollback).run().product();
+    assert_eq!(sandbox.read("zato.config"), text);
 }
 
 #[test]

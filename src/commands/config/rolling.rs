@@ -151,8 +151,37 @@ impl<'a> Switch<'a> {
     }
 
     fn server(&mut self, name: &'a EntryName, system: &mut System) -> Result<(), Error> {
-        self.set_line(name, true, system)?;
+        if self.is_disabled_by_user(name)? {
+            self.set_line(name, None, system)?;
+            self.restart(name, system)?;
+            self.switched.push(name);
+            return Ok(());
+        }
+        self.set_line(name, Some(true), system)?;
         system.wait(self.rolling.drain)?;
+        self.restart(name, system)?;
+        self.wait_for_port(name, system)?;
+        self.set_line(name, Some(false), system)?;
+        if let Err(error) = self.wait_for_haproxy(name, system) {
+            // HAProxy would go on to send it requests.
+            self.set_line(name, Some(true), system)?;
+            return Err(error);
+        }
+        self.switched.push(name);
+        Ok(())
+    }
+
+    /// Whether it gets no requests because its user has said so, and stays without them.
+    fn is_disabled_by_user(&self, name: &EntryName) -> Result<bool, Error> {
+        let text = |disabled| {
+            let wanted = self.wanted(name, disabled);
+            Ok::<_, Error>(self.lines.edit(&self.text, &wanted)?.text)
+        };
+        Ok(!self.record.has(name) && text(None)? == text(Some(true))?)
+    }
+
+    /// Puts its server.conf in place, and restarts it.
+    fn restart(&mut self, name: &'a EntryName, system: &mut System) -> Result<(), Error> {
         let conf = self.conf_of(name);
         let replacements = conf.map(FileEdit::replacements).unwrap_or_default();
         let restart = FollowUp {
@@ -160,33 +189,29 @@ impl<'a> Switch<'a> {
             reload: None,
         };
         self.exchange(&replacements, &restart, system)
-            .map_err(|error| not_restarted(name, error))?;
-        self.wait_for_port(name, system)?;
-        self.set_line(name, false, system)?;
-        if let Err(error) = self.wait_for_haproxy(name, system) {
-            // HAProxy would go on to send it requests.
-            self.set_line(name, true, system)?;
-            return Err(error);
-        }
-        self.switched.push(name);
-        Ok(())
+            .map_err(|error| not_restarted(name, error))
     }
 
-    /// Disables a server's line, or enables it, and has HAProxy read that.
+    /// What its line is to say.
+    fn wanted(&self, name: &EntryName, disabled: Option<bool>) -> Vec<Wanted> {
+        let wanted = self.lines.wanted.iter().filter(|it| it.name == *name);
+        let wanted = wanted.map(|wanted| Wanted {
+            disabled,
+            ..wanted.clone()
+        });
+        wanted.collect()
+    }
+
+    /// Disables a server's line, or enables it, or leaves that as it is, and has HAProxy read it.
     fn set_line(
         &mut self,
         name: &EntryName,
-        is_disabled: bool,
+        disabled: Option<bool>,
         system: &mut System,
     ) -> Result<(), Error> {
-        let wanted = self.lines.wanted.iter().filter(|it| it.name == *name);
-        let wanted = wanted.map(|wanted| Wanted {
-            disabled: Some(is_disabled),
-            ..wanted.clone()
-        });
-        let wanted: Vec<Wanted> = wanted.collect();
+        let wanted = self.wanted(name, disabled);
         let text = Zeroizing::new(self.lines.edit(&self.text, &wanted)?.text);
-        let record = self.record.with(name, is_disabled);
+        let record = self.record.with(name, disabled == Some(true));
         let mut replacements = vec![
             Replacement {
                 from: Some(self.text.clone()),
