@@ -724,6 +724,23 @@ fn what_its_user_has_disabled_stays_so_in_a_rolling_switch() {
 }
 
 #[test]
+fn a_change_of_one_server_does_not_end_the_switch_of_another() {
+    let (sandbox, _listeners) = listening_cluster();
+    let failing = rolling("test \"$ZPKI_NAME\" = server1");
+    let outcome = apply(&sandbox, &failing).run().status(2);
+    outcome.stdout("").stderr_with("`server2` is not up");
+    let has = |option: &str| options(&sandbox, "server2").iter().any(|it| it == option);
+    assert!(has("disabled"));
+    let of_other = ["--haproxy=zato.config", "--only=server1"];
+    let said = apply(&sandbox, &of_other).run().product();
+    assert_eq!(said, "unchanged\n");
+    assert!(has("disabled"));
+    apply(&sandbox, &rolling("true")).run().product();
+    assert!(has("ssl") && !has("disabled"));
+    assert!(!sandbox.path(".zato.config.zpki-rolling").exists());
+}
+
+#[test]
 fn it_must_be_clear_whose_a_file_is() {
     let sandbox = cluster();
     refused(

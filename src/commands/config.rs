@@ -121,6 +121,8 @@ pub struct Prepared {
     lines: Option<Lines>,
     /// The switch that was begun server by server, and ends with this change.
     record: Option<Record>,
+    /// The servers that are meant; all of them if it is empty.
+    only: Vec<EntryName>,
     links: Links,
     invocation: Invocation,
     findings: Vec<Finding>,
@@ -222,6 +224,7 @@ impl Prepared {
             files,
             lines,
             record,
+            only: request.only.clone(),
             links: request.links,
             invocation: Invocation::of(request, directory.path(), system),
             findings,
@@ -253,8 +256,9 @@ impl Prepared {
     /// What changes on disk.
     fn replacements(&self) -> Vec<Replacement> {
         let mut replacements: Vec<_> = self.files.iter().flat_map(FileEdit::replacements).collect();
-        if let Some(record) = self.record.as_ref().filter(|record| record.exists()) {
-            replacements.push(record.replaced_by(&record.ended()));
+        if let Some(record) = &self.record {
+            let ended = record.ended_for(&self.only);
+            replacements.extend((ended != *record).then(|| record.replaced_by(&ended)));
         }
         replacements
     }

@@ -14,7 +14,7 @@ use crate::store::layout::PUBLIC;
 use crate::system::System;
 
 /// The record that stands beside HAProxy's configuration from the first server to the last.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Record {
     /// Where it stands.
     path: PathBuf,
@@ -76,23 +76,41 @@ impl Record {
 
     /// The record with `name` disabled, or not.
     pub(super) fn with(&self, name: &EntryName, is_disabled: bool) -> Self {
-        let mut next = self.clone();
+        let mut disabled = self.disabled.clone();
         match is_disabled {
-            true => next.disabled.insert(name.to_string()),
-            false => next.disabled.remove(name.as_str()),
+            true => disabled.insert(name.to_string()),
+            false => disabled.remove(name.as_str()),
         };
+        self.holding(disabled)
+    }
+
+    fn holding(&self, disabled: BTreeSet<String>) -> Self {
         let content = Content {
             schema: 1,
-            disabled: next.disabled.clone(),
+            disabled: disabled.clone(),
         };
         let bytes = serde_json::to_vec(&content).expect("names are text");
-        next.bytes = Some(bytes.into());
-        next
+        Self {
+            bytes: Some(bytes.into()),
+            disabled,
+            ..self.clone()
+        }
     }
 
     /// That the switch is over.
     pub(super) fn ended(&self) -> Self {
         Self::none(&self.config)
+    }
+
+    /// That it is over for the servers that are meant, all of them if `only` is empty. It stays while one
+    /// of the others is disabled.
+    pub(super) fn ended_for(&self, only: &[EntryName]) -> Self {
+        let is_left = |name: &&String| !only.iter().any(|it| it.as_str() == *name);
+        let left: BTreeSet<String> = self.disabled.iter().filter(is_left).cloned().collect();
+        match only.is_empty() || left.is_empty() {
+            true => self.ended(),
+            false => self.holding(left),
+        }
     }
 
     /// That `next` stands in its place.

@@ -165,6 +165,7 @@ pub fn prepare(
         files: edits,
         lines: None,
         record,
+        only: Vec::new(),
         links: request.links,
         invocation: Invocation::default(),
         recovered: findings.len(),

@@ -247,7 +247,10 @@ impl<'a> Switch<'a> {
         };
         let reload = (!installed.is_empty()).then_some(&*self.rolling.reload);
         replacements.extend(installed);
-        let ended = || self.record.replaced_by(&self.record.ended());
+        let ended = || {
+            let ended = self.record.ended_for(&self.prepared.only);
+            self.record.replaced_by(&ended)
+        };
         replacements.extend(self.record.exists().then(ended));
         let edited = left.iter().filter(|it| it.is_edit());
         let edited: Vec<_> = edited.map(|it| Restarted::of(it)).collect();
