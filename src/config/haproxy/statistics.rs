@@ -1,6 +1,7 @@
 //! HAProxy's statistics: where a configuration has the socket that is asked for them, and what the
 //! answer says of a server (HAProxy's management guide, 9.1 and 9.3 "show stat").
 
+use super::configuration::begins_section;
 use crate::domain::words::split;
 
 /// What is asked.
@@ -60,7 +61,7 @@ pub fn socket(text: &[u8]) -> Option<String> {
                     return Some(path.to_owned());
                 }
             }
-            [keyword, ..] if !line.starts_with([' ', '\t']) => is_global = keyword == "global",
+            [keyword, ..] if begins_section(keyword) => is_global = keyword == "global",
             _ => {}
         }
     }
@@ -102,6 +103,9 @@ mod tests {
         let unix = b"global\n\tstats socket unix@/run/x level user\n";
         assert_eq!(socket(unix).as_deref(), Some("/run/x"));
         assert_eq!(socket(b"frontend a\n  stats enable\n"), None);
+        // Indentation means nothing to HAProxy.
+        let flat = b" global\nmaxconn 9\nstats socket /run/x\n listen a\nstats socket /no\n";
+        assert_eq!(socket(flat).as_deref(), Some("/run/x"));
     }
 
     #[test]
