@@ -4,6 +4,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
+use std::process::Stdio;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -724,6 +725,39 @@ fn what_its_user_has_disabled_stays_so_in_a_rolling_switch() {
 }
 
 #[test]
+fn a_switch_that_is_interrupted_between_servers_says_what_it_leaves() {
+    let (sandbox, _listeners) = listening_cluster();
+    // The shell's parent is zpki.
+    let interrupted = rolling("kill -TERM $PPID; sleep 0.5");
+    let args = [
+        &["-C", "demo", "config", "apply", "--yes"],
+        &interrupted[..],
+    ]
+    .concat();
+    let path = std::env::var("PATH").unwrap();
+    let mut interrupted = sandbox.args(args).env("PATH", &path).command();
+    let output = interrupted.stdin(Stdio::null()).output().unwrap();
+    assert_eq!(output.status.code(), Some(143));
+    assert_eq!(
+        String::from_utf8(output.stderr).unwrap(),
+        "zpki: error: cannot change the configuration\n\
+         \x20 because: interrupted between two servers: some are switched, the others are as they were\n\
+         \x20 hint: run the same command again: it goes on where it stopped\n",
+    );
+    let has_tls = ["server1", "server2"]
+        .map(|name| options(&sandbox, name).iter().any(|option| option == "ssl"));
+    assert_eq!(has_tls, [true, false]);
+    apply(&sandbox, &rolling("true")).run().product();
+    assert_eq!(
+        sandbox
+            .read("server2/server.conf")
+            .matches("use_tls=True")
+            .count(),
+        1
+    );
+}
+
+#[test]
 fn a_change_of_one_server_does_not_end_the_switch_of_another() {
     let (sandbox, _listeners) = listening_cluster();
     let failing = rolling("test \"$ZPKI_NAME\" = server1");
@@ -815,7 +849,7 @@ fn a_killed_run_is_taken_back_by_the_next() {
     ]
     .concat();
     let mut killed = sandbox.args(args).env("PATH", &path).command();
-    let status = killed.stdin(std::process::Stdio::null()).status().unwrap();
+    let status = killed.stdin(Stdio::null()).status().unwrap();
     assert!(!status.success());
     assert_eq!(sandbox.read("zato.config"), with_tls(&sandbox));
     let state = sandbox.tree();

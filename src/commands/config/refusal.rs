@@ -76,10 +76,10 @@ pub enum Refusal {
         /// Everything that is wrong with it.
         problems: Vec<Problem<server_conf::reason::Reason>>,
     },
-    /// The run was asked to end while it switched a server.
+    /// The run was asked to end while it switched servers.
     Stopped {
-        /// The server, which is disabled.
-        name: EntryName,
+        /// The server that it was at, which is disabled; None when it was between two.
+        name: Option<EntryName>,
     },
     /// One server has two files, or one file is two servers'.
     Twice {
@@ -266,9 +266,12 @@ impl Display for Refusal {
                 "`{name}` is not up ({because}); HAProxy sends it no requests, and the others are as they were"
             ),
             Self::ServerConf { problems, .. } => write!(f, "{} problems", problems.len()),
-            Self::Stopped { name } => write!(
+            Self::Stopped { name: Some(name) } => write!(
                 f,
                 "interrupted: HAProxy sends `{name}` no requests, and the others are as they were"
+            ),
+            Self::Stopped { name: None } => f.write_str(
+                "interrupted between two servers: some are switched, the others are as they were",
             ),
             Self::Twice { what } => write!(f, "{} is given twice", Quoted(what)),
             Self::Validation { command, ended, .. } => {

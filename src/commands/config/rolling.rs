@@ -103,9 +103,16 @@ pub fn run(
         .collect();
     system.progress.start("switching servers", due.len());
     for name in due {
-        system.progress.advance()?;
+        if let Err(interrupted) = system.progress.advance() {
+            return Err(match switch.switched[..] {
+                [] => interrupted.into(),
+                _ => Error::Config(Refusal::Stopped { name: None }),
+            });
+        }
         switch.server(name, system).map_err(|error| match error {
-            Error::Interrupted => Error::Config(Refusal::Stopped { name: name.clone() }),
+            Error::Interrupted => Error::Config(Refusal::Stopped {
+                name: Some(name.clone()),
+            }),
             error => error,
         })?;
     }
