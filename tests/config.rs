@@ -424,13 +424,22 @@ fn when_what_should_follow_fails_the_old_files_are_back() {
     // HAProxy was reloaded with the old text.
     fs::remove_file(sandbox.path("reloaded")).unwrap();
     assert_eq!(sandbox.tree(), before);
-    let restart = "test \"$ZPKI_NAME\" != server2";
-    refused_with(
-        &sandbox,
-        &[&install[..], &["--restart", restart]].concat(),
-        74,
-        "failed: exit status: 1",
+    // Each server that may have read a new file reads the old one.
+    let restart = format!(
+        "cd {}; echo \"$ZPKI_NAME\" $(grep use_tls \"$ZPKI_FILE\") >> restarted; test \"$ZPKI_NAME\" != server2",
+        sandbox.path("").display()
     );
+    let args = [&install[..], &["--restart", &restart, "--reload=true"]].concat();
+    let outcome = config(&sandbox, &args).run().status(74);
+    outcome.stdout("").stderr_with(
+        " failed for `server2`: exit status: 1\n  because: the old files are back\n  because: with them too, `",
+    );
+    assert_eq!(
+        sandbox.read("restarted"),
+        "server1 use_tls=True\nserver2 use_tls=True\nserver1 use_tls=False\nserver2 use_tls=False\n"
+    );
+    fs::remove_file(sandbox.path("restarted")).unwrap();
+    assert_eq!(sandbox.tree(), before);
 }
 
 #[test]

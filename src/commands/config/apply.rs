@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use super::refusal::Refusal;
+use super::refusal::{FailedCommand, Refusal};
 use super::report::{CommandReport, ConfigReport, FileReport};
 use super::validation::Validation;
 use super::{FileEdit, Prepared, next};
@@ -88,7 +88,8 @@ impl<'a> Restarted<'a> {
     }
 }
 
-/// Puts files in place, and runs what follows; on failure the old ones are back, in HAProxy's memory too.
+/// Puts files in place, and runs what follows; on failure the old ones are back, in the memory of servers
+/// and HAProxy too.
 pub(super) fn exchange(
     replacements: &[Replacement],
     prepared: &Prepared,
@@ -97,47 +98,72 @@ pub(super) fn exchange(
 ) -> Result<(Vec<Backup>, Vec<CommandReport>), Error> {
     system.interruption.defer();
     let in_place = begin(replacements, prepared)?;
-    match follow_up.run(system) {
-        Ok(commands) => Ok((in_place.keep()?, commands)),
-        Err((command, failure)) => {
-            in_place.undo()?;
-            let again = follow_up.reload.filter(|it| *it == command);
-            Err(Error::Config(Refusal::FollowUp {
-                reload: again.and_then(|command| system.run(command, &[])),
-                command,
-                failure,
-            }))
-        }
+    let steps = follow_up.steps();
+    for (index, step) in steps.iter().enumerate() {
+        let Some(failure) = step.run(system) else {
+            continue;
+        };
+        in_place.undo()?;
+        // Who has read the new files, or was to, reads the old ones.
+        let back = steps[..=index].iter().filter_map(|step| {
+            let failure = step.run(system)?;
+            Some(step.failed(failure))
+        });
+        let back = back.collect();
+        return Err(Error::Config(Refusal::FollowUp {
+            failed: step.failed(failure),
+            back,
+        }));
     }
+    let reports = steps.iter().map(|step| CommandReport {
+        command: step.command.to_owned(),
+        server: step.server.and_then(|server| server.name).cloned(),
+    });
+    Ok((in_place.keep()?, reports.collect()))
 }
 
 pub(super) fn begin(replacements: &[Replacement], prepared: &Prepared) -> Result<InPlace, Error> {
     Ok(exchange::begin(replacements, prepared.at, prepared.links)?)
 }
 
-impl FollowUp<'_> {
-    /// Runs the commands; the one that failed, and how.
-    fn run(&self, system: &System) -> Result<Vec<CommandReport>, (String, String)> {
-        let mut reports = Vec::new();
-        let mut run = |command: &str, variables: &[_], server: Option<&EntryName>| {
-            if let Some(failure) = system.run(command, variables) {
-                return Err((command.to_owned(), failure));
-            }
-            reports.push(CommandReport {
-                command: command.to_owned(),
-                server: server.cloned(),
-            });
-            Ok(())
-        };
-        if let Some((command, servers)) = self.restart {
-            for server in servers {
-                run(command, &server.variables(), server.name)?;
-            }
+/// A command, and the server that it is run for.
+#[derive(Clone, Copy)]
+struct Step<'a> {
+    command: &'a str,
+    server: Option<&'a Restarted<'a>>,
+}
+
+impl Step<'_> {
+    /// How it failed.
+    fn run(&self, system: &System) -> Option<String> {
+        let variables = self.server.map(Restarted::variables);
+        system.run(self.command, variables.as_ref().map_or(&[], |it| &it[..]))
+    }
+
+    fn failed(&self, failure: String) -> FailedCommand {
+        FailedCommand {
+            command: self.command.to_owned(),
+            server: self.server.and_then(|server| server.name).cloned(),
+            failure,
         }
-        if let Some(command) = self.reload {
-            run(command, &[], None)?;
-        }
-        Ok(reports)
+    }
+}
+
+impl<'a> FollowUp<'a> {
+    /// What is run, in this order.
+    fn steps(&self) -> Vec<Step<'a>> {
+        let restarts = self.restart.into_iter().flat_map(|(command, servers)| {
+            let server = |server| Step {
+                command,
+                server: Some(server),
+            };
+            servers.iter().map(server)
+        });
+        let reload = self.reload.map(|command| Step {
+            command,
+            server: None,
+        });
+        restarts.chain(reload).collect()
     }
 }
 

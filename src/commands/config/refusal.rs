@@ -17,11 +17,9 @@ pub enum Refusal {
     /// What should follow the change failed; the old files are back.
     FollowUp {
         /// The command.
-        command: String,
-        /// How it failed.
-        failure: String,
-        /// How HAProxy's reload with the old files failed, if it did.
-        reload: Option<String>,
+        failed: FailedCommand,
+        /// The restarts and the reload that failed with the old files.
+        back: Vec<FailedCommand>,
     },
     /// A host folder lacks a file.
     HostFileMissing {
@@ -120,6 +118,27 @@ pub enum Refusal {
     },
 }
 
+/// A command that failed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct FailedCommand {
+    /// The command.
+    pub command: String,
+    /// The server that it was run for; None for HAProxy, and where the name is not known.
+    pub server: Option<EntryName>,
+    /// How it failed.
+    pub failure: String,
+}
+
+impl Display for FailedCommand {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{} failed", Quoted(&self.command))?;
+        if let Some(server) = &self.server {
+            write!(f, " for `{server}`")?;
+        }
+        write!(f, ": {}", self.failure)
+    }
+}
+
 /// So many names are told.
 const NAMED: usize = 10;
 
@@ -173,13 +192,10 @@ impl Refusal {
     fn causes(&self) -> Vec<String> {
         let mut causes = vec![self.to_string()];
         match self {
-            Self::FollowUp {
-                reload: Some(failure),
-                ..
-            } => causes.push(format!(
-                "the old files are back, and HAProxy could not be reloaded with them: {failure}"
-            )),
-            Self::FollowUp { .. } => causes.push("the old files are back".to_owned()),
+            Self::FollowUp { back, .. } => {
+                causes.push("the old files are back".to_owned());
+                causes.extend(back.iter().map(|failed| format!("with them too, {failed}")));
+            }
             Self::Validation { output, .. } => {
                 causes.extend(output.lines().map(str::to_owned));
                 causes.push("nothing was changed".to_owned());
@@ -243,9 +259,7 @@ impl Refusal {
 impl Display for Refusal {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Self::FollowUp {
-                command, failure, ..
-            } => write!(f, "{} failed: {failure}", Quoted(command)),
+            Self::FollowUp { failed, .. } => failed.fmt(f),
             Self::HostFileMissing { .. } => f.write_str("the host folder lacks this file"),
             Self::Judged { findings } => write!(f, "{} problems", findings.len()),
             Self::NoBackup { .. } => f.write_str("it has no backup"),

@@ -23,7 +23,6 @@ use crate::config::haproxy::{EditedLine, Wanted, read_configuration};
 use crate::domain::finding::Finding;
 use crate::domain::haproxy_tls::Server;
 use crate::domain::name::EntryName;
-use crate::domain::text::Quoted;
 use crate::store::exchange::{Backup, Replacement};
 use crate::system::System;
 
@@ -372,15 +371,9 @@ fn not_up(name: &EntryName, because: String) -> Error {
 
 fn not_restarted(name: &EntryName, error: Error) -> Error {
     match error {
-        Error::Config(Refusal::FollowUp {
-            command, failure, ..
-        }) => not_up(
-            name,
-            format!(
-                "{} failed: {failure}; its old files are back",
-                Quoted(&command)
-            ),
-        ),
+        Error::Config(Refusal::FollowUp { failed, .. }) => {
+            not_up(name, format!("{failed}; its old files are back"))
+        }
         error => error,
     }
 }
