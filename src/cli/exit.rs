@@ -180,9 +180,11 @@ impl Status {
     fn of_config(refusal: &config::refusal::Refusal, signal: u8) -> Self {
         use config::refusal::Refusal;
         match refusal {
-            Refusal::Judged { .. } | Refusal::NotUp { .. } | Refusal::Validation { .. } => {
-                Self::Critical
-            }
+            Refusal::Judged { .. }
+            | Refusal::NoOther { .. }
+            | Refusal::NotDisabled { .. }
+            | Refusal::NotUp { .. }
+            | Refusal::Validation { .. } => Self::Critical,
             Refusal::ValidatorHangs { .. } | Refusal::ValidatorNotRun { .. } => Self::Unknown,
             Refusal::NoStatistics { .. }
             | Refusal::NoTargets

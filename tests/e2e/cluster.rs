@@ -50,6 +50,11 @@ impl Cluster {
         self.servers.insert(name, server);
     }
 
+    /// Ends `server`.
+    pub(super) fn end_server(&mut self, name: &str) {
+        drop(self.servers.remove(name));
+    }
+
     /// Ends HAProxy and starts it again, so that it reads its files; returns when it has checked each
     /// server.
     pub(super) fn restart_haproxy(&mut self) {

@@ -35,6 +35,11 @@ fn restart_by_the_test(site: &Site) -> String {
 
 /// `zpki config` for all files of the cluster; `restart` restarts a server.
 fn config_with(cluster: &Cluster, arguments: &[&str], restart: &str) -> Command {
+    config_by(cluster, arguments, &cluster.reload_command(), restart)
+}
+
+/// The same; `reload` reloads HAProxy.
+fn config_by(cluster: &Cluster, arguments: &[&str], reload: &str, restart: &str) -> Command {
     let site = cluster.site();
     let mut command = background(Path::new(env!("CARGO_BIN_EXE_zpki")));
     command
@@ -44,7 +49,7 @@ fn config_with(cluster: &Cluster, arguments: &[&str], restart: &str) -> Command 
         .args(arguments)
         .arg("--haproxy")
         .arg(site.zato_config())
-        .args(["--reload", &cluster.reload_command()])
+        .args(["--reload", reload])
         .args(["--restart", restart])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -210,4 +215,41 @@ fn a_server_that_refuses_the_load_balancer_is_disabled_again() {
     assert!(answers.iter().any(|(status, _)| *status == 502));
     assert_eq!(cluster.answers(), "server2");
     cluster.wait_until("server2", "UP L4OK");
+}
+
+#[test]
+fn the_last_server_that_answers_is_left_alone() {
+    let mut cluster = plain_cluster();
+    cluster.end_server("server2");
+    cluster.wait_until("server2", "DOWN L4CON");
+    let before = texts(cluster.site());
+    let switch = [&SWITCH[..], &["--up-timeout=1s"]].concat();
+    let mut command = config(&cluster, &switch);
+    let ((status, said), answers) = run_under_load(&mut cluster, &mut command);
+    assert_eq!(status, Some(2), "{said}");
+    assert!(said.contains("no server but `server1` is up"), "{said}");
+    assert!(answers.iter().all(|(status, _)| *status == 200));
+    assert_eq!(texts(cluster.site()), before);
+}
+
+/// It would be restarted under its requests.
+#[test]
+fn a_server_that_haproxy_has_not_taken_out_is_not_restarted() {
+    let mut cluster = plain_cluster();
+    let before = texts(cluster.site());
+    let switch = [&SWITCH[..], &["--up-timeout=1s"]].concat();
+    let mut command = config_by(&cluster, &switch, "true", "exit 5");
+    let ((status, said), answers) = run_under_load(&mut cluster, &mut command);
+    assert_eq!(status, Some(2), "{said}");
+    let because = "HAProxy has not taken it out of service (HAProxy says UP)";
+    assert!(said.contains(because), "{said}");
+    assert!(answers.iter().all(|(status, _)| *status == 200));
+    let after = texts(cluster.site());
+    assert_eq!(after[1..], before[1..]);
+
+    let mut again = config(&cluster, &SWITCH);
+    let (status, said) = run(&mut cluster, &mut again);
+    assert_eq!(status, Some(0), "{said}");
+    assert_eq!(cluster.answers(), "server1 server2");
+    assert!(!texts(cluster.site())[0].contains(" disabled "));
 }

@@ -41,8 +41,20 @@ pub enum Refusal {
         /// The directory.
         path: PathBuf,
     },
+    /// No other server is up that could take a server's requests.
+    NoOther {
+        /// The server.
+        name: EntryName,
+    },
     /// Nobody can be asked.
     NotConfirmed,
+    /// A server is disabled on its line, and HAProxy does not know it.
+    NotDisabled {
+        /// The server.
+        name: EntryName,
+        /// What HAProxy says.
+        because: String,
+    },
     /// A host folder of another kind of host.
     NotForThis {
         /// The file that it does not go with.
@@ -219,6 +231,12 @@ impl Refusal {
             Self::NoHostFolder { .. } => {
                 "name the load-balancer's folder, or that of a server: --from DIR/load-balancer, --from DIR/servers/NAME".to_owned()
             }
+            Self::NoOther { .. } => {
+                "bring another server up first, then run the same command again".to_owned()
+            }
+            Self::NotDisabled { .. } => {
+                "see whether --reload does reload HAProxy; then run the same command again: it goes on where it stopped".to_owned()
+            }
             Self::NotConfirmed => "give --yes to make the change unasked; `zpki config diff` shows it".to_owned(),
             Self::NotForThis { .. } => {
                 "--haproxy goes with the load-balancer's folder, --server-conf with a server's"
@@ -266,6 +284,14 @@ impl Display for Refusal {
             Self::NoHostFolder { .. } => {
                 f.write_str("this is no host folder: it has neither haproxy.cfg nor server.conf")
             }
+            Self::NoOther { name } => write!(
+                f,
+                "no server but `{name}` is up: requests would fail while it is restarted"
+            ),
+            Self::NotDisabled { name, because } => write!(
+                f,
+                "`{name}` is disabled on its line, and HAProxy has not taken it out of service ({because}); the servers are as they were"
+            ),
             Self::NotConfirmed => f.write_str("not confirmed, and nobody can be asked"),
             Self::NotForThis { .. } => {
                 f.write_str("the host folder is not that of the host that has this file")

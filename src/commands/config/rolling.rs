@@ -163,7 +163,9 @@ impl<'a> Switch<'a> {
             self.switched.push(name);
             return Ok(());
         }
+        self.check_another(name, system)?;
         self.set_line(name, Some(true), system)?;
+        self.wait_for_maintenance(name, system)?;
         system.wait(self.rolling.drain)?;
         self.restart(name, system)?;
         self.wait_for_port(name, system)?;
@@ -290,6 +292,56 @@ impl<'a> Switch<'a> {
         servers.find(|server| server.line == line.number)
     }
 
+    /// Where HAProxy is asked about a server, and the server as its configuration has it; None where a
+    /// probe of the user's is asked instead.
+    fn statistics(&self, name: &EntryName) -> Option<(&str, Server)> {
+        let socket = self
+            .socket
+            .as_deref()
+            .filter(|_| self.rolling.probe.is_none());
+        Some((socket?, self.found(name)?))
+    }
+
+    /// That somebody else takes the requests that this server gets. Where there is nobody else at all,
+    /// that was told.
+    fn check_another(&self, name: &EntryName, system: &System) -> Result<(), Error> {
+        let (Some((socket, server)), 2..) = (self.statistics(name), self.lines.found.len()) else {
+            return Ok(());
+        };
+        let backend = self.lines.scope.backend().to_string();
+        // HAProxy may just have been reloaded, and still have to check them.
+        let is_safe = system.wait_until(self.rolling.limit, || {
+            let answer = system.ask(Path::new(socket), QUESTION).unwrap_or_default();
+            let status = statistics::server(&answer, &backend, &server.name);
+            let is_in_use = status.is_some_and(|it| it.is_up() || it.is_unchecked());
+            !is_in_use || statistics::has_another(&answer, &backend, &server.name)
+        })?;
+        match is_safe {
+            true => Ok(()),
+            false => Err(Error::Config(Refusal::NoOther { name: name.clone() })),
+        }
+    }
+
+    /// Waits until HAProxy sends it no more requests: some commands reload it behind one's back.
+    fn wait_for_maintenance(&self, name: &EntryName, system: &System) -> Result<(), Error> {
+        let Some((socket, server)) = self.statistics(name) else {
+            return Ok(());
+        };
+        let backend = self.lines.scope.backend().to_string();
+        let mut status = Err("HAProxy was not asked".to_owned());
+        let is_out = system.wait_until(self.rolling.limit, || {
+            status = ask(socket, &backend, &server.name, system);
+            matches!(&status, Ok(status) if status.is_in_maintenance())
+        })?;
+        let because = match status {
+            _ if is_out => return Ok(()),
+            Ok(status) => format!("HAProxy says {}", status.status),
+            Err(because) => because,
+        };
+        let name = name.clone();
+        Err(Error::Config(Refusal::NotDisabled { name, because }))
+    }
+
     /// Waits until the server takes connections again.
     fn wait_for_port(&self, name: &EntryName, system: &System) -> Result<(), Error> {
         let Some(server) = self.found(name) else {
@@ -318,7 +370,7 @@ impl<'a> Switch<'a> {
                 false => Err(not_up(name, format!("the probe fails: {failure}"))),
             };
         }
-        let (Some(socket), Some(server)) = (&self.socket, self.found(name)) else {
+        let Some((socket, server)) = self.statistics(name) else {
             return Ok(());
         };
         let backend = self.lines.scope.backend().to_string();

@@ -17,6 +17,9 @@ const RESPONSES: [&str; 6] = [
     "hrsp_other",
 ];
 
+/// What stands where a server's name does in the rows of a whole section.
+const TOTALS: [&str; 2] = ["BACKEND", "FRONTEND"];
+
 /// What HAProxy knows of a server.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ServerStatus {
@@ -36,6 +39,12 @@ impl ServerStatus {
     pub fn is_up(&self) -> bool {
         let is_passed = self.check.as_ref().is_some_and(|it| it.ends_with("OK"));
         self.status.starts_with("UP") && is_passed
+    }
+
+    /// Whether it is out of service because somebody has said so.
+    #[must_use]
+    pub fn is_in_maintenance(&self) -> bool {
+        self.status.starts_with("MAINT")
     }
 
     /// Whether nothing checks it.
@@ -71,25 +80,45 @@ pub fn socket(text: &[u8]) -> Option<String> {
 /// What an answer says of a server.
 #[must_use]
 pub fn server(answer: &str, backend: &str, name: &str) -> Option<ServerStatus> {
+    let mut servers = servers(answer, backend)?.into_iter();
+    servers.find_map(|(other, status)| (other == name).then_some(status))
+}
+
+/// Whether requests go to another server than `name`.
+#[must_use]
+pub fn has_another(answer: &str, backend: &str, name: &str) -> bool {
+    let servers = servers(answer, backend).unwrap_or_default();
+    servers
+        .iter()
+        .any(|(other, status)| *other != name && (status.is_up() || status.is_unchecked()))
+}
+
+/// The servers of a backend.
+fn servers<'a>(answer: &'a str, backend: &str) -> Option<Vec<(&'a str, ServerStatus)>> {
     let mut lines = answer.lines().filter(|line| !line.is_empty());
     let header: Vec<&str> = lines.next()?.trim_start_matches("# ").split(',').collect();
     let column = |name: &str| header.iter().position(|it| *it == name);
     let (proxy, server) = (column("pxname")?, column("svname")?);
-    let mut rows = lines.map(|line| line.split(',').collect::<Vec<&str>>());
-    let row = rows.find(|row| {
-        row.get(proxy).copied() == Some(backend) && row.get(server).copied() == Some(name)
-    })?;
-    let field = |name: &str| column(name).and_then(|at| row.get(at)).copied();
-    let count = |name: &str| field(name).and_then(|it| it.parse().ok()).unwrap_or(0_u64);
-    // "* L6OK" is one that is under way, with the last result; INI is none.
-    let check = field("check_status").unwrap_or_default();
-    let check = check.trim_start_matches("* ");
-    Some(ServerStatus {
-        status: field("status")?.to_owned(),
-        check: (!matches!(check, "" | "INI")).then(|| check.to_owned()),
-        responses: RESPONSES.into_iter().map(count).sum(),
-        errors: count("econ") + count("eresp"),
-    })
+    let servers = lines.filter_map(|line| {
+        let row: Vec<&str> = line.split(',').collect();
+        let name = *row.get(server)?;
+        if *row.get(proxy)? != backend || TOTALS.contains(&name) {
+            return None;
+        }
+        let field = |name: &str| column(name).and_then(|at| row.get(at)).copied();
+        let count = |name: &str| field(name).and_then(|it| it.parse().ok()).unwrap_or(0_u64);
+        // "* L6OK" is one that is under way, with the last result; INI is none.
+        let check = field("check_status").unwrap_or_default();
+        let check = check.trim_start_matches("* ");
+        let status = ServerStatus {
+            status: field("status")?.to_owned(),
+            check: (!matches!(check, "" | "INI")).then(|| check.to_owned()),
+            responses: RESPONSES.into_iter().map(count).sum(),
+            errors: count("econ") + count("eresp"),
+        };
+        Some((name, status))
+    });
+    Some(servers.collect())
 }
 
 #[cfg(test)]
@@ -131,7 +160,14 @@ mod tests {
             assert!(!of(status, check).is_up(), "{status} {check}");
         }
         assert!(of("no check", "").is_unchecked());
+        assert!(of("MAINT", "").is_in_maintenance() && !of("DOWN", "").is_in_maintenance());
         assert_eq!(server(&answer("UP", ""), "bck", "b"), None);
+        // The row of the backend is no server's.
+        assert_eq!(server(&answer("UP", ""), "bck", "BACKEND"), None);
+        assert!(!has_another(&answer("UP", "L6OK"), "bck", "a"));
+        assert!(has_another(&answer("UP", "L6OK"), "bck", "b"));
+        assert!(!has_another(&answer("DOWN", "L4CON"), "bck", "b"));
+        assert!(has_another(&answer("no check", ""), "bck", "b"));
         assert_eq!(server("Permission denied\n", "bck", "a"), None);
     }
 }
