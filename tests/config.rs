@@ -678,6 +678,28 @@ fn one_server_alone_can_be_meant() {
     refused_with(&sandbox, &unknown, 66, "there is no server `server3`");
 }
 
+#[test]
+fn a_backup_is_told_however_its_file_was_named() {
+    let sandbox = cluster();
+    symlink(sandbox.path("server1"), sandbox.path("linked")).unwrap();
+    let names = [
+        "--haproxy=./zato.config",
+        "--server-conf=server1=linked/server.conf",
+    ];
+    let report = json(apply(
+        &sandbox,
+        &[&["--output=json", "--install"], &names[..]].concat(),
+    ));
+    let edits = report.files.iter().filter(|file| file.change == "edit");
+    let told: Vec<_> = edits.map(|file| file.backup.as_deref().unwrap()).collect();
+    assert_eq!(told.len(), 2);
+    for (told, of) in told.iter().zip(["zato.config", "server1/server.conf"]) {
+        let prefix = sandbox.path(format!("{of}.zpki-"));
+        assert!(told.starts_with(prefix.to_str().unwrap()), "{told}");
+        assert!(Path::new(told).exists());
+    }
+}
+
 /// A cluster whose servers take connections, as long as the listeners are there.
 fn listening_cluster() -> (Sandbox, [TcpListener; 2]) {
     let sandbox = cluster();

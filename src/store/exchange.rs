@@ -91,7 +91,12 @@ pub enum Links {
 /// Files that were put in place. Dropped before they are [kept](Self::keep), they are taken back.
 #[derive(Debug)]
 #[must_use = "dropped, the files are taken back"]
-pub struct InPlace(Option<Exchange>);
+pub struct InPlace {
+    /// None: nothing changes, or that was decided.
+    exchange: Option<Exchange>,
+    /// The files of its record, as they were named.
+    named: Vec<PathBuf>,
+}
 
 /// An exchange that this run holds the locks of.
 #[derive(Debug)]
@@ -130,7 +135,10 @@ fn begin_with(
         .map(|replacement| Planned::of(replacement, links))
         .collect::<Result<_, _>>()?;
     if planned.is_empty() {
-        return Ok(InPlace(None));
+        return Ok(InPlace {
+            exchange: None,
+            named: Vec::new(),
+        });
     }
     let exchange = Exchange::open(&planned, time, faults).map_err(Error::of_others)?;
     let likenesses = exchange.check(&planned).map_err(Error::of_others)?;
@@ -274,7 +282,10 @@ impl Exchange {
             .prepare(planned, likenesses, faults)
             .and_then(|()| self.replace());
         match outcome {
-            Ok(()) => Ok(InPlace(Some(self))),
+            Ok(()) => Ok(InPlace {
+                exchange: Some(self),
+                named: planned.iter().map(|it| it.wanted.path.clone()).collect(),
+            }),
             Err(error) => Err(self.give_up(error)),
         }
     }
@@ -362,7 +373,8 @@ impl Exchange {
         self.roots.sync()
     }
 
-    fn keep(&self) -> Result<Vec<Backup>, Error> {
+    /// `named` are the files of the record, as they were named.
+    fn keep(&self, named: &[PathBuf]) -> Result<Vec<Backup>, Error> {
         let committed = self
             .decider()
             .and_then(|root| root.rename(Path::new(EXCHANGE), Path::new(KEPT)));
@@ -371,8 +383,11 @@ impl Exchange {
         }
         self.finish().map_err(Error::unfinished)?;
         let time = self.record.time;
-        let kept = self.record.files.iter().filter(|entry| entry.has_backup);
-        Ok(kept.filter_map(|entry| entry.backup(time)).collect())
+        let files = self.record.files.iter().zip(named);
+        let kept = files.filter(|(entry, _)| entry.has_backup);
+        Ok(kept
+            .filter_map(|(entry, named)| entry.backup(named, time))
+            .collect())
     }
 }
 
@@ -384,8 +399,8 @@ impl InPlace {
     /// later [`recover`] does it. After any other the old files are back, but for
     /// [`Error::NotTakenBack`].
     pub fn keep(mut self) -> Result<Vec<Backup>, Error> {
-        match self.0.take() {
-            Some(exchange) => exchange.keep(),
+        match self.exchange.take() {
+            Some(exchange) => exchange.keep(&self.named),
             None => Ok(Vec::new()),
         }
     }
@@ -397,7 +412,7 @@ impl InPlace {
     /// all of them are as they were before the call; because of [`Error::Io`], and a later [`recover`]
     /// goes on with it.
     pub fn undo(mut self) -> Result<(), Error> {
-        match self.0.take() {
+        match self.exchange.take() {
             Some(exchange) => exchange
                 .undo()
                 .map_err(|error| error.of_others().not_taken_back()),
@@ -408,7 +423,7 @@ impl InPlace {
 
 impl Drop for InPlace {
     fn drop(&mut self) {
-        if let Some(exchange) = self.0.take() {
+        if let Some(exchange) = self.exchange.take() {
             // Should this fail, the record stays, and the next run does it.
             let _ = exchange.undo();
         }

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use super::refusal::{FailedCommand, Refusal};
-use super::report::{CommandReport, ConfigReport, FileReport};
+use super::report::{CommandReport, ConfigReport};
 use super::validation::Validation;
 use super::{FileEdit, Prepared, next};
 use crate::commands::error::Error;
@@ -170,11 +170,8 @@ impl<'a> FollowUp<'a> {
 /// Where the old texts are.
 pub(super) fn note(report: &mut ConfigReport, backups: &[Backup]) {
     for backup in backups {
-        let path = backup.path.display().to_string();
-        let is_of = |it: &&mut FileReport| path.starts_with(&format!("{}.zpki-", it.path));
-        let of_file = report.files.iter_mut().find(is_of);
-        of_file
-            .into_iter()
-            .for_each(|it| it.backup = Some(path.clone()));
+        let of = backup.of.display().to_string();
+        let of_file = report.files.iter_mut().filter(|it| it.path == of);
+        of_file.for_each(|it| it.backup = Some(backup.path.display().to_string()));
     }
 }

@@ -20,6 +20,8 @@ const TIME: &[BorrowedFormatItem<'_>] =
 /// What a file held before an exchange.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Backup {
+    /// The file, as it was named: perhaps through links.
+    pub of: PathBuf,
     /// Where that is.
     pub path: PathBuf,
     /// When it was replaced.
@@ -42,7 +44,8 @@ pub fn backups(file: &Path) -> Result<Vec<Backup>, Error> {
         .filter_map(|name| {
             let (time, number) = parse(name, &place.name)?;
             let path = root.shown(Path::new(name));
-            Some((time, number, Backup { path, time }))
+            let of = file.to_owned();
+            Some((time, number, Backup { of, path, time }))
         })
         .collect();
     found.sort_by_key(|(time, number, _)| std::cmp::Reverse((*time, *number)));

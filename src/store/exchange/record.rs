@@ -92,10 +92,11 @@ impl Entry {
         }
     }
 
-    /// Where the old file is kept.
-    pub(super) fn backup(&self, time: OffsetDateTime) -> Option<Backup> {
+    /// Where the old file is kept, of the file that was `named` so.
+    pub(super) fn backup(&self, named: &Path, time: OffsetDateTime) -> Option<Backup> {
         let old = self.old.as_ref()?;
         Some(Backup {
+            of: named.to_owned(),
             path: self.path.with_file_name(old),
             time,
         })

@@ -169,7 +169,8 @@ fn all_files_are_replaced_and_what_is_kept_stays() {
     assert_eq!(others.read("server1/tls/new/key.pem"), "key");
     let backups = in_place.keep().unwrap();
     assert_eq!(others.listing(), new_files());
-    let backup = |path| Backup {
+    let backup = |path: &str| Backup {
+        of: others.path(path.split_once(".zpki-").unwrap().0),
         path: others.path(path),
         time: NOW,
     };
