@@ -4,7 +4,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -676,6 +676,61 @@ fn one_server_alone_can_be_meant() {
     );
     let unknown = ["diff", "--haproxy=zato.config", "--only=server3"];
     refused_with(&sandbox, &unknown, 66, "there is no server `server3`");
+}
+
+#[test]
+fn the_commands_for_the_switch_by_hand_disable_a_server_and_enable_it() {
+    let sandbox = cluster();
+    let plain = "\
+global
+    maxconn 10
+defaults
+    timeout connect 5s
+    timeout client 5s
+    timeout server 5s
+listen apps
+    bind 127.0.0.1:11223
+    server server1 127.0.0.1:17010 check # mine
+\tserver\tserver2\t127.0.0.1:17011
+";
+    sandbox.file("haproxy.cfg", plain);
+    let all = [
+        "diff",
+        "--output=json",
+        "--haproxy=haproxy.cfg",
+        "--backend=apps",
+    ];
+    let report = json(config(&sandbox, &all));
+    // The first step is --rolling.
+    for step in &report.next_steps[1..] {
+        for command in step["commands"].as_array().unwrap() {
+            let command = command.as_str().unwrap();
+            if command.starts_with("sed ") {
+                let shell = Command::new("sh").args(["-c", command]).status();
+                assert!(shell.unwrap().success(), "{command}");
+            } else if let Some((_, arguments)) = command.split_once(" --only ") {
+                let (name, _) = arguments.split_once(' ').unwrap();
+                let line = |text: &str| {
+                    let mut lines = text.lines();
+                    lines.find(|line| line.contains(name)).unwrap().to_owned()
+                };
+                let disabled = line(&sandbox.read("haproxy.cfg"));
+                let words: Vec<&str> = disabled.split_whitespace().collect();
+                assert_eq!(words[3], "disabled", "{disabled}");
+                let only = format!("--only={name}");
+                apply(
+                    &sandbox,
+                    &["--haproxy=haproxy.cfg", "--backend=apps", &only],
+                )
+                .run()
+                .product();
+                assert!(line(&sandbox.read("haproxy.cfg")).contains(" disabled"));
+            }
+        }
+    }
+    let switched = sandbox.read("haproxy.cfg");
+    assert!(!switched.contains("disabled"), "{switched}");
+    assert_eq!(switched.matches(" ssl ").count(), 2, "{switched}");
 }
 
 #[test]

@@ -9,6 +9,10 @@ use crate::commands::next_steps::NextStep;
 use crate::domain::text::{ShellWord, joined};
 use crate::system::System;
 
+/// What a server line begins with, up to its address, for sed. What stands right behind that is in no
+/// comment, whatever follows.
+const HEAD: &str = r"\s*server\s\+\S\+\s\+\S\+";
+
 /// What `--restart` is for servers of Zato, which keep their server.conf in config/repo.
 const ZATO_OF_FILE: &str =
     r#"zato stop "${ZPKI_FILE%/config/repo/*}"; zato start "${ZPKI_FILE%/config/repo/*}""#;
@@ -77,7 +81,7 @@ pub(super) fn switch(prepared: &Prepared, making: Option<&Making>) -> Vec<NextSt
             .servers()
             .find(|it| it.server.as_ref() == Some(name));
         let mut commands = vec![
-            format!(r"sed -i '{number}s/\( # ZATO .*\)\?$/ disabled\1/' {config}"),
+            format!(r"sed -i '{number}s/^{HEAD}/& disabled/' {config}"),
             reload.clone(),
         ];
         if let Some(conf) = conf {
@@ -88,7 +92,9 @@ pub(super) fn switch(prepared: &Prepared, making: Option<&Making>) -> Vec<NextSt
             commands.push(given_restart.clone().unwrap_or_else(|| zato(&conf.path)));
         }
         commands.push(format!("{command} --only {name} --haproxy {config}"));
-        commands.push(format!("sed -i '{number}s/ disabled / /' {config}"));
+        commands.push(format!(
+            r"sed -i '{number}s/^\({HEAD}\) disabled/\1/' {config}"
+        ));
         commands.push(reload.clone());
         let what = match conf {
             Some(_) => format!("or by hand, for {name}"),
