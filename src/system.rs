@@ -402,6 +402,20 @@ impl System {
         self.planned.contains_key(&located) || std::fs::symlink_metadata(located).is_ok()
     }
 
+    /// The user and group whom a file belongs to, by their numbers.
+    #[must_use]
+    pub fn owner(&self, path: &Path) -> Option<(u32, u32)> {
+        use std::os::unix::fs::MetadataExt;
+        let file = std::fs::metadata(self.locate(path)).ok()?;
+        Some((file.uid(), file.gid()))
+    }
+
+    /// Whether this user may give files to others.
+    #[must_use]
+    pub fn may_give_away(&self) -> bool {
+        rustix::process::geteuid().is_root()
+    }
+
     /// Whether it is a file that its group or anyone may read.
     #[must_use]
     pub fn is_readable_by_others(&self, path: &Path) -> bool {

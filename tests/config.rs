@@ -2,14 +2,14 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::sandbox::{Run, Sandbox};
+use crate::sandbox::{NOW, Run, Sandbox};
 
 const SERVER_CONF: &str = "\
 [main]
@@ -250,7 +250,9 @@ fn everything_is_installed_changed_and_kept_beside() {
     let material = report.files.iter().filter(|file| file.kind == "material");
     let changes: Vec<&str> = material.map(|file| &*file.change).collect();
     assert_eq!(changes, ["install"; 8]);
-    assert!(report.commands.is_empty() && report.findings.is_empty());
+    assert!(report.commands.is_empty());
+    assert_eq!(report.findings.len(), 1);
+    assert_eq!(report.findings[0]["id"], "switch-at-once");
     assert_eq!(report.next_steps.len(), 2);
     assert_eq!(backups(&sandbox, "server1/server.conf").len(), 1);
     // No key is left beside another.
@@ -339,7 +341,7 @@ fn without_a_terminal_nothing_is_changed_unasked() {
         64,
         "zpki: error: cannot change the configuration\n\
          \x20 because: not confirmed, and nobody can be asked\n\
-         \x20 hint: give --yes to make the change unasked; `zpki config diff` shows it\n",
+         \x20 hint: give --yes to make the change unasked\n",
     );
 }
 
@@ -507,7 +509,7 @@ fn zpki_toml_may_name_the_files() {
         .env("PATH", path);
     both.run()
         .status(10)
-        .stderr("")
+        .stderr_with("--rolling")
         .stdout_with("changed [root]/demo/../zato.config");
     assert_eq!(sandbox.read("zato.config"), with_tls(&sandbox));
 }
@@ -949,4 +951,110 @@ fn a_killed_run_is_taken_back_by_the_next() {
     let outcome = config(&sandbox, &before_all).run().status(64);
     outcome.stdout("").stderr_with("not confirmed");
     assert_eq!(sandbox.tree(), original);
+}
+
+/// Zato's web console renames a server everywhere on its line, names of hosts included.
+#[test]
+fn a_server_that_was_renamed_is_known_by_its_address() {
+    let sandbox = cluster();
+    apply(&sandbox, &["--haproxy=zato.config"]).run().product();
+    let renamed = with_tls(&sandbox).replace("server1", "serverX");
+    sandbox.file("zato.config", &renamed);
+    let outcome = apply(&sandbox, &["--haproxy=zato.config"]).run();
+    outcome
+        .stderr_with("`serverX` has the address of `server1`, and is taken for it")
+        .product();
+    let mended = with_tls(&sandbox)
+        .replace("http_plain--server1", "http_plain--serverX")
+        .replace("server--server1", "server--serverX");
+    assert_eq!(sandbox.read("zato.config"), mended);
+    let outcome = apply(&sandbox, &["--haproxy=zato.config"]).run();
+    outcome.stdout("unchanged\n").stderr_with("is taken for it");
+}
+
+#[test]
+fn a_rollback_undoes_one_change_and_no_more() {
+    let sandbox = cluster();
+    let install = [&ALL[..], &["--install"]].concat();
+    apply(&sandbox, &install).run().product();
+    let both = sandbox.read("server1/server.conf");
+    let later = |minutes| NOW + time::Duration::minutes(minutes);
+    let plain = ["--haproxy=zato.config", "--disable"];
+    apply(&sandbox, &plain).now(later(1)).run().product();
+    assert_eq!(sandbox.read("zato.config"), zato_config());
+    let rollback = [&["rollback", "--yes", "--output=json"], &ALL[..]].concat();
+    let report = json(config(&sandbox, &rollback).now(later(2)));
+    let changes: Vec<&str> = report.files.iter().map(|file| &*file.change).collect();
+    assert_eq!(changes, ["roll-back", "none", "none"]);
+    assert_eq!(sandbox.read("zato.config"), with_tls(&sandbox));
+    assert_eq!(sandbox.read("server1/server.conf"), both);
+}
+
+#[test]
+fn installed_files_belong_to_whom_the_configuration_belongs_to() {
+    let sandbox = cluster();
+    let owner = |file: &str| fs::metadata(sandbox.path(file)).unwrap().uid();
+    let own = owner("zato.config");
+    // Only root gives files away; for others everything is their own.
+    let other = if own == 0 { 65534 } else { own };
+    let give = |file: &str, to| chown(sandbox.path(file), Some(to), None).unwrap();
+    give("server1/server.conf", other);
+    let install = [&ALL[..], &["--install"]].concat();
+    apply(&sandbox, &install).run().product();
+    let key = "server1/zato-server-priv-key.pem";
+    assert_eq!((owner(key), owner("server1/server.conf")), (other, other));
+    give(key, own);
+    let said = apply(&sandbox, &install).run().product();
+    let expected = match own == other {
+        true => "unchanged\n".to_owned(),
+        false => format!("installed {}\n", sandbox.path(key).display()),
+    };
+    assert_eq!(said, expected);
+    assert_eq!(owner(key), other);
+    assert_eq!(mode(&sandbox, key), 0o600);
+}
+
+#[test]
+fn what_zpki_toml_says_is_told_when_the_configuration_is_refused() {
+    let sandbox = cluster();
+    let settings = sandbox.read("demo/zpki.toml");
+    let settings = settings.replace(
+        "# config = \"/opt/zato/lb/config/repo/zato.config\"",
+        "config = \"../zato.config\"",
+    );
+    let settings = settings.replace(
+        "\"server1.demo.internal\",",
+        "\"server1.demo.internal\", \"a.lan\",",
+    );
+    sandbox.file("demo/zpki.toml", settings);
+    let args = [
+        "-C",
+        "demo",
+        "--yes",
+        "apply",
+        "--config",
+        "--validate=false",
+    ];
+    let outcome = sandbox.args(args).run().status(2);
+    outcome
+        .stdout_with("server1")
+        .stderr_with("zpki: error: cannot apply zpki.toml and change the configuration\n");
+    assert_eq!(sandbox.read("zato.config"), zato_config());
+    let again = sandbox.args(["-C", "demo", "plan"]).run();
+    again.stdout("nothing to do\n");
+}
+
+#[test]
+fn relative_paths_of_a_configuration_are_found_from_its_copy() {
+    let sandbox = cluster();
+    sandbox.file("lb/503.http", "HTTP/1.0 503 Service Unavailable\r\n\r\n");
+    let text = zato_config()
+        .replacen("global\n", "global\n    default-path config\n", 1)
+        .replacen("defaults\n", "defaults\n    errorfile 503 503.http\n", 1);
+    sandbox.file("lb/zato.config", text);
+    apply(&sandbox, &["--haproxy=lb/zato.config"])
+        .run()
+        .product();
+    let names: Vec<_> = fs::read_dir(sandbox.path("lb")).unwrap().collect();
+    assert_eq!(names.len(), 3, "the file, its backup and the error file");
 }

@@ -87,6 +87,11 @@ fn change(
     } = arguments;
     let directory = directory(global, system)?;
     let prepared = Prepared::new(&request(target), true, &directory, system)?;
+    let prepared = if rolling {
+        prepared.for_rolling()
+    } else {
+        prepared
+    };
     let how = how(making);
     let report = make(&prepared, global, system, |system| match (rolling, how) {
         (

@@ -148,8 +148,16 @@ fn dispatch(arguments: Arguments, system: &mut System) -> Result<Rendered, Error
             }
             let requested = apply::apply(arguments, &global, system)?;
             let (mut report, exit_code) = carried_out(requested, &global, system)?;
-            if let Some(making) = making {
-                config::follow(&mut report, &making, &global, system)?;
+            if let Some(making) = making
+                && let Err(error) = config::follow(&mut report, &making, &global, system)
+            {
+                // What zpki.toml says is done all the same, and has to be told.
+                if format != OutputFormat::Json && report.changed {
+                    let Rendered { stdout, stderr, .. } = applied(&report, format, &global);
+                    drop(system.stdout.write_all(stdout.as_bytes()));
+                    drop(system.stderr.write_all(stderr.as_bytes()));
+                }
+                return Err(error);
             }
             Ok(outcome(
                 applied(&report, format, &global),

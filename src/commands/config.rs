@@ -13,32 +13,33 @@ pub mod rolling;
 pub mod validation;
 
 mod desired;
+mod lines;
 mod next;
 mod record;
+mod targets;
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
-use self::desired::{Desired, HostFile, LoadBalancer, Server};
+use self::desired::{Desired, HostFile};
+use self::lines::Lines;
 use self::next::Invocation;
 use self::record::Record;
 use self::refusal::Refusal;
 use self::report::{Change, ConfigReport, FileReport, Kind};
+use self::targets::{ServerTarget, Targets};
 use super::directory::PkiDirectory;
 use super::error::Error;
 use crate::config::diff::unified;
-use crate::config::haproxy::{Edited, EditedLine, Scope, UnknownLine, Wanted, backends, edit};
 use crate::config::server_conf;
 use crate::domain::error::Invalid;
 use crate::domain::finding::Finding;
 use crate::domain::name::EntryName;
-use crate::domain::server_line::TlsOptions;
 use crate::domain::settings::Backend;
-use crate::domain::text::{Quoted, joined};
-use crate::store::exchange::{self, Access, Links, Outcome, Replacement};
+use crate::domain::text::joined;
+use crate::store::exchange::{self, Access, Backup, Links, Outcome, Replacement};
 use crate::store::layout::SECRET;
 use crate::system::System;
 
@@ -144,6 +145,8 @@ struct FileEdit {
     to_judge: Option<Vec<u8>>,
     /// What is done to its text.
     change: Change,
+    /// Whether the old text is kept: of a switch, that from before it.
+    has_backup: bool,
     installs: Vec<Install>,
 }
 
@@ -185,40 +188,39 @@ impl Prepared {
         let (mut lines, mut record) = (None, None);
         if let Some((path, load_balancer)) = targets.haproxy {
             let before = read(&path, system)?;
-            record = Some(Record::read(&path, system)?);
-            let mut edited = Lines::new(&path, &before, load_balancer, request, record.as_ref());
-            let Edited {
-                text,
-                lines: changed,
-                absent,
-                unknown,
-            } = edited.edit(&before, &edited.wanted)?;
-            edited.compare(&before, changed)?;
-            if request.only.is_empty() {
-                findings.extend(of_lines(&path, &absent, &unknown));
-            }
+            let of_switch = Record::read(&path, system)?;
+            let (edited, after, told) =
+                Lines::read(&path, &before, load_balancer, request, &of_switch)?;
+            findings.extend(told);
             let installs = match request.installs() {
-                true => installs(load_balancer.files(), kept_in, system)?,
+                true => installs(load_balancer.files(), &path, kept_in, system)?,
                 false => Vec::new(),
             };
             let to_judge = match request.installs() {
                 true => Some(edited.edit(&before, &edited.kept)?.text),
                 false => None,
             };
-            lines = Some(edited);
+            (lines, record) = (Some(edited), Some(of_switch));
             files.push(FileEdit {
                 path,
                 kind: Kind::Haproxy,
                 server: None,
                 before,
-                after: text.into(),
+                after: after.into(),
                 to_judge,
                 change: Change::Edit,
+                has_backup: true,
                 installs,
             });
         }
-        for (path, server) in targets.servers {
-            files.push(FileEdit::of_server(path, server, request, kept_in, system)?);
+        for target in targets.servers {
+            files.push(FileEdit::of_server(target, request, kept_in, system)?);
+        }
+        if let Some(begun) = record.as_ref().and_then(Record::begun) {
+            for file in &mut files {
+                let backups = exchange::backups(&file.path)?;
+                file.has_backup = !backups.iter().any(|backup| is_of(backup, begun));
+            }
         }
         Ok(Self {
             files,
@@ -233,6 +235,27 @@ impl Prepared {
         })
     }
 
+    /// The same, made server by server.
+    #[must_use]
+    pub fn for_rolling(mut self) -> Self {
+        let found = self.lines.as_ref().map(|lines| &lines.found[..]);
+        if let Some([only]) = found {
+            self.findings.push(Finding::warning(
+                "only-server",
+                &only.name,
+                "it is the only server: requests fail while it is restarted",
+                "add a second server first, if none may fail",
+            ));
+        }
+        self
+    }
+
+    /// The time that the backups of this change have: all those of a switch have one.
+    fn backup_time(&self) -> OffsetDateTime {
+        let begun = self.record.as_ref().and_then(Record::begun);
+        begun.unwrap_or(self.at)
+    }
+
     /// What would change.
     #[must_use]
     pub fn report(&self) -> ConfigReport {
@@ -243,7 +266,7 @@ impl Prepared {
             files: self.files.iter().flat_map(FileEdit::reports).collect(),
             commands: Vec::new(),
             findings: self.findings.clone(),
-            next_steps: next::switch(self, None),
+            next_steps: next::switch(self),
         }
     }
 
@@ -278,12 +301,12 @@ impl Prepared {
 
 impl FileEdit {
     fn of_server(
-        path: PathBuf,
-        server: &Server,
+        target: ServerTarget<'_>,
         request: &Request,
         kept_in: Option<&PkiDirectory>,
         system: &System,
     ) -> Result<Self, Error> {
+        let ServerTarget { path, name, server } = target;
         let before = read(&path, system)?;
         let wanted = match request.disable {
             true => server_conf::edit::Wanted::Plain,
@@ -296,17 +319,18 @@ impl FileEdit {
             })
         })?;
         let installs = match request.installs() {
-            true => installs(server.files(&path), kept_in, system)?,
+            true => installs(server.files(&path), &path, kept_in, system)?,
             false => Vec::new(),
         };
         Ok(Self {
             path,
             kind: Kind::ServerConf,
-            server: server.name.clone(),
+            server: name,
             before,
             after: edited.text.into(),
             to_judge: None,
             change: Change::Edit,
+            has_backup: true,
             installs,
         })
     }
@@ -347,7 +371,7 @@ impl FileEdit {
     fn replacements(&self) -> Vec<Replacement> {
         let mut replacements = self.installed();
         if self.is_edit() {
-            replacements.push(self.replaced_by(&self.after, true));
+            replacements.push(self.replaced_by(&self.after, self.has_backup));
         }
         replacements
     }
@@ -378,6 +402,11 @@ impl FileEdit {
         });
         replaced.collect()
     }
+}
+
+/// Whether a backup was made in a change of this time; its name has seconds.
+fn is_of(backup: &Backup, time: OffsetDateTime) -> bool {
+    backup.time.unix_timestamp() == time.unix_timestamp()
 }
 
 /// What an earlier run has begun and not ended; taken back, where `recovers` says so.
@@ -417,243 +446,11 @@ fn left_behind(files: &[PathBuf], recovers: bool) -> Result<Vec<Finding>, Error>
     Ok(told.collect())
 }
 
-/// The files that are meant, and what each is to say.
-struct Targets<'a> {
-    haproxy: Option<(PathBuf, &'a LoadBalancer)>,
-    servers: Vec<(PathBuf, &'a Server)>,
-}
-
-impl<'a> Targets<'a> {
-    /// Those of the command line; without any, those of zpki.toml.
-    fn of(request: &Request, desired: &'a Desired, system: &System) -> Result<Self, Error> {
-        let is_named = request.haproxy.is_some() || !request.server_confs.is_empty();
-        let load_balancer = desired.load_balancer.as_ref();
-        let is_meant = |server: &Server| {
-            let name = server.name.as_ref();
-            request.only.is_empty() || name.is_some_and(|it| request.only.contains(it))
-        };
-        let targets = if is_named {
-            let mut servers = Vec::new();
-            for ServerConfFile { name, path } in &request.server_confs {
-                let server = server_of(name.as_ref(), path, desired)?;
-                if is_meant(server) {
-                    servers.push((system.locate(path), server));
-                }
-            }
-            let haproxy = request.haproxy.as_ref().map(|path| {
-                let not_for_this = || Error::Config(Refusal::NotForThis { path: path.clone() });
-                Ok::<_, Error>((system.locate(path), load_balancer.ok_or_else(not_for_this)?))
-            });
-            Self {
-                haproxy: haproxy.transpose()?,
-                servers,
-            }
-        } else {
-            let config = load_balancer.and_then(|it| Some((it.config.clone()?, it)));
-            let confs = desired.servers.iter().filter(|server| is_meant(server));
-            Self {
-                haproxy: config,
-                servers: confs
-                    .filter_map(|it| Some((it.conf.clone()?, it)))
-                    .collect(),
-            }
-        };
-        if targets.haproxy.is_none() && targets.servers.is_empty() {
-            return Err(Error::Config(Refusal::NoTargets));
-        }
-        targets.each_once()?;
-        Ok(targets)
-    }
-
-    /// Each file that is written.
-    fn paths(&self, request: &Request) -> Vec<PathBuf> {
-        let mut paths = Vec::new();
-        let mut installed = Vec::new();
-        if let Some((path, load_balancer)) = &self.haproxy {
-            paths.push(path.clone());
-            installed.extend(load_balancer.files());
-        }
-        for (path, server) in &self.servers {
-            paths.push(path.clone());
-            installed.extend(server.files(path));
-        }
-        let installed = installed.into_iter().map(|file| file.target);
-        paths.extend(installed.filter(|_| request.installs()));
-        paths
-    }
-
-    fn each_once(&self) -> Result<(), Error> {
-        let twice = |what: String| Err(Error::Config(Refusal::Twice { what }));
-        for (index, (path, server)) in self.servers.iter().enumerate() {
-            let earlier = &self.servers[..index];
-            if earlier.iter().any(|(other, _)| other == path) {
-                return twice(path.display().to_string());
-            }
-            if earlier.iter().any(|(_, other)| other.name == server.name) {
-                let name = server.name.as_ref().map(ToString::to_string);
-                return twice(name.unwrap_or_else(|| path.display().to_string()));
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The server whose configuration is at `path`.
-fn server_of<'a>(
-    name: Option<&EntryName>,
-    path: &Path,
-    desired: &'a Desired,
-) -> Result<&'a Server, Error> {
-    let known = || desired.servers.iter().filter_map(|it| it.name.clone());
-    match (name, &desired.servers[..]) {
-        (_, []) => Err(Error::Config(Refusal::NotForThis {
-            path: path.to_owned(),
-        })),
-        // A server's own folder does not say its name.
-        (Some(_), [only]) if only.name.is_none() => Ok(only),
-        (None, [only]) => Ok(only),
-        (None, _) => Err(Error::Config(Refusal::WhichServer {
-            path: path.to_owned(),
-            known: known().collect(),
-        })),
-        (Some(name), servers) => {
-            let server = servers.iter().find(|it| it.name.as_ref() == Some(name));
-            server.ok_or_else(|| Error::UnknownServer {
-                name: name.to_string(),
-                known: known().collect(),
-            })
-        }
-    }
-}
-
-/// How the server lines of a configuration are edited.
-#[derive(Debug)]
-struct Lines {
-    path: PathBuf,
-    scope: Scope,
-    /// What each is to say.
-    wanted: Vec<Wanted>,
-    /// The same while the files are not yet where the lines name them.
-    kept: Vec<Wanted>,
-    /// The lines that were found.
-    found: Vec<EditedLine>,
-    /// Those of them that have TLS and are to lose it, or are to get it.
-    switched: BTreeSet<usize>,
-}
-
-impl Lines {
-    fn new(
-        path: &Path,
-        text: &[u8],
-        load_balancer: &LoadBalancer,
-        request: &Request,
-        record: Option<&Record>,
-    ) -> Self {
-        let is_meant = |name: &EntryName| request.only.is_empty() || request.only.contains(name);
-        let lines = load_balancer
-            .lines
-            .iter()
-            .filter(|(name, _)| is_meant(name));
-        let wanted = |tls: &dyn Fn(&TlsOptions) -> TlsOptions| {
-            let wanted = lines.clone().map(|(name, options)| Wanted {
-                name: name.clone(),
-                tls: (!request.disable).then(|| tls(options)),
-                // What the switch has disabled is enabled again; all else is the user's.
-                disabled: record.and_then(|it| it.has(name).then_some(false)),
-            });
-            wanted.collect()
-        };
-        Self {
-            path: path.to_owned(),
-            scope: scope(text, request.backend.as_ref(), &load_balancer.backend),
-            wanted: wanted(&TlsOptions::clone),
-            kept: match request.installs() {
-                true => wanted(&|tls| load_balancer.with_kept_files(tls)),
-                false => wanted(&TlsOptions::clone),
-            },
-            found: Vec::new(),
-            switched: BTreeSet::new(),
-        }
-    }
-
-    /// Notes which lines were found, and which of them change from plain to TLS or back.
-    fn compare(&mut self, text: &[u8], found: Vec<EditedLine>) -> Result<(), Error> {
-        let plain = self.wanted.iter().map(|wanted| Wanted {
-            name: wanted.name.clone(),
-            tls: None,
-            disabled: None,
-        });
-        let plain: Vec<Wanted> = plain.collect();
-        let without = self.edit(text, &plain)?;
-        let has_tls = without.lines.iter().filter(|line| line.is_changed);
-        let has_tls: BTreeSet<usize> = has_tls.map(|line| line.number).collect();
-        let is_wanted = |line: &EditedLine| {
-            let mut wanted = self.wanted.iter();
-            wanted.any(|it| it.name == line.name && it.tls.is_some())
-        };
-        let switched = found
-            .iter()
-            .filter(|line| is_wanted(line) != has_tls.contains(&line.number));
-        self.switched = switched.map(|line| line.number).collect();
-        self.found = found;
-        Ok(())
-    }
-
-    /// The lines that change from plain to TLS, or back.
-    fn switched(&self) -> impl Iterator<Item = &EditedLine> {
-        self.found
-            .iter()
-            .filter(|line| self.switched.contains(&line.number))
-    }
-
-    fn edit(&self, text: &[u8], wanted: &[Wanted]) -> Result<Edited, Error> {
-        edit(text, &self.scope, wanted).map_err(|problems| Error::HaproxyFile {
-            path: self.path.clone(),
-            problems,
-        })
-    }
-}
-
-/// What there is to say of lines that were not edited.
-fn of_lines(path: &Path, absent: &[EntryName], unknown: &[UnknownLine]) -> Vec<Finding> {
-    let path = path.display();
-    let absent = absent.iter().map(|name| {
-        Finding::warning(
-            "server-line-missing",
-            name,
-            format!("{path} has no line for it"),
-            format!(
-                "add it there (zpki snippet haproxy shows the line), or: zpki server remove {name}"
-            ),
-        )
-    });
-    let unknown = unknown.iter().map(|line| {
-        let why = format!(
-            "the server {} is none of this cluster's: its line is left alone",
-            Quoted(&line.name)
-        );
-        Finding::note(
-            "server-line-unknown",
-            format!("{path}:{}", line.number),
-            why,
-        )
-    });
-    absent.chain(unknown).collect()
-}
-
-/// A block that Zato's agent has marked is edited as the agent can read it, any other section as HAProxy
-/// can.
-fn scope(text: &[u8], named: Option<&Backend>, of_cluster: &Backend) -> Scope {
-    let is_marked = |backend: &Backend| backends(text).any(|it| it == backend.to_string());
-    match named {
-        Some(backend) if !is_marked(backend) => Scope::Section(backend.clone()),
-        backend => Scope::Zato(backend.unwrap_or(of_cluster).clone()),
-    }
-}
-
-/// The files of a host folder, each with what stands where it is to go.
+/// The files of a host folder, each with what stands where it is to go. They belong to whom the
+/// configuration at `owner` belongs to, for that is who reads them.
 fn installs(
     files: Vec<HostFile>,
+    owner: &Path,
     kept_in: Option<&PkiDirectory>,
     system: &System,
 ) -> Result<Vec<Install>, Error> {
@@ -663,8 +460,9 @@ fn installs(
         let is_there = system.exists(&target);
         let before = is_there.then(|| read(&target, system)).transpose()?;
         let is_open = mode == SECRET && system.is_readable_by_others(&target);
+        let is_anothers = system.may_give_away() && system.owner(&target) != system.owner(owner);
         Ok(Install {
-            is_change: is_open || before.as_ref() != Some(&after),
+            is_change: is_open || is_anothers || before.as_ref() != Some(&after),
             target,
             mode,
             before,

@@ -3,10 +3,11 @@
 
 use std::ffi::OsStr;
 use std::fs::Permissions;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use tempfile::TempDir;
+use tempfile::{TempDir, TempPath};
 
 use super::error::Error;
 use super::fault::Faults;
@@ -17,7 +18,14 @@ use super::root::Root;
 #[derive(Debug)]
 pub struct Scratch {
     path: PathBuf,
-    _directory: TempDir,
+    _guard: Guard,
+}
+
+/// What goes with the copy.
+#[derive(Debug)]
+enum Guard {
+    Directory { _directory: TempDir },
+    File { _file: TempPath },
 }
 
 impl Scratch {
@@ -39,7 +47,31 @@ impl Scratch {
         root.write_stage(Path::new(name), SECRET, bytes)?;
         Ok(Self {
             path: directory.path().join(name),
-            _directory: directory,
+            _guard: Guard::Directory {
+                _directory: directory,
+            },
+        })
+    }
+
+    /// `bytes` in a file in the directory of `original`, for a text whose meaning depends on that.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn beside(original: &Path, bytes: &[u8]) -> Result<Self, Error> {
+        let above = original.parent().unwrap_or_else(|| Path::new(""));
+        let failed = |source| Error::Io {
+            action: "make a file in",
+            path: above.to_owned(),
+            source,
+        };
+        // A dot, so that HAProxy does not load it with a whole directory.
+        let file = tempfile::Builder::new().prefix(".zpki-").tempfile_in(above);
+        let mut file = file.map_err(failed)?;
+        file.write_all(bytes).map_err(failed)?;
+        let file = file.into_temp_path();
+        Ok(Self {
+            path: file.to_path_buf(),
+            _guard: Guard::File { _file: file },
         })
     }
 
@@ -66,6 +98,12 @@ mod tests {
         assert_eq!(mode(scratch.path()), 0o600);
         assert_eq!(mode(scratch.path().parent().unwrap()), 0o700);
         drop(scratch);
+        assert_eq!(fs::read_dir(above.path()).unwrap().count(), 0);
+        let original = above.path().join("haproxy.cfg");
+        let beside = Scratch::beside(&original, b"secret").unwrap();
+        assert_eq!(beside.path().parent(), Some(above.path()));
+        assert_eq!(mode(beside.path()), 0o600);
+        drop(beside);
         assert_eq!(fs::read_dir(above.path()).unwrap().count(), 0);
         let nowhere = Scratch::new(&above.path().join("none"), OsStr::new("a"), b"");
         assert!(matches!(nowhere, Err(Error::Io { .. })));

@@ -187,6 +187,25 @@ fn a_switch_that_stops_goes_on_where_it_stopped() {
     assert_eq!(texts(cluster.site()), plain);
 }
 
+#[test]
+fn a_switch_that_stops_can_be_rolled_back() {
+    let mut cluster = plain_cluster();
+    let plain = texts(cluster.site());
+    let restart = restart_by_the_test(cluster.site());
+    let failing = format!("test \"$ZPKI_NAME\" != server2 || exit 5; {restart}");
+    let mut failing = config_with(&cluster, &SWITCH, &failing);
+    let (status, said) = run(&mut cluster, &mut failing);
+    assert_eq!(status, Some(2), "{said}");
+    let mut back = config(&cluster, &["rollback"]);
+    let (status, said) = run(&mut cluster, &mut back);
+    assert_eq!(status, Some(0), "{said}");
+    assert_eq!(texts(cluster.site()), plain);
+    assert!(!cluster.site().path(".zato.config.zpki-rolling").exists());
+    cluster.wait_until("server1", "UP L4OK");
+    cluster.wait_until("server2", "UP L4OK");
+    assert_eq!(cluster.answers(), "server1 server2");
+}
+
 /// With TLS 1.3 such a server is UP in a layer-6 check.
 #[test]
 fn a_server_that_refuses_the_load_balancer_is_disabled_again() {

@@ -22,6 +22,9 @@ use crate::domain::text::{Plain, Quoted};
 /// What a command tries to do, in the user's words.
 pub(in crate::cli) fn attempt(command: &Command) -> String {
     match command {
+        Command::Apply(apply) if apply.config => {
+            "apply zpki.toml and change the configuration".to_owned()
+        }
         Command::Apply(_) => "apply zpki.toml".to_owned(),
         Command::Plan(_) => "plan".to_owned(),
         Command::Rekey(_) => "make new keys".to_owned(),

@@ -8,6 +8,7 @@ use super::report::{CommandReport, ConfigReport};
 use super::validation::Validation;
 use super::{FileEdit, Prepared, next};
 use crate::commands::error::Error;
+use crate::domain::finding::Finding;
 use crate::domain::name::EntryName;
 use crate::store::exchange::{self, Backup, InPlace, Replacement};
 use crate::system::System;
@@ -39,6 +40,7 @@ pub fn run(
     }
     let unchecked = making.validation.judge(prepared, system)?;
     report.findings.extend(unchecked);
+    report.findings.extend(at_once(prepared));
     let is_haproxy = prepared.haproxy().is_some_and(FileEdit::is_change);
     let restarted = prepared.servers().filter(|it| it.is_edit());
     let restarted: Vec<_> = restarted.map(Restarted::of).collect();
@@ -52,6 +54,17 @@ pub fn run(
     note(&mut report, &backups);
     report.next_steps = next::after(prepared, making);
     Ok(report)
+}
+
+/// That requests fail meanwhile, if the cluster carries traffic.
+fn at_once(prepared: &Prepared) -> Option<Finding> {
+    let line = prepared.lines.as_ref()?.switched().next()?;
+    Some(Finding::warning(
+        "switch-at-once",
+        &line.name,
+        "HAProxy and the servers were changed at once: requests fail until all of them have read that",
+        "switch them one after the other (--rolling); `zpki config diff` shows the steps",
+    ))
 }
 
 /// What belongs to a change: the files stay only when it has succeeded.
@@ -123,7 +136,8 @@ pub(super) fn exchange(
 }
 
 pub(super) fn begin(replacements: &[Replacement], prepared: &Prepared) -> Result<InPlace, Error> {
-    Ok(exchange::begin(replacements, prepared.at, prepared.links)?)
+    let time = prepared.backup_time();
+    Ok(exchange::begin(replacements, time, prepared.links)?)
 }
 
 /// A command, and the server that it is run for.

@@ -12,6 +12,7 @@ use crate::commands::error::Error;
 use crate::commands::host_folder;
 use crate::config::haproxy::{self, read_servers};
 use crate::config::server_conf::read_server_conf;
+use crate::domain::address::Address;
 use crate::domain::crypto::Crypto;
 use crate::domain::name::EntryName;
 use crate::domain::role::Role;
@@ -37,12 +38,20 @@ pub(super) struct Desired {
 pub(super) struct LoadBalancer {
     /// The backend that has the servers.
     pub(super) backend: Backend,
-    /// The options of each server's line.
-    pub(super) lines: Vec<(EntryName, TlsOptions)>,
+    /// Each server's line.
+    pub(super) lines: Vec<Line>,
     /// Its configuration, if zpki.toml says where that is.
     pub(super) config: Option<PathBuf>,
     /// Its host folder.
     folder: PathBuf,
+}
+
+/// A server line.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) name: EntryName,
+    pub(super) address: Address,
+    pub(super) tls: TlsOptions,
 }
 
 /// A server.
@@ -94,7 +103,13 @@ impl Desired {
         Ok(Self {
             load_balancer: Some(LoadBalancer {
                 backend: settings.backend.clone(),
-                lines: lines.map(|line| (line.name, line.tls)).collect(),
+                lines: lines
+                    .map(|line| Line {
+                        name: line.name,
+                        address: line.address,
+                        tls: line.tls,
+                    })
+                    .collect(),
                 config: config.map(|config| directory.path().join(config.as_path())),
                 folder: folder(&EntryName::load_balancer(), Role::LoadBalancer),
             }),
@@ -105,7 +120,10 @@ impl Desired {
     /// Whether there are servers of these names.
     pub(super) fn knows(&self, names: &[EntryName]) -> Result<(), Error> {
         let of_lines = self.load_balancer.iter().flat_map(|it| &it.lines);
-        let known: Vec<&EntryName> = of_lines.map(|(name, _)| name).collect();
+        let known: Vec<&EntryName> = of_lines.map(|line| &line.name).collect();
+        // A server's own folder knows of no names.
+        let is_ours = self.load_balancer.is_some();
+        let names = if is_ours { names } else { &[] };
         match names.iter().find(|name| !known.contains(name)) {
             Some(name) => Err(Error::UnknownServer {
                 name: name.to_string(),
@@ -167,8 +185,11 @@ impl LoadBalancer {
             problems,
         })?;
         let lines = servers.into_iter().map(|server| {
-            let tls = TlsOptions::read(&server.tls)?;
-            Some((server.name, tls))
+            Some(Line {
+                tls: TlsOptions::read(&server.tls)?,
+                name: server.name,
+                address: server.address,
+            })
         });
         Ok(Self {
             backend,
@@ -181,7 +202,7 @@ impl LoadBalancer {
     /// Its files and where HAProxy reads them; those that it reads where they are kept are left out.
     pub(super) fn files(&self) -> Vec<HostFile> {
         let mut targets = BTreeMap::new();
-        for (_, tls) in &self.lines {
+        for Line { tls, .. } in &self.lines {
             let named = [
                 (Some(&tls.ca_file), TRUST_BUNDLE, PUBLIC),
                 (tls.crt.as_ref(), KEY_CERT, SECRET),

@@ -66,20 +66,18 @@ impl Invocation {
 }
 
 /// The only order in which no request fails while a cluster gets TLS or loses it.
-pub(super) fn switch(prepared: &Prepared, making: Option<&Making>) -> Vec<NextStep> {
+pub(super) fn switch(prepared: &Prepared) -> Vec<NextStep> {
     let (Some(haproxy), Some(lines)) = (prepared.haproxy(), &prepared.lines) else {
         return Vec::new();
     };
     let Invocation { command, files } = &prepared.invocation;
-    let given = |of: fn(&Making) -> &Option<String>| making.and_then(|making| of(making).clone());
-    let reload = given(|it| &it.reload).unwrap_or_else(|| "systemctl reload haproxy".to_owned());
-    let given_restart = given(|it| &it.restart);
+    let reload = "systemctl reload haproxy".to_owned();
     let mut steps = Vec::new();
     for line in lines.switched() {
         let (name, number, config) = (&line.name, line.number, word(&haproxy.path));
         let conf = prepared
             .servers()
-            .find(|it| it.server.as_ref() == Some(name));
+            .find(|it| it.server.as_ref() == Some(lines.entry(name)));
         let mut commands = vec![
             format!(r"sed -i '{number}s/^{HEAD}/& disabled/' {config}"),
             reload.clone(),
@@ -89,7 +87,7 @@ pub(super) fn switch(prepared: &Prepared, making: Option<&Making>) -> Vec<NextSt
             commands.push(format!(
                 "{command} --only {name} --server-conf {name}={path}"
             ));
-            commands.push(given_restart.clone().unwrap_or_else(|| zato(&conf.path)));
+            commands.push(zato(&conf.path));
         }
         commands.push(format!("{command} --only {name} --haproxy {config}"));
         commands.push(format!(
@@ -105,14 +103,13 @@ pub(super) fn switch(prepared: &Prepared, making: Option<&Making>) -> Vec<NextSt
         steps.push(NextStep { what, commands });
     }
     if !steps.is_empty() {
-        let restart = given_restart.unwrap_or_else(|| ZATO_OF_FILE.to_owned());
         let all = NextStep {
             what: "while requests go on, switch one server after the other: in any other order some fail"
                 .to_owned(),
             commands: vec![format!(
                 "{command}{files} --rolling --reload {} --restart {}",
                 ShellWord(&reload),
-                ShellWord(&restart)
+                ShellWord(ZATO_OF_FILE)
             )],
         };
         steps.insert(0, all);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use crate::commands::error::Error;
@@ -23,14 +24,21 @@ pub(super) struct Record {
     /// What it holds; None when there is none.
     bytes: Option<Zeroizing<Vec<u8>>>,
     disabled: BTreeSet<String>,
+    /// When the switch was begun: the time of all its backups, whichever run makes them.
+    begun: Option<OffsetDateTime>,
 }
 
 /// Its form.
 #[derive(Deserialize, Serialize)]
 struct Content {
     schema: u32,
+    #[serde(with = "time::serde::rfc3339")]
+    begun: OffsetDateTime,
     disabled: BTreeSet<String>,
 }
+
+/// The version of its form.
+const SCHEMA: u32 = 1;
 
 impl Record {
     /// The record beside `config`.
@@ -40,16 +48,23 @@ impl Record {
             return Ok(record);
         }
         let bytes = super::read(&record.path, system)?;
+        let unreadable = |because| Error::Unreadable {
+            path: record.path.clone(),
+            line: None,
+            because,
+            hint: "take `disabled` off the server lines yourself, and remove it".to_owned(),
+        };
         let content: Content =
-            serde_json::from_slice(&bytes).map_err(|error| Error::Unreadable {
-                path: record.path.clone(),
-                line: None,
-                because: error.to_string(),
-                hint: "take `disabled` off the server lines yourself, and remove it".to_owned(),
-            })?;
+            serde_json::from_slice(&bytes).map_err(|error| unreadable(error.to_string()))?;
+        if content.schema != SCHEMA {
+            return Err(unreadable(
+                "another version of zpki has written it".to_owned(),
+            ));
+        }
         Ok(Self {
             bytes: Some(bytes),
             disabled: content.disabled,
+            begun: Some(content.begun),
             ..record
         })
     }
@@ -61,6 +76,20 @@ impl Record {
             config: config.to_owned(),
             bytes: None,
             disabled: BTreeSet::new(),
+            begun: None,
+        }
+    }
+
+    /// When the switch was begun that is under way.
+    pub(super) fn begun(&self) -> Option<OffsetDateTime> {
+        self.begun
+    }
+
+    /// The record of a switch that what follows is no part of.
+    pub(super) fn without_time(self) -> Self {
+        Self {
+            begun: None,
+            ..self
         }
     }
 
@@ -74,25 +103,28 @@ impl Record {
         self.disabled.contains(name.as_str())
     }
 
-    /// The record with `name` disabled, or not.
-    pub(super) fn with(&self, name: &EntryName, is_disabled: bool) -> Self {
+    /// The record with `name` disabled, or not, of a switch that has begun by `now`.
+    pub(super) fn with(&self, name: &EntryName, is_disabled: bool, now: OffsetDateTime) -> Self {
         let mut disabled = self.disabled.clone();
         match is_disabled {
             true => disabled.insert(name.to_string()),
             false => disabled.remove(name.as_str()),
         };
-        self.holding(disabled)
+        self.holding(disabled, self.begun.unwrap_or(now))
     }
 
-    fn holding(&self, disabled: BTreeSet<String>) -> Self {
+    fn holding(&self, disabled: BTreeSet<String>, begun: OffsetDateTime) -> Self {
         let content = Content {
-            schema: 1,
+            schema: SCHEMA,
+            begun,
             disabled: disabled.clone(),
         };
-        let bytes = serde_json::to_vec(&content).expect("names are text");
+        let bytes =
+            serde_json::to_vec(&content).expect("names are text, and it is no year above 9999");
         Self {
             bytes: Some(bytes.into()),
             disabled,
+            begun: Some(begun),
             ..self.clone()
         }
     }
@@ -107,9 +139,9 @@ impl Record {
     pub(super) fn ended_for(&self, only: &[EntryName]) -> Self {
         let is_left = |name: &&String| !only.iter().any(|it| it.as_str() == *name);
         let left: BTreeSet<String> = self.disabled.iter().filter(is_left).cloned().collect();
-        match only.is_empty() || left.is_empty() {
-            true => self.ended(),
-            false => self.holding(left),
+        match self.begun.filter(|_| !only.is_empty() && !left.is_empty()) {
+            None => self.ended(),
+            Some(begun) => self.holding(left, begun),
         }
     }
 

@@ -210,7 +210,7 @@ impl Refusal {
             }
             Self::Validation { output, .. } => {
                 causes.extend(output.lines().map(str::to_owned));
-                causes.push("nothing was changed".to_owned());
+                causes.push("no configuration was changed".to_owned());
             }
             _ => {}
         }
@@ -237,7 +237,7 @@ impl Refusal {
             Self::NotDisabled { .. } => {
                 "see whether --reload does reload HAProxy; then run the same command again: it goes on where it stopped".to_owned()
             }
-            Self::NotConfirmed => "give --yes to make the change unasked; `zpki config diff` shows it".to_owned(),
+            Self::NotConfirmed => "give --yes to make the change unasked".to_owned(),
             Self::NotForThis { .. } => {
                 "--haproxy goes with the load-balancer's folder, --server-conf with a server's"
                     .to_owned()
@@ -319,13 +319,13 @@ impl Display for Refusal {
             }
             Self::ValidatorHangs { command, limit } => write!(
                 f,
-                "{} has not ended after {} seconds; nothing was changed",
+                "{} has not ended after {} seconds; no configuration was changed",
                 Quoted(command),
                 limit.as_secs()
             ),
             Self::ValidatorNotRun { command, because } => write!(
                 f,
-                "{} could not be run, so the new text was not checked, and nothing was changed: {because}",
+                "{} could not be run, so the new text was not checked, and no configuration was changed: {because}",
                 Quoted(command)
             ),
             Self::WhichServer { .. } => f.write_str("which server's it is, is not known"),

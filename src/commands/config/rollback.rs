@@ -10,9 +10,10 @@ use super::next::Invocation;
 use super::record::Record;
 use super::refusal::Refusal;
 use super::report::{Change, Kind};
-use super::{FileEdit, Prepared, Request, left_behind, read};
+use super::{FileEdit, Prepared, Request, is_of, left_behind, read};
 use crate::commands::directory::PkiDirectory;
 use crate::commands::error::Error;
+use crate::domain::finding::Finding;
 use crate::domain::name::EntryName;
 use crate::domain::settings::FilePath;
 use crate::store::exchange::{self, Backup};
@@ -130,10 +131,11 @@ pub fn list(
     })
 }
 
-/// The way back, worked out: to the last backup of each file.
+/// The way back, worked out: to what each file held before the last change of any of them. A file that had no
+/// part in that change stays as it is.
 ///
 /// # Errors
-/// When a file has no backup, or one cannot be read.
+/// When no file has a backup, or one cannot be read.
 pub fn prepare(
     request: &Request,
     directory: &PkiDirectory,
@@ -141,26 +143,49 @@ pub fn prepare(
 ) -> Result<Prepared, Error> {
     let files = files(request, directory, system)?;
     let paths: Vec<PathBuf> = files.iter().map(|it| it.path.clone()).collect();
-    let findings = left_behind(&paths, true)?;
+    let mut findings = left_behind(&paths, true)?;
+    let recovered = findings.len();
+    let backups = paths.iter().map(|path| exchange::backups(path));
+    let backups: Vec<Vec<Backup>> = backups.collect::<Result<_, _>>()?;
+    let newest = backups.iter().filter_map(|of_file| of_file.first());
+    let newest = newest.map(|backup| backup.time).max();
+    let newest = newest.ok_or_else(|| {
+        Error::Config(Refusal::NoBackup {
+            path: paths[0].clone(),
+        })
+    })?;
     let (mut edits, mut record) = (Vec::new(), None);
-    for Named { path, kind, server } in files {
-        let backup = exchange::backups(&path)?.into_iter().next();
-        let backup =
-            backup.ok_or_else(|| Error::Config(Refusal::NoBackup { path: path.clone() }))?;
+    for (Named { path, kind, server }, backups) in files.into_iter().zip(backups) {
+        let before = read(&path, system)?;
+        let after = match backups.first().filter(|backup| is_of(backup, newest)) {
+            Some(backup) => read(&backup.path, system)?,
+            None => before.clone(),
+        };
         if kind == Kind::Haproxy {
             record = Some(Record::read(&path, system)?);
         }
         edits.push(FileEdit {
-            before: read(&path, system)?,
-            after: read(&backup.path, system)?,
+            before,
+            after,
             path,
             kind,
             server,
             to_judge: None,
             change: Change::RollBack,
+            has_backup: true,
             installs: Vec::new(),
         });
     }
+    let is_open = record.as_ref().is_some_and(Record::exists);
+    if is_open && !edits.iter().any(|file| file.kind == Kind::ServerConf) {
+        findings.push(Finding::warning(
+            "switch-open",
+            edits[0].path.display(),
+            "a switch server by server was stopped: servers that speak TLS by now get plain requests",
+            "name their server.conf too, so that they go back with it",
+        ));
+    }
+    let record = record.map(Record::without_time);
     Ok(Prepared {
         files: edits,
         lines: None,
@@ -168,7 +193,7 @@ pub fn prepare(
         only: Vec::new(),
         links: request.links,
         invocation: Invocation::default(),
-        recovered: findings.len(),
+        recovered,
         findings,
         at: system.now.ok_or(Error::NoClock)?,
     })

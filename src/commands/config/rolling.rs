@@ -20,7 +20,6 @@ use super::{FileEdit, Lines, Prepared};
 use crate::commands::error::Error;
 use crate::config::haproxy::statistics::{self, QUESTION, ServerStatus};
 use crate::config::haproxy::{EditedLine, Wanted, read_configuration};
-use crate::domain::finding::Finding;
 use crate::domain::haproxy_tls::Server;
 use crate::domain::name::EntryName;
 use crate::store::exchange::{Backup, Replacement};
@@ -71,14 +70,6 @@ pub fn run(
     }
     let unchecked = rolling.validation.judge(prepared, system)?;
     report.findings.extend(unchecked);
-    if let [only] = &lines.found[..] {
-        report.findings.push(Finding::warning(
-            "only-server",
-            &only.name,
-            "it is the only server: requests fail while it is restarted",
-            "add a second server first, if none may fail",
-        ));
-    }
     let mut switch = Switch {
         prepared,
         rolling,
@@ -142,8 +133,9 @@ struct Switch<'a> {
 
 impl<'a> Switch<'a> {
     fn conf_of(&self, name: &EntryName) -> Option<&'a FileEdit> {
+        let entry = self.lines.entry(name);
         let mut servers = self.prepared.servers();
-        servers.find(|it| it.server.as_ref() == Some(name))
+        servers.find(|it| it.server.as_ref() == Some(entry))
     }
 
     fn restarted<'n>(&self, name: &'n EntryName) -> Restarted<'n>
@@ -219,7 +211,8 @@ impl<'a> Switch<'a> {
     ) -> Result<(), Error> {
         let wanted = self.wanted(name, disabled);
         let text = Zeroizing::new(self.lines.edit(&self.text, &wanted)?.text);
-        let record = self.record.with(name, disabled == Some(true));
+        let now = self.prepared.at;
+        let record = self.record.with(name, disabled == Some(true), now);
         let mut replacements = vec![
             Replacement {
                 from: Some(self.text.clone()),

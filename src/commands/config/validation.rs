@@ -79,7 +79,11 @@ impl Validation {
         };
         let above = system.variable("TMPDIR").map(Path::new);
         let above = above.unwrap_or_else(|| Path::new("/tmp"));
-        let scratch = Scratch::new(above, path.file_name().unwrap_or_default(), text)?;
+        let name = path.file_name().unwrap_or_default();
+        let scratch = match follows_file(text) {
+            true => Scratch::beside(path, text)?,
+            false => Scratch::new(above, name, text)?,
+        };
         let variables = [(FILE_VARIABLE, scratch.path().as_os_str())];
         let refusal = match system.validate(OsStr::new(command), &variables, LIMIT) {
             Verdict::Accepted => return Ok(()),
@@ -101,6 +105,15 @@ impl Validation {
         };
         Err(Error::Config(refusal))
     }
+}
+
+/// Whether relative paths of the configuration begin where it stands (`default-path config`).
+fn follows_file(text: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(text);
+    let mut lines = text.lines().map(str::split_whitespace);
+    lines.any(|mut words| {
+        words.next() == Some("default-path") && matches!(words.next(), Some("config" | "parent"))
+    })
 }
 
 /// The last lines of what a validator has printed, with the file's own path in place of the copy's.
