@@ -5,6 +5,7 @@ mod apply;
 mod backup;
 mod ca;
 mod check;
+mod config;
 mod disk;
 mod issue;
 mod progress;
