@@ -37,7 +37,7 @@ use crate::domain::validity::Validity;
 use crate::plan::entry::{Rules, Wanted, faults};
 use crate::plan::establish::caller;
 use crate::plan::reason::Reason;
-use crate::store::file::{Bytes, File};
+use crate::store::file::{Bytes, Directory, File};
 use crate::store::handout::{Handout, Outgoing, Target, is_inside};
 use crate::store::layout::{self, HostFolder, LOG_FILE, PUBLIC, TRUST_BUNDLE};
 use crate::store::transaction::{Change, Transaction};
@@ -196,7 +196,7 @@ pub fn run(
     let passphrase = p12_passphrase.as_ref().or(asked.as_ref());
     let done = run.fulfil(jobs, authority.as_ref(), passphrase, system)?;
     let changed = run.write(&done, bundle, writer, system)?;
-    Ok(IssueReport {
+    let report = IssueReport {
         schema: 1,
         at: now,
         changed,
@@ -207,11 +207,14 @@ pub fn run(
             false => Vec::new(),
         },
         certificates: done
-            .iter()
+            .par_iter()
             .map(|it| run.issued(it, directory.path()))
             .collect(),
         findings,
-    })
+    };
+    // To wipe and free a thousand keys and what belongs to them is work too.
+    done.into_par_iter().for_each(drop);
+    Ok(report)
 }
 
 /// Asks for the passphrase of a PKCS#12 file, twice.
@@ -626,7 +629,7 @@ impl Run<'_> {
         let transaction = self.transaction(done, system);
         let mut outgoing: Vec<Outgoing> = bundle.into_iter().collect();
         if self.out.is_some() {
-            outgoing.extend(done.iter().flat_map(|done| {
+            outgoing.par_extend(done.par_iter().flat_map_iter(|done| {
                 let replace = |file: &File| done.job.found.contains_key(&file.path);
                 done.files.iter().map(move |file| Outgoing {
                     replace: replace(file),
@@ -651,41 +654,50 @@ impl Run<'_> {
         let stage = || writer.stage(&transaction, &progress);
         let (handout, staged) = rayon::join(hand_out, stage);
         let (handout, staged) = (handout?, staged?);
-        let committed = staged.commit();
-        let is_done = committed
-            .as_ref()
-            .map_or_else(store::Error::committed, |()| true);
-        if let Some(handout) = handout.filter(|_| is_done) {
-            handout.place()?;
-        }
-        committed?;
+        let put_in_place = || {
+            let committed = staged.commit();
+            let is_done = committed
+                .as_ref()
+                .map_or_else(store::Error::committed, |()| true);
+            if let Some(handout) = handout.filter(|_| is_done) {
+                handout.place()?;
+            }
+            committed
+        };
+        let (outcome, ()) = rayon::join(put_in_place, || drop((outgoing, transaction)));
+        outcome?;
         Ok(true)
     }
 
     /// What changes in the PKI directory.
     fn transaction(&self, done: &[Done<'_>], system: &System) -> Transaction {
+        let parts: Vec<_> = done.par_iter().map(|done| self.changes(done)).collect();
         let mut transaction = Transaction::default();
-        for done in done {
-            let name = &done.job.terms.name;
-            if done.job.place == Place::HostFolder {
-                let folder = self.folder(done);
-                if !folder.is_empty() {
-                    let directory = host_folder::directory(name, Role::Client);
-                    transaction.directories.push(directory);
-                }
-                transaction.changes.extend(folder);
-            }
-            if done.issued {
-                let certificate = &done.handed.certificate;
-                let path = layout::issued(name, &certificate.details.serial_number);
-                transaction.changes.push(Change::Put {
-                    file: File::new(path, PUBLIC, certificate.to_pem()),
-                    before: None,
-                });
-            }
+        for (directory, changes) in parts {
+            transaction.directories.extend(directory);
+            transaction.changes.extend(changes);
         }
         transaction.changes.extend(self.log(done, system));
         transaction
+    }
+
+    /// What changes for one certificate: a client's host folder, and the inventory.
+    fn changes(&self, done: &Done<'_>) -> (Option<Directory>, Vec<Change>) {
+        let name = &done.job.terms.name;
+        let mut changes = match done.job.place {
+            Place::HostFolder => self.folder(done),
+            _ => Vec::new(),
+        };
+        let directory = (!changes.is_empty()).then(|| host_folder::directory(name, Role::Client));
+        if done.issued {
+            let certificate = &done.handed.certificate;
+            let path = layout::issued(name, &certificate.details.serial_number);
+            changes.push(Change::Put {
+                file: File::new(path, PUBLIC, certificate.to_pem()),
+                before: None,
+            });
+        }
+        (directory, changes)
     }
 
     /// What changes in a client's host folder.

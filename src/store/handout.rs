@@ -150,7 +150,9 @@ impl Handout {
         let mut left = left(&handout.root)?;
         let left = files.iter().filter_map(|it| left.remove(&it.file.path));
         handout.left = left.flatten().collect();
-        for Outgoing { file, replace } in files {
+        // Nothing stands in the way in a directory that was just made.
+        let is_new = handout.made.is_some();
+        for Outgoing { file, replace } in files.iter().filter(|_| !is_new) {
             handout.expect_way(&file.path, *replace)?;
         }
         let staged = files.iter().map(|outgoing| Staged {
@@ -228,8 +230,7 @@ impl Handout {
                 }),
             },
         };
-        let renamed = staged.iter().try_for_each(rename);
-        renamed.map_err(Error::not_in_place)?;
+        for_each(&staged, rename).map_err(Error::not_in_place)?;
         for stage in &self.left {
             // A name that is looked at again with the next run.
             let _ = self.root.remove(stage);
