@@ -39,10 +39,11 @@ pub(in crate::cli) enum ConfigCommand {
     /// is what --rolling does: server by server, disabled on its line while it is changed and restarted.
     /// When a server does not come up the run stops there, and the same command goes on from there.
     Apply(Apply),
-    /// Give each file the text that it had before its last change
+    /// Undo the last change
     ///
-    /// After the same checks, and with a backup of its own: a second rollback undoes the first. Files that
-    /// --install has put in place stay.
+    /// Each file gets back the text that it had before the last change of any of them; one that had no part in
+    /// that stays. After the same checks, and with backups of its own: a second rollback undoes the first.
+    /// Files that --install has put in place stay.
     Rollback(Rollback),
 }
 

@@ -1,5 +1,5 @@
-//! `zpki config rollback`: each file gets back the text that it had before its last change. That is a
-//! change too, with a backup of its own, so that a second rollback undoes the first.
+//! `zpki config rollback`: the last change of any of the files is undone; those that had no part in it stay. That
+//! is a change too, with backups of its own, so that a second rollback undoes the first.
 
 use std::path::PathBuf;
 
