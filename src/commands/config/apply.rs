@@ -10,7 +10,7 @@ use super::{FileEdit, Prepared, next};
 use crate::commands::error::Error;
 use crate::domain::finding::Finding;
 use crate::domain::name::EntryName;
-use crate::store::exchange::{self, Backup, InPlace, Replacement};
+use crate::store::exchange::{self, Backup, Replacement};
 use crate::system::System;
 
 /// How the change is made.
@@ -110,7 +110,7 @@ pub(super) fn exchange(
     system: &mut System,
 ) -> Result<(Vec<Backup>, Vec<CommandReport>), Error> {
     system.interruption.defer();
-    let in_place = begin(replacements, prepared)?;
+    let in_place = exchange::begin(replacements, prepared.backup_time(), prepared.links)?;
     let steps = follow_up.steps();
     for (index, step) in steps.iter().enumerate() {
         let Some(failure) = step.run(system) else {
@@ -133,11 +133,6 @@ pub(super) fn exchange(
         server: step.server.and_then(|server| server.name).cloned(),
     });
     Ok((in_place.keep()?, reports.collect()))
-}
-
-pub(super) fn begin(replacements: &[Replacement], prepared: &Prepared) -> Result<InPlace, Error> {
-    let time = prepared.backup_time();
-    Ok(exchange::begin(replacements, time, prepared.links)?)
 }
 
 /// A command, and the server that it is run for.

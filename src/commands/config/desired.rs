@@ -12,11 +12,10 @@ use crate::commands::error::Error;
 use crate::commands::host_folder;
 use crate::config::haproxy::{self, read_servers};
 use crate::config::server_conf::read_server_conf;
-use crate::domain::address::Address;
 use crate::domain::crypto::Crypto;
 use crate::domain::name::EntryName;
 use crate::domain::role::Role;
-use crate::domain::server_line::TlsOptions;
+use crate::domain::server_line::{ServerLine, TlsOptions};
 use crate::domain::settings::Backend;
 use crate::store::layout::{
     CRL_FILE, HAPROXY_LINES, HostFolder, KEY_CERT, PUBLIC, SECRET, SERVER_CA_CERTIFICATES,
@@ -39,19 +38,11 @@ pub(super) struct LoadBalancer {
     /// The backend that has the servers.
     pub(super) backend: Backend,
     /// Each server's line.
-    pub(super) lines: Vec<Line>,
+    pub(super) lines: Vec<ServerLine>,
     /// Its configuration, if zpki.toml says where that is.
     pub(super) config: Option<PathBuf>,
     /// Its host folder.
     folder: PathBuf,
-}
-
-/// A server line.
-#[derive(Debug)]
-pub(super) struct Line {
-    pub(super) name: EntryName,
-    pub(super) address: Address,
-    pub(super) tls: TlsOptions,
 }
 
 /// A server.
@@ -89,7 +80,6 @@ impl Desired {
             let folder = HostFolder::of(name, role).directory();
             directory.path().join(folder)
         };
-        let lines = cluster.server_lines(&files).into_iter();
         let servers = cluster.settings().servers.iter().map(|server| Server {
             name: Some(server.name.clone()),
             crypto: host_folder::crypto(settings.client_certificate),
@@ -103,13 +93,7 @@ impl Desired {
         Ok(Self {
             load_balancer: Some(LoadBalancer {
                 backend: settings.backend.clone(),
-                lines: lines
-                    .map(|line| Line {
-                        name: line.name,
-                        address: line.address,
-                        tls: line.tls,
-                    })
-                    .collect(),
+                lines: cluster.server_lines(&files),
                 config: config.map(|config| directory.path().join(config.as_path())),
                 folder: folder(&EntryName::load_balancer(), Role::LoadBalancer),
             }),
@@ -185,15 +169,17 @@ impl LoadBalancer {
             problems,
         })?;
         let lines = servers.into_iter().map(|server| {
-            Some(Line {
+            Some(ServerLine {
+                backend: backend.clone(),
                 tls: TlsOptions::read(&server.tls)?,
                 name: server.name,
                 address: server.address,
+                options: server.options,
             })
         });
         Ok(Self {
-            backend,
             lines: lines.collect::<Option<_>>().ok_or_else(not_ours)?,
+            backend,
             config: None,
             folder,
         })
@@ -202,7 +188,7 @@ impl LoadBalancer {
     /// Its files and where HAProxy reads them; those that it reads where they are kept are left out.
     pub(super) fn files(&self) -> Vec<HostFile> {
         let mut targets = BTreeMap::new();
-        for Line { tls, .. } in &self.lines {
+        for ServerLine { tls, .. } in &self.lines {
             let named = [
                 (Some(&tls.ca_file), TRUST_BUNDLE, PUBLIC),
                 (tls.crt.as_ref(), KEY_CERT, SECRET),
