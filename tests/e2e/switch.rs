@@ -151,15 +151,37 @@ fn a_running_cluster_is_switched_to_mutual_tls_and_no_request_fails() {
     assert_eq!(cluster.answers(), "server1 server2");
 }
 
+/// A switch of which the restart of server2 fails.
+fn stop_at_server2(cluster: &mut Cluster) {
+    let restart = restart_by_the_test(cluster.site());
+    let failing = format!("test \"$ZPKI_NAME\" != server2 || exit 5; {restart}");
+    let mut failing = config_with(cluster, &SWITCH, &failing);
+    let (status, said) = run(cluster, &mut failing);
+    assert_eq!(status, Some(2), "{said}");
+}
+
+/// As Zato's web console renames it; zpki.toml, its server.conf and who restarts it know its old name.
+#[test]
+fn a_server_that_was_renamed_is_switched_with_the_others() {
+    let mut cluster = plain_cluster();
+    let file = cluster.site().zato_config();
+    let renamed = fs::read_to_string(&file).unwrap();
+    let renamed = renamed.replace("http_plain--server1", "http_plain--first");
+    fs::write(&file, renamed.replace("server--server1", "server--first")).unwrap();
+    cluster.restart_haproxy();
+    let mut command = config(&cluster, &SWITCH);
+    let (status, said) = run(&mut cluster, &mut command);
+    assert_eq!(status, Some(0), "{said}");
+    assert_eq!(cluster.health("first"), "UP L6OK");
+    assert_eq!(cluster.health("server2"), "UP L6OK");
+    assert_eq!(cluster.answers(), "server1 server2");
+}
+
 #[test]
 fn a_switch_that_stops_goes_on_where_it_stopped() {
     let mut cluster = plain_cluster();
     let plain = texts(cluster.site());
-    let restart = restart_by_the_test(cluster.site());
-    let failing = format!("test \"$ZPKI_NAME\" != server2 || exit 5; {restart}");
-    let mut failing = config_with(&cluster, &SWITCH, &failing);
-    let (status, said) = run(&mut cluster, &mut failing);
-    assert_eq!(status, Some(2), "{said}");
+    stop_at_server2(&mut cluster);
     let stopped = texts(cluster.site());
     let [server1, server2] = SERVERS.map(|name| {
         let mut lines = stopped[0].lines();
@@ -191,11 +213,7 @@ fn a_switch_that_stops_goes_on_where_it_stopped() {
 fn a_switch_that_stops_can_be_rolled_back() {
     let mut cluster = plain_cluster();
     let plain = texts(cluster.site());
-    let restart = restart_by_the_test(cluster.site());
-    let failing = format!("test \"$ZPKI_NAME\" != server2 || exit 5; {restart}");
-    let mut failing = config_with(&cluster, &SWITCH, &failing);
-    let (status, said) = run(&mut cluster, &mut failing);
-    assert_eq!(status, Some(2), "{said}");
+    stop_at_server2(&mut cluster);
     let mut back = config(&cluster, &["rollback"]);
     let (status, said) = run(&mut cluster, &mut back);
     assert_eq!(status, Some(0), "{said}");

@@ -138,12 +138,11 @@ impl<'a> Switch<'a> {
         servers.find(|it| it.server.as_ref() == Some(entry))
     }
 
-    fn restarted<'n>(&self, name: &'n EntryName) -> Restarted<'n>
-    where
-        'a: 'n,
-    {
+    /// A command for a server knows it as zpki.toml does.
+    fn restarted(&self, name: &'a EntryName) -> Restarted<'a> {
+        let lines = self.lines;
         Restarted {
-            name: Some(name),
+            name: Some(lines.entry(name)),
             conf: self.conf_of(name).map(|conf| &*conf.path),
         }
     }
@@ -236,8 +235,8 @@ impl<'a> Switch<'a> {
     /// What is left: files of servers that need no restart, and the record.
     fn end(&mut self, system: &mut System) -> Result<(), Error> {
         let is_left = |it: &&FileEdit| {
-            let name = it.server.as_ref();
-            !name.is_some_and(|name| self.switched.contains(&name))
+            let mut switched = self.switched.iter().map(|name| self.lines.entry(name));
+            !switched.any(|entry| it.server.as_ref() == Some(entry))
         };
         let left: Vec<&FileEdit> = self.prepared.servers().filter(is_left).collect();
         let mut replacements: Vec<_> = left.iter().flat_map(|it| it.replacements()).collect();
@@ -349,7 +348,7 @@ impl<'a> Switch<'a> {
     }
 
     /// Waits until HAProxy calls the server up, and sees it answer.
-    fn wait_for_haproxy(&self, name: &EntryName, system: &System) -> Result<(), Error> {
+    fn wait_for_haproxy(&self, name: &'a EntryName, system: &System) -> Result<(), Error> {
         if let Some(probe) = &self.rolling.probe {
             let variables = self.restarted(name).variables();
             let mut failure = None;
