@@ -138,24 +138,12 @@ fn number(content: &[u8]) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::super::error::Error;
-    use super::super::pem::{self, Block};
+    use super::super::pem::Block;
     use super::super::private_key::{PrivateKey, describe};
-    use super::super::testing::openssl;
+    use super::super::testing::{block, made, passphrase};
     use super::*;
 
     const LEGACY: &str = " -provider legacy -provider default";
-
-    fn passphrase(text: &str) -> Passphrase {
-        Passphrase::new(Zeroizing::new(text.to_owned())).unwrap()
-    }
-
-    fn made(words: &str, input: &[u8]) -> Vec<u8> {
-        openssl(&words.split(' ').collect::<Vec<_>>(), input)
-    }
-
-    fn block(pem: &[u8]) -> Block {
-        pem::scan(pem).remove(0).unwrap()
-    }
 
     fn key() -> Vec<u8> {
         made(

@@ -312,7 +312,7 @@ mod tests {
 
     use super::super::issue::{Authority, CaTemplate, EndEntityTemplate, Subject};
     use super::super::pem::{self, Block};
-    use super::super::testing::{openssl, openssl_fails};
+    use super::super::testing::{openssl, openssl_fails, passphrase};
     use super::*;
     use crate::domain::key_algorithm::KeyAlgorithm;
     use crate::domain::name_constraints::NameConstraints;
@@ -324,10 +324,6 @@ mod tests {
         not_before: datetime!(2020-01-01 0:00 UTC),
         not_after: datetime!(2090-01-01 0:00 UTC),
     };
-
-    fn passphrase(text: &str) -> Passphrase {
-        Passphrase::new(Zeroizing::new(text.to_owned())).unwrap()
-    }
 
     fn subject(common_name: &str) -> Subject {
         Subject {

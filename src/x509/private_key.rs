@@ -515,13 +515,9 @@ mod tests {
     use rcgen::SigningKey as _;
 
     use crate::x509::digest::sha256;
-    use crate::x509::testing::{openssl, openssl_succeeds};
+    use crate::x509::testing::{openssl, openssl_succeeds, passphrase};
 
     use super::*;
-
-    fn passphrase(text: &str) -> Passphrase {
-        Passphrase::new(Zeroizing::new(text.to_owned())).unwrap()
-    }
 
     /// The one private key among the blocks of a file that openssl wrote.
     fn block(pem: impl AsRef<[u8]>) -> Block {

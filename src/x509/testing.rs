@@ -5,11 +5,14 @@ use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 
 use time::macros::datetime;
+use zeroize::Zeroizing;
 
 use super::der::{self, wrapped};
 use super::issue::{Authority, CaTemplate, Subject};
+use super::passphrase::Passphrase;
 use super::path_certificate::PathCertificate;
 use super::path_crl::PathCrl;
+use super::pem::{self, Block};
 use super::private_key::PrivateKey;
 use crate::domain::key_algorithm::KeyAlgorithm;
 use crate::domain::name_constraints::NameConstraints;
@@ -58,6 +61,21 @@ pub(crate) fn unsigned_crl(serial: &[u8], extensions: &[&[u8]]) -> PathCrl {
     let signature = wrapped(der::BIT_STRING, &[&[0]]);
     let whole = wrapped(der::SEQUENCE, &[&signed, &algorithm, &signature]);
     PathCrl::from_der(&whole).unwrap()
+}
+
+/// A passphrase.
+pub(crate) fn passphrase(text: &str) -> Passphrase {
+    Passphrase::new(Zeroizing::new(text.to_owned())).unwrap()
+}
+
+/// The first block of a PEM file.
+pub(crate) fn block(pem: &[u8]) -> Block {
+    pem::scan(pem).remove(0).unwrap()
+}
+
+/// What an `openssl` command makes of `input`; none of its words has a space in it.
+pub(crate) fn made(words: &str, input: &[u8]) -> Vec<u8> {
+    openssl(&words.split(' ').collect::<Vec<_>>(), input)
 }
 
 /// Runs `openssl` with `input` on its stdin; answers with its stdout. It must succeed.

@@ -139,22 +139,9 @@ fn octets(text: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::pem;
     use super::super::private_key::{PrivateKey, describe};
-    use super::super::testing::openssl;
+    use super::super::testing::{block, made, passphrase};
     use super::*;
-
-    fn passphrase(text: &str) -> Passphrase {
-        Passphrase::new(Zeroizing::new(text.to_owned())).unwrap()
-    }
-
-    fn made(words: &str, input: &[u8]) -> Vec<u8> {
-        openssl(&words.split(' ').collect::<Vec<_>>(), input)
-    }
-
-    fn block(pem: &[u8]) -> Block {
-        pem::scan(pem).remove(0).unwrap()
-    }
 
     fn ec() -> Vec<u8> {
         made("ecparam -name secp384r1 -genkey -noout", b"")
