@@ -1,6 +1,6 @@
 # build (the default), test, fuzz, ci, bench, man, clean
 
-.PHONY: build tools test fuzz ci format lint docs leftovers clean-tree bench man clean
+.PHONY: build tools test fuzz ci format lint docs leftovers clean-tree advisories bench man clean
 
 build:
 	cargo build --release
@@ -41,6 +41,10 @@ leftovers:
 clean-tree:
 	git diff --exit-code
 	test -z "$$(git status --porcelain)" || { git status --short; exit 1; }
+
+# Not in `ci`: the database is fetched, and what it says changes without us.
+advisories: tools
+	target/test-tools/bin/cargo-deny check advisories
 
 bench:
 	tests/install-tools bench

@@ -41,4 +41,5 @@ mod revoke;
 mod sandbox;
 mod server;
 mod server_conf_edit;
+mod supply_chain;
 mod terminal;

@@ -93,9 +93,9 @@ pub(crate) fn tool(program: &str) -> Command {
 pub(crate) fn find(program: &str) -> PathBuf {
     // Debian keeps HAProxy in a directory that a user's PATH often lacks.
     let path = format!("{}:/usr/sbin:/sbin", env::var("PATH").unwrap_or_default());
-    let unpacked = test_tools().join("debian/usr");
+    let kept = ["bin", "debian/usr/bin", "debian/usr/sbin"];
     env::split_paths(&path)
-        .chain(["bin", "sbin"].map(|directory| unpacked.join(directory)))
+        .chain(kept.map(|directory| test_tools().join(directory)))
         .map(|directory| directory.join(program))
         .find(|candidate| candidate.is_file())
         .unwrap_or_else(|| panic!("`{program}` is missing: run `make test`"))
