@@ -44,7 +44,7 @@ clean-tree:
 
 # Not in `ci`: the database is fetched, and what it says changes without us.
 advisories: tools
-	target/test-tools/bin/cargo-deny check advisories
+	$${CARGO_TARGET_DIR:-target}/test-tools/bin/cargo-deny check advisories
 
 bench:
 	tests/install-tools bench
