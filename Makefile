@@ -46,9 +46,10 @@ clean-tree:
 advisories: tools
 	$${CARGO_TARGET_DIR:-target}/test-tools/bin/cargo-deny check advisories
 
+# Every row of the README's table of speed, which it writes anew.
 bench:
 	tests/install-tools bench
-	cargo bench --no-fail-fast --bench check --bench expiry --bench init --bench lifecycle --bench list
+	benches/run
 
 # The committed pages are generated; tests/man.rs fails when they are stale.
 man: tools

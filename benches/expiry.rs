@@ -29,7 +29,7 @@ use rcgen::{CertificateParams, DnType, Issuer, KeyPair, SerialNumber};
 use tempfile::TempDir;
 use zpki::scan::threads;
 
-use measure::{median, peak_memory, time};
+use measure::{DISK, Row, Table, median, milliseconds, peak_memory, run, scratch, time, zpki};
 
 const FILES: usize = 10_000;
 const TIMES_MORE: usize = 10;
@@ -37,64 +37,43 @@ const DIRECTORIES: usize = 100;
 const ROUNDS: usize = 15;
 const ROUNDS_OF_MORE: usize = 3;
 
-const ZPKI: &str = env!("CARGO_BIN_EXE_zpki");
-const DISK: &str = env!("CARGO_TARGET_TMPDIR");
-
 fn main() -> ExitCode {
     let certificates = make_certificates();
     let (few, files) = tree(&certificates, 1);
     let (taken, limit) = race(few.path(), &files);
     let rate = limit.as_secs_f64() / taken.as_secs_f64();
-    println!(
-        "zpki expiry --output json, {FILES} files, {:.1} MB, {} threads, {ROUNDS} rounds; medians",
-        files.iter().map(|file| length(file)).sum::<u64>() as f64 / 1e6,
-        threads(),
-    );
     let (more, _) = tree(&certificates, TIMES_MORE);
     let many = median((0..ROUNDS_OF_MORE).map(|_| time(|| expiry(more.path()))));
     let times = many.as_secs_f64() / taken.as_secs_f64();
-    let (memory, memory_of_more) = (
-        peak_memory(&zpki(few.path())),
-        peak_memory(&zpki(more.path())),
-    );
-    let verdicts = [
-        row(
-            &format!(
-                "{:.1} ms; reading alone {:.1} ms: {rate:.2} of its rate",
-                milliseconds(taken),
-                milliseconds(limit)
-            ),
-            "at least 0.40",
-            rate >= 0.4,
-        ),
-        row(
-            &format!(
-                "{} files: {:.1} ms, {times:.1} times as long",
-                FILES * TIMES_MORE,
-                milliseconds(many)
-            ),
-            "at most 11",
-            times <= 11.0,
-        ),
-        row(
-            &format!("memory: {memory:.1} MiB"),
-            "below 32",
-            memory < 32.0,
-        ),
-        row(
-            &format!(
-                "memory for {} files: {memory_of_more:.1} MiB",
-                FILES * TIMES_MORE
-            ),
-            "at most 64",
-            memory_of_more <= 64.0,
-        ),
-    ];
-    if verdicts.contains(&false) {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    }
+    let memory = [few.path(), more.path()].map(|directory| peak_memory(&command(directory)));
+    let mut table = Table::begin();
+    table.row(&Row {
+        what: "expiry, 10,000 files, as JSON",
+        zpki: milliseconds(taken),
+        beside: format!("reading them alone: {}", milliseconds(limit)),
+        ratio: format!("{rate:.2} of its rate"),
+        required: Some(("at least 0.40", rate >= 0.4)),
+    });
+    table.row(&Row {
+        what: "expiry, 100,000 files",
+        zpki: milliseconds(many),
+        beside: format!("10,000: {}", milliseconds(taken)),
+        ratio: format!("{times:.1} times as long"),
+        required: Some(("at most 11", times <= 11.0)),
+    });
+    table.row(&Row {
+        what: "memory of that, 10,000 files",
+        zpki: format!("{:.1} MiB", memory[0]),
+        required: Some(("below 32", memory[0] < 32.0)),
+        ..Row::default()
+    });
+    table.row(&Row {
+        what: "memory of that, 100,000 files",
+        zpki: format!("{:.1} MiB", memory[1]),
+        required: Some(("at most 64", memory[1] <= 64.0)),
+        ..Row::default()
+    });
+    table.end()
 }
 
 /// The medians of zpki and of its limit, in turns.
@@ -108,18 +87,14 @@ fn race(directory: &Path, files: &[PathBuf]) -> (Duration, Duration) {
 }
 
 fn expiry(directory: &Path) {
-    let status = zpki(directory).status().unwrap();
-    assert!(status.success(), "{status}");
+    run(&mut command(directory));
 }
 
-fn zpki(directory: &Path) -> Command {
-    let mut command = Command::new(ZPKI);
+fn command(directory: &Path) -> Command {
+    let mut command = zpki();
     command
         .args(["expiry", "--output", "json"])
         .arg(directory)
-        .env_clear()
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
         .stderr(Stdio::inherit());
     command
 }
@@ -163,7 +138,7 @@ fn make_certificates() -> Vec<String> {
 
 /// A directory tree with each certificate `times` over, and the files in it.
 fn tree(certificates: &[String], times: usize) -> (TempDir, Vec<PathBuf>) {
-    let directory = tempfile::tempdir_in(DISK).unwrap();
+    let directory = scratch(DISK);
     let mut files = Vec::new();
     for (number, certificate) in certificates.iter().cycle().take(FILES * times).enumerate() {
         let folder = directory
@@ -177,18 +152,4 @@ fn tree(certificates: &[String], times: usize) -> (TempDir, Vec<PathBuf>) {
         files.push(file);
     }
     (directory, files)
-}
-
-fn row(what: &str, requirement: &str, met: bool) -> bool {
-    let verdict = if met { "ok" } else { "MISSED" };
-    println!("{what:64}  {requirement:16}{verdict}");
-    met
-}
-
-fn length(file: &Path) -> u64 {
-    fs::metadata(file).unwrap().len()
-}
-
-fn milliseconds(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e3
 }

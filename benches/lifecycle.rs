@@ -23,9 +23,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
-use tempfile::TempDir;
-
-use measure::{median, time};
+use measure::{DISK, MEMORY, Row, Table, init, median, milliseconds, run, scratch, time, zpki};
 
 const ENTRIES: usize = 1000;
 const ROUNDS: usize = 9;
@@ -35,66 +33,31 @@ const ROUNDS_OF_ISSUING: usize = 7;
 const BY_OTHERS: usize = 7;
 const BY_EASY_RSA: usize = 2;
 
-const ZPKI: &str = env!("CARGO_BIN_EXE_zpki");
-const MEMORY: &str = "/dev/shm";
-const DISK: &str = env!("CARGO_TARGET_TMPDIR");
-
 fn main() -> ExitCode {
-    let mut verdicts = nothing_to_do();
-    let times = issue("memory", MEMORY).by_the_fastest();
-    verdicts.push(row(
-        "zpki's rate by the fastest's, in memory",
-        &format!("{times:.0}"),
-        "at least 50",
-        times >= 50.0,
-    ));
-    let times = issue("disk", DISK).by_the_fastest();
-    verdicts.push(row(
-        "zpki's rate by the fastest's, on disk",
-        &format!("{times:.1}"),
-        "above 1",
-        times > 1.0,
-    ));
-    if verdicts.contains(&false) {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    }
+    let mut table = Table::begin();
+    nothing_to_do(&mut table);
+    issue("in memory", MEMORY, ("at least 50", 50.0), &mut table);
+    issue("on disk", DISK, ("at least 1", 1.0), &mut table);
+    table.end()
 }
 
-fn nothing_to_do() -> Vec<bool> {
+fn nothing_to_do(table: &mut Table) {
     let scratch = scratch(MEMORY);
     let directory = scratch.path().join("cluster");
     // With the load-balancer.
     init(&directory, ENTRIES - 1);
-    println!("{ENTRIES} entries in memory ({MEMORY}), nothing to do, {ROUNDS} rounds; medians");
-    let verdicts = ["plan", "apply"].map(|command| {
+    for command in ["plan", "apply"] {
         let taken = median((0..ROUNDS).map(|_| {
             let mut zpki = zpki();
             zpki.args([command, "--exit-code", "-C"]).arg(&directory);
             time(|| run(&mut zpki))
         }));
-        let shown = format!("{:.0} ms", taken.as_secs_f64() * 1e3);
-        let limit = Duration::from_millis(200);
-        row(
-            &format!("zpki {command}"),
-            &shown,
-            "below 200",
-            taken < limit,
-        )
-    });
-    verdicts.into()
-}
-
-/// Certificates in a second.
-struct Rates {
-    zpki: f64,
-    others: Vec<f64>,
-}
-
-impl Rates {
-    fn by_the_fastest(&self) -> f64 {
-        self.zpki / self.others.iter().copied().fold(0.0, f64::max)
+        table.row(&Row {
+            what: &format!("{command}, 1,000 entries, nothing to do"),
+            zpki: milliseconds(taken),
+            required: Some(("below 200 ms", taken < Duration::from_millis(200))),
+            ..Row::default()
+        });
     }
 }
 
@@ -135,10 +98,8 @@ const OTHERS: [Other; 4] = [
     },
 ];
 
-fn issue(what: &str, place: &str) -> Rates {
-    println!(
-        "\nserver certificates in a second, {what} ({place}), {ROUNDS_OF_ISSUING} rounds; medians"
-    );
+/// Certificates in a second: a row for each of the others, of which the fastest decides.
+fn issue(what: &str, place: &str, (required, least): (&str, f64), table: &mut Table) {
     let scratches = OTHERS.map(|other| {
         let scratch = scratch(place);
         (other.begin)(scratch.path());
@@ -155,18 +116,22 @@ fn issue(what: &str, place: &str) -> Rates {
             times.push(time(|| numbers.by_ref().for_each(issue)));
         }
     }
-    let shown = |who: &str, count: usize, times: Vec<Duration>| {
-        let rate = count as f64 / median(times).as_secs_f64();
-        println!("{who:64}  {rate:.1}");
-        rate
-    };
-    Rates {
-        zpki: shown("zpki issue --from, a thousand at once", ISSUED, by_zpki),
-        others: OTHERS
-            .into_iter()
-            .zip(by_others)
-            .map(|(other, times)| shown(other.who, other.count, times))
-            .collect(),
+    let rate = |count: usize, times| count as f64 / median(times).as_secs_f64();
+    let zpki = rate(ISSUED, by_zpki);
+    let others = OTHERS.iter().zip(by_others);
+    let mut others: Vec<(&str, f64)> = others
+        .map(|(other, times)| (other.who, rate(other.count, times)))
+        .collect();
+    others.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+    for (place, (who, rate)) in others.into_iter().enumerate() {
+        let times = zpki / rate;
+        table.row(&Row {
+            what: &format!("issue --from, 1,000 servers, {what}"),
+            zpki: format!("{zpki:.0}/s"),
+            beside: format!("{who}: {rate:.1}/s"),
+            ratio: format!("{times:.1} times its rate"),
+            required: (place == 0).then_some((required, times >= least)),
+        });
     }
 }
 
@@ -266,26 +231,6 @@ fn easy_rsa(directory: &Path, words: &str) {
     run(&mut command);
 }
 
-fn init(directory: &Path, servers: usize) {
-    let servers = (1..=servers).flat_map(|number| {
-        let address = format!("10.0.{}.{}:17010", number / 250, number % 250 + 1);
-        ["--server".to_owned(), format!("server{number}={address}")]
-    });
-    let mut zpki = zpki();
-    zpki.args(["init", "--cluster", "bench", "--no-ca-passphrase"]);
-    run(zpki.args(servers).arg(directory));
-}
-
-fn zpki() -> Command {
-    let mut command = Command::new(ZPKI);
-    command
-        .env_clear()
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    command
-}
-
 /// One of the others, in `directory`.
 fn quiet(program: &str, directory: &Path) -> Command {
     let mut command = Command::new(find(program));
@@ -303,19 +248,4 @@ fn find(program: &str) -> PathBuf {
         .map(|directory| directory.join(program))
         .find(|candidate| candidate.is_file())
         .unwrap_or_else(|| panic!("`{program}` is missing: run `make bench`"))
-}
-
-fn run(command: &mut Command) {
-    let status = command.status().unwrap();
-    assert!(status.success(), "{command:?}: {status}");
-}
-
-fn scratch(directory: &str) -> TempDir {
-    tempfile::tempdir_in(directory).unwrap_or_else(|error| panic!("{directory}: {error}"))
-}
-
-fn row(what: &str, figure: &str, requirement: &str, met: bool) -> bool {
-    let verdict = if met { "ok" } else { "MISSED" };
-    println!("{what:64}  {figure:10}{requirement:16}{verdict}");
-    met
 }
