@@ -1,8 +1,20 @@
-//! Every command in the README prints what the README says.
+//! Every command in the README is run, in the order of the page, and prints what the page says.
 
-use std::process::Command;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
-/// A command of the README and what it prints on standard output.
+use tempfile::TempDir;
+
+use crate::sandbox::PROGRAM;
+
+const README: &str = include_str!("../README.md");
+
+/// Commands that other tests carry out: what they print is not shown.
+const ELSEWHERE: &[&str] = &["make test"];
+
+/// A command of the README, and what it writes to both streams. A line `...` is any number of lines.
 struct Example {
     command: String,
     output: String,
@@ -10,65 +22,178 @@ struct Example {
 
 #[test]
 fn every_example_prints_what_the_readme_says() {
-    let directory = tempfile::tempdir().unwrap();
-    let root = directory.path().canonicalize().unwrap();
-    let examples = examples(include_str!("../README.md"));
-    assert!(examples.len() >= 2);
-    for example in examples {
-        let arguments = example
-            .command
-            .strip_prefix("cargo run --release -- ")
-            .or_else(|| example.command.strip_prefix("zpki "))
-            .unwrap_or_else(|| panic!("not a command of ours: {}", example.command));
-        let output = Command::new(env!("CARGO_BIN_EXE_zpki"))
-            .args(arguments.split(' '))
-            .current_dir(&root)
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", example.command);
-        let printed = String::from_utf8(output.stdout).unwrap();
-        let printed = printed.replace(root.to_str().unwrap(), "/srv");
-        assert_eq!(
-            without_dates(&printed),
-            without_dates(&example.output),
-            "{}",
-            example.command
-        );
+    let host = Host::new();
+    let mut wrong = Vec::new();
+    for example in examples() {
+        if ELSEWHERE.contains(&example.command.as_str()) {
+            assert_eq!(example.output, "");
+            continue;
+        }
+        let printed = host.run(&example.command);
+        if !matches(&without_dates(&example.output), &without_dates(&printed)) {
+            wrong.push(format!("$ {}\n{printed}", example.command));
+        }
     }
+    assert!(wrong.is_empty(), "in fact:\n{}", wrong.join("\n"));
 }
 
 #[test]
 fn the_main_job_and_the_tests_are_one_command_each() {
-    let readme = include_str!("../README.md");
-    assert!(readme.contains("$ cargo run --release -- init demo --cluster demo"));
-    assert!(readme.contains("\n    make test\n"));
+    let commands: Vec<String> = examples().map(|example| example.command).collect();
+    assert!(commands[0].starts_with("cargo run --release -- init demo --cluster demo"));
+    assert!(commands.contains(&"make test".to_owned()));
 }
 
-/// The fenced blocks marked `console`: `$ ` begins a command, what follows is its output.
-fn examples(text: &str) -> Vec<Example> {
-    let blocks = text.split("```console\n").skip(1);
+#[test]
+fn no_command_hides_in_another_kind_of_block() {
+    let mut fences = README.lines().filter(|line| line.starts_with("```"));
+    while let Some(begin) = fences.next() {
+        assert!(["```console", "```text"].contains(&begin), "{begin}");
+        assert_eq!(fences.next(), Some("```"));
+    }
+    let mut fenced = false;
+    for line in README.lines() {
+        fenced ^= line.starts_with("```");
+        assert!(fenced || !line.starts_with("    "), "{line}");
+    }
+}
+
+/// The blocks marked `console`: `$ ` begins a command, what follows is its output.
+fn examples() -> impl Iterator<Item = Example> {
+    let blocks = README.split("```console\n").skip(1);
     let blocks = blocks.map(|block| block.split("```").next().unwrap());
-    blocks
-        .map(|block| {
-            let (command, output) = block.split_once('\n').unwrap();
-            let command = command.strip_prefix("$ ").unwrap().to_owned();
+    blocks.flat_map(|block| {
+        let block = block.strip_prefix("$ ").unwrap();
+        block.split("\n$ ").map(|example| {
+            let (command, output) = example.split_once('\n').unwrap_or((example, ""));
             Example {
-                command,
-                output: output.to_owned(),
+                command: command.to_owned(),
+                output: output.trim_end_matches('\n').to_owned(),
             }
         })
-        .collect()
+    })
 }
 
-/// The digits of dates and times, which differ from run to run, made equal.
+/// Whether `printed` is what `expected` says.
+fn matches(expected: &str, printed: &str) -> bool {
+    let expected: Vec<&str> = expected.lines().collect();
+    let printed: Vec<&str> = printed.lines().collect();
+    let mut parts = expected.split(|line| *line == "...");
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = printed.strip_prefix(first) else {
+        return false;
+    };
+    let mut last = first;
+    let mut elided = false;
+    for part in parts {
+        elided = true;
+        last = part;
+        let mut places = 0..=rest.len().saturating_sub(part.len());
+        let Some(place) = places.find(|place| rest[*place..].starts_with(part)) else {
+            return false;
+        };
+        rest = &rest[place + part.len()..];
+    }
+    // After a last `...` anything may follow.
+    rest.is_empty() || (elided && last.is_empty())
+}
+
+#[test]
+fn an_example_matches_what_it_says_and_nothing_else() {
+    for (expected, printed, holds) in [
+        ("a\nb", "a\nb", true),
+        ("a\nb", "a", false),
+        ("a", "a\nb", false),
+        ("", "", true),
+        ("", "a", false),
+        ("a\n...", "a\nb\nc", true),
+        ("a\n...", "b", false),
+        ("...\nc", "a\nb\nc", true),
+        ("...\nb", "a\nb\nc", false),
+        ("a\n...\nc\n...\ne", "a\nb\nc\nd\ne", true),
+        ("a\n...\nx\n...\ne", "a\nb\nc\nd\ne", false),
+    ] {
+        assert_eq!(
+            matches(expected, printed),
+            holds,
+            "{expected:?} {printed:?}"
+        );
+    }
+}
+
+/// A host as the README has it: HAProxy's configuration and the servers', and nothing of zpki.
+struct Host {
+    directory: TempDir,
+    programs: TempDir,
+}
+
+impl Host {
+    fn new() -> Self {
+        let host = Self {
+            directory: tempfile::tempdir().unwrap(),
+            programs: tempfile::tempdir().unwrap(),
+        };
+        symlink(PROGRAM, host.programs.path().join("zpki")).unwrap();
+        // No systemd runs here.
+        let systemctl = host.programs.path().join("systemctl");
+        fs::write(&systemctl, "#!/bin/sh\n[ \"$*\" = 'reload haproxy' ]\n").unwrap();
+        fs::set_permissions(&systemctl, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::write(host.root().join("zato.config"), ZATO_CONFIG).unwrap();
+        for (server, address) in [
+            ("server1", "127.0.0.1:17010"),
+            ("server2", "127.0.0.1:17011"),
+        ] {
+            fs::create_dir(host.root().join(server)).unwrap();
+            let settings = host.root().join(server).join("server.conf");
+            fs::write(
+                settings,
+                format!("[main]\ngunicorn_bind={address}\n\n[crypto]\nuse_tls=False\n"),
+            )
+            .unwrap();
+        }
+        host
+    }
+
+    fn root(&self) -> PathBuf {
+        self.directory.path().canonicalize().unwrap()
+    }
+
+    /// What a command writes to both streams; the host's directory is /srv, and zpki is installed.
+    fn run(&self, command: &str) -> String {
+        let command = command.replace("cargo run --release -- ", "zpki ");
+        let path = std::env::var("PATH").unwrap();
+        let output = Command::new("sh")
+            .arg("-c")
+            .arg(format!("exec 2>&1\n{command}"))
+            .current_dir(self.root())
+            .env_clear()
+            .env(
+                "PATH",
+                format!("{}:{path}:/usr/sbin", self.programs.path().display()),
+            )
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let printed = String::from_utf8(output.stdout).unwrap();
+        let shown = |path: &Path| path.to_str().unwrap().to_owned();
+        printed
+            .replace(&shown(&self.root()), "/srv")
+            .replace(PROGRAM, "/usr/bin/zpki")
+            .trim_end_matches('\n')
+            .to_owned()
+    }
+}
+
+/// The digits of dates and times, which differ from run to run, made equal; and the number that the
+/// second backup of one second has in its name left out.
 fn without_dates(text: &str) -> String {
+    let text = (2..9).fold(text.to_owned(), |text, number| {
+        text.replace(&format!("Z-{number})"), "Z)")
+    });
     let words = text.split_inclusive([' ', '\n']);
     words
         .map(|word| {
-            let date = word.trim_end();
-            let is_date = date.len() == 10 && date.chars().filter(|c| *c == '-').count() == 2;
-            let is_time = date.len() == 8 && date.chars().filter(|c| *c == ':').count() == 2;
-            if is_date || is_time {
+            if is_dated(word) {
                 word.replace(|c: char| c.is_ascii_digit(), "0")
             } else {
                 word.to_owned()
@@ -76,3 +201,41 @@ fn without_dates(text: &str) -> String {
         })
         .collect()
 }
+
+/// Whether a date, a time, both as in the name of a backup, or a number of days is in `word`.
+fn is_dated(word: &str) -> bool {
+    let shape: String = word
+        .chars()
+        .map(|c| if c.is_ascii_digit() { '0' } else { c })
+        .collect();
+    // Of nine days the last second has passed, or it has not: `(in 9d)`, `(in 8d)`.
+    ["0000-00-00", "00:00:00", "00000000T000000Z", "0d)"]
+        .iter()
+        .any(|date| shape.contains(date))
+}
+
+const ZATO_CONFIG: &str = "\
+global
+    log 127.0.0.1:514 local0 debug # ZATO global:log
+
+defaults
+    timeout connect 15000 # ZATO defaults:timeout connect
+    timeout client 15000 # ZATO defaults:timeout client
+    timeout server 15000 # ZATO defaults:timeout server
+
+backend bck_http_plain
+    mode http
+    balance roundrobin
+
+# ZATO begin backend bck_http_plain
+
+    server http_plain--server1 127.0.0.1:17010 check inter 2s rise 2 fall 2 # ZATO backend bck_http_plain:server--server1
+    server http_plain--server2 127.0.0.1:17011 check inter 2s rise 2 fall 2 # ZATO backend bck_http_plain:server--server2
+
+# ZATO end backend bck_http_plain
+
+frontend front_http_plain
+    mode http
+    default_backend bck_http_plain
+    bind 127.0.0.1:11223 # ZATO frontend front_http_plain:bind
+";
