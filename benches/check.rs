@@ -1,22 +1,12 @@
-//! What `zpki check` costs, beside `openssl verify`: `make bench`.
+//! What `zpki check` costs, beside `openssl verify`.
 //!
 //! Ten thousand certificates below one intermediate CA, each in a file, each judged with its whole path.
 //! openssl is started once and given all the files; zpki's library reads, parses and judges the same
 //! files, on all processors, as `check` does with each. The two take turns; medians are compared.
-//!
-//! Its exit status is 1 when the requirement is not met.
-
-#![allow(
-    clippy::disallowed_methods,
-    clippy::print_stdout,
-    reason = "the doors of src/system.rs and src/store/ are the program's, not its bench's"
-)]
-
-mod measure;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use rayon::prelude::*;
@@ -32,12 +22,12 @@ use zpki::verify::verdict::{Context, Outcome, judge};
 use zpki::x509::path_certificate::PathCertificate;
 use zpki::x509::pem;
 
-use measure::{MEMORY, Row, Table, median, scratch, time};
+use crate::measure::{MEMORY, Row, Table, median, scratch, time};
 
 const CHECKS: usize = 10_000;
 const ROUNDS: usize = 5;
 
-fn main() -> ExitCode {
+pub(crate) fn rows(table: &mut Table) {
     let directory = scratch(MEMORY);
     let leaves = make_certificates(directory.path());
     let mut times = (Vec::new(), Vec::new());
@@ -47,7 +37,6 @@ fn main() -> ExitCode {
     }
     let (zpki, openssl) = (median(times.0), median(times.1));
     let ratio = openssl.as_secs_f64() / zpki.as_secs_f64();
-    let mut table = Table::begin();
     table.row(&Row {
         what: "check, 10,000 certificates below an intermediate CA",
         zpki: format!("{:.0}/s", rate(zpki)),
@@ -55,7 +44,6 @@ fn main() -> ExitCode {
         ratio: format!("{ratio:.1} times its rate"),
         required: Some(("at least 5", ratio >= 5.0)),
     });
-    table.end()
 }
 
 fn rate(time: Duration) -> f64 {

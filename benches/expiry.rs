@@ -1,25 +1,15 @@
-//! What `zpki expiry` costs, beside the reading alone: `make bench`.
+//! What `zpki expiry` costs, beside the reading alone.
 //!
 //! Ten thousand files with a certificate each, warm, as they stand in a hundred directories. zpki runs as
 //! a process that finds them, reads them and writes complete JSON; its limit is a loop in here that is
 //! given their names and reads the same octets with as many threads, and nothing else. The two take
 //! turns; medians are compared. Then ten times as many, which must cost ten times as much.
-//!
-//! Its exit status is 1 when a requirement is not met.
-
-#![allow(
-    clippy::disallowed_methods,
-    clippy::print_stdout,
-    reason = "the doors of src/system.rs and src/scan/ are the program's, not its bench's"
-)]
-
-mod measure;
 
 use std::fs::{self, File};
 use std::hint::black_box;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -29,7 +19,9 @@ use rcgen::{CertificateParams, DnType, Issuer, KeyPair, SerialNumber};
 use tempfile::TempDir;
 use zpki::scan::threads;
 
-use measure::{DISK, Row, Table, median, milliseconds, peak_memory, run, scratch, time, zpki};
+use crate::measure::{
+    DISK, Row, Table, median, milliseconds, peak_memory, run, scratch, time, zpki,
+};
 
 const FILES: usize = 10_000;
 const TIMES_MORE: usize = 10;
@@ -37,7 +29,7 @@ const DIRECTORIES: usize = 100;
 const ROUNDS: usize = 15;
 const ROUNDS_OF_MORE: usize = 3;
 
-fn main() -> ExitCode {
+pub(crate) fn rows(table: &mut Table) {
     let certificates = make_certificates();
     let (few, files) = tree(&certificates, 1);
     let (taken, limit) = race(few.path(), &files);
@@ -46,7 +38,6 @@ fn main() -> ExitCode {
     let many = median((0..ROUNDS_OF_MORE).map(|_| time(|| expiry(more.path()))));
     let times = many.as_secs_f64() / taken.as_secs_f64();
     let memory = [few.path(), more.path()].map(|directory| peak_memory(&command(directory)));
-    let mut table = Table::begin();
     table.row(&Row {
         what: "expiry, 10,000 files, as JSON",
         zpki: milliseconds(taken),
@@ -73,7 +64,6 @@ fn main() -> ExitCode {
         required: Some(("at most 64", memory[1] <= 64.0)),
         ..Row::default()
     });
-    table.end()
 }
 
 /// The medians of zpki and of its limit, in turns.

@@ -1,27 +1,17 @@
-//! What `zpki init` costs, and what a start: `make bench`.
+//! What `zpki init` costs, and what a start.
 //!
 //! `zpki init` for a thousand servers runs as a process, against the limit that the machine sets: a
 //! loop in here that makes as many keys, signs as many octets as often, and writes the same octets
 //! into as many files and directories with the same modes, with as many threads and, on disk, with
 //! the same one sync at its end. It parses, encodes, checks and reports nothing. The two take turns,
 //! so that whatever else the machine does slows both; medians are compared.
-//!
-//! Its exit status is 1 when a requirement is not met.
-
-#![allow(
-    clippy::disallowed_methods,
-    clippy::print_stdout,
-    reason = "the doors of src/system.rs and src/store/ are the program's, not its bench's"
-)]
-
-mod measure;
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::hint::black_box;
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -29,7 +19,7 @@ use std::time::Duration;
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
 
-use measure::{
+use crate::measure::{
     DISK, MEMORY, Row, Table, median, milliseconds, run, scratch, time, zpki, zpki_size,
 };
 
@@ -39,17 +29,15 @@ const ROUNDS_ON_DISK: usize = 5;
 const STARTS: usize = 101;
 const OPENSSL_CERTIFICATES: usize = 24;
 
-fn main() -> ExitCode {
+pub(crate) fn rows(table: &mut Table) {
     let memory = scratch(MEMORY);
     let disk = scratch(DISK);
     let work = Work::of_init(memory.path());
-    let mut table = Table::begin();
-    init_in_memory(&work, memory.path(), &mut table);
-    init_on_disk(&work, disk.path(), &mut table);
-    start("--version", 5, zpki().arg("--version"), &mut table);
-    list(memory.path(), &mut table);
-    size(&mut table);
-    table.end()
+    init_in_memory(&work, memory.path(), table);
+    init_on_disk(&work, disk.path(), table);
+    start("--version", 5, zpki().arg("--version"), table);
+    list(memory.path(), table);
+    size(table);
 }
 
 fn init_in_memory(work: &Work, directory: &Path, table: &mut Table) {
@@ -118,7 +106,7 @@ fn init(cluster_file: &Path, target: &Path) {
 
 fn list(directory: &Path, table: &mut Table) {
     let target = directory.join("small");
-    measure::init(&target, 2);
+    crate::measure::init(&target, 2);
     start(
         "list, 2 servers",
         10,

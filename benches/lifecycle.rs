@@ -1,29 +1,21 @@
-//! What the years after `zpki init` cost: `make bench`.
+//! What the years after `zpki init` cost.
 //!
 //! `plan` and `apply` with nothing to do, for a thousand entries; and a thousand server certificates
 //! issued from a manifest, against what others take for each of a few: the openssl command, certtool,
 //! cfssl and easy-rsa, each in a loop, with a P-256 key and certificate by a P-256 CA. zpki runs as a
 //! process, checks what it made and makes it durable; the others do neither. All take turns, so that
 //! whatever else the machine does slows all of them; medians are compared.
-//!
-//! Its exit status is 1 when a requirement is not met.
-
-#![allow(
-    clippy::disallowed_methods,
-    clippy::print_stdout,
-    reason = "the doors of src/system.rs and src/store/ are the program's, not its bench's"
-)]
-
-mod measure;
 
 use std::env;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use measure::{DISK, MEMORY, Row, Table, init, median, milliseconds, run, scratch, time, zpki};
+use crate::measure::{
+    DISK, MEMORY, Row, Table, init, median, milliseconds, run, scratch, time, zpki,
+};
 
 const ENTRIES: usize = 1000;
 const ROUNDS: usize = 9;
@@ -33,12 +25,10 @@ const ROUNDS_OF_ISSUING: usize = 7;
 const BY_OTHERS: usize = 7;
 const BY_EASY_RSA: usize = 2;
 
-fn main() -> ExitCode {
-    let mut table = Table::begin();
-    nothing_to_do(&mut table);
-    issue("in memory", MEMORY, ("at least 50", 50.0), &mut table);
-    issue("on disk", DISK, ("at least 1", 1.0), &mut table);
-    table.end()
+pub(crate) fn rows(table: &mut Table) {
+    nothing_to_do(table);
+    issue("in memory", MEMORY, ("at least 50", 50.0), table);
+    issue("on disk", DISK, ("at least 1", 1.0), table);
 }
 
 fn nothing_to_do(table: &mut Table) {

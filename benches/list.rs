@@ -1,23 +1,13 @@
-//! What `zpki list` costs after years: `make bench`.
+//! What `zpki list` costs after years.
 //!
 //! A thousand names and a hundred thousand certificates of theirs, each signed for itself and with
 //! dates of its own, on a memory file system. zpki runs as a process that finds the newest of each
 //! name and writes complete JSON.
-//!
-//! Its exit status is 1 when a requirement is not met, or when what was listed is not the newest.
-
-#![allow(
-    clippy::disallowed_methods,
-    clippy::print_stdout,
-    reason = "the doors of src/system.rs and src/store/ are the program's, not its bench's"
-)]
-
-mod measure;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use rayon::prelude::*;
@@ -29,7 +19,9 @@ use ring::digest::{SHA256, digest};
 use serde_json::Value;
 use time::OffsetDateTime;
 
-use measure::{MEMORY, Row, Table, init, median, milliseconds, peak_memory, scratch, time, zpki};
+use crate::measure::{
+    MEMORY, Row, Table, init, median, milliseconds, peak_memory, scratch, time, zpki,
+};
 
 /// With the CA and the load-balancer a thousand names.
 const SERVERS: usize = 998;
@@ -37,7 +29,7 @@ const NAMES: usize = SERVERS + 2;
 const CERTIFICATES: usize = 100_000;
 const ROUNDS: usize = 9;
 
-fn main() -> ExitCode {
+pub(crate) fn rows(table: &mut Table) {
     let scratch = scratch(MEMORY);
     let directory = scratch.path().join("cluster");
     init(&directory, SERVERS);
@@ -45,7 +37,6 @@ fn main() -> ExitCode {
     add_older_ones(&directory, newest.keys());
     let taken = median((0..ROUNDS).map(|_| time(|| check(&directory, &newest))));
     let memory = peak_memory(&list(&directory));
-    let mut table = Table::begin();
     table.row(&Row {
         what: "list, 100,000 certificates of 1,000 names, as JSON",
         zpki: milliseconds(taken),
@@ -58,7 +49,6 @@ fn main() -> ExitCode {
         required: Some(("below 64", memory < 64.0)),
         ..Row::default()
     });
-    table.end()
 }
 
 /// The one certificate of each name, by the name: its serial number.
