@@ -10,6 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{self, AtFlags, FileType, Gid, Mode, OFlags, RenameFlags, Stat, StatxFlags, Uid};
+use rustix::io::Errno;
 use zeroize::Zeroizing;
 
 use crate::domain::digest::Digest;
@@ -148,7 +149,7 @@ impl Root {
         let flags = flags | OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let file = match fs::openat(&self.directory, path, flags, Mode::empty()) {
             Ok(file) => File::from(file),
-            Err(rustix::io::Errno::LOOP) if flags.contains(OFlags::NOFOLLOW) => {
+            Err(Errno::LOOP) if flags.contains(OFlags::NOFOLLOW) => {
                 return Err(self.not_a_file(path));
             }
             Err(errno) if is_absent(&errno.into()) => return Ok(None),
@@ -218,17 +219,11 @@ impl Root {
     /// this process may read it.
     pub(super) fn set_mode(&self, path: &Path, mode: u32) -> Result<(), Error> {
         let error = |source: io::Error| self.error("set the mode of", path, source);
-        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let open = fs::openat(&self.directory, path, flags, Mode::empty())
-            .map_err(|errno| error(errno.into()))?;
-        let stat = fs::fstat(&open).map_err(|errno| error(errno.into()))?;
+        let (open, stat) = open_path(&self.directory, path).map_err(|errno| error(errno.into()))?;
         if !has_a_mode(&stat) {
             return Err(self.not_a_file(path));
         }
-        // What is opened like this has no fchmod; by this name it is reached without its path, at
-        // which something else may stand by now.
-        let name = format!("/proc/self/fd/{}", open.as_raw_fd());
-        self.attempt(|| fs::chmod(name, Mode::from_raw_mode(mode)))
+        self.attempt(|| change_mode(&open, Mode::from_raw_mode(mode)))
             .map_err(error)
     }
 
@@ -659,17 +654,35 @@ fn set_mode_if_other(file: &File, mode: Mode) -> rustix::io::Result<()> {
     }
 }
 
-/// The same for a directory below another.
+/// The same for a directory below another. Whoever may write there can have put a link in its place by
+/// now, which is not followed.
 fn set_directory_mode_if_other(
     above: &OwnedFd,
     path: &Path,
     mode: Mode,
 ) -> rustix::io::Result<Stat> {
-    let stat = fs::statat(above, path, AtFlags::SYMLINK_NOFOLLOW)?;
+    let (open, stat) = open_path(above, path)?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
+        return Err(Errno::NOTDIR);
+    }
     if Mode::from_raw_mode(stat.st_mode) != mode {
-        fs::chmodat(above, path, mode, AtFlags::empty())?;
+        change_mode(&open, mode)?;
     }
     Ok(stat)
+}
+
+/// What stands at `path`, be it a link, whether or not this process may read it.
+fn open_path(above: &OwnedFd, path: &Path) -> rustix::io::Result<(OwnedFd, Stat)> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let open = fs::openat(above, path, flags, Mode::empty())?;
+    let stat = fs::fstat(&open)?;
+    Ok((open, stat))
+}
+
+/// What is opened like this has no fchmod; by this name it is reached without its path, at which something
+/// else may stand by now.
+fn change_mode(open: &OwnedFd, mode: Mode) -> rustix::io::Result<()> {
+    fs::chmod(format!("/proc/self/fd/{}", open.as_raw_fd()), mode)
 }
 
 /// Whether it is a file or directory, and no link or device.
@@ -833,14 +846,32 @@ mod tests {
 
     #[test]
     fn a_call_that_is_unknown_is_told_from_a_disk_that_fails() {
-        use rustix::io::Errno;
-
         for errno in [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP] {
             assert!(is_unknown(&errno.into()), "{errno}");
         }
         for errno in [Errno::DQUOT, Errno::IO, Errno::NOSPC, Errno::ROFS] {
             assert!(!is_unknown(&errno.into()), "{errno}");
         }
+    }
+
+    /// Between mkdir and chmod, in a directory that others may write to.
+    #[test]
+    fn a_link_in_the_place_of_a_new_directory_gives_nobody_elses_another_mode() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+
+        let dir = tempfile::tempdir().unwrap();
+        let victim = dir.path().join("victim");
+        std::fs::create_dir(&victim).unwrap();
+        let mode = || std::fs::metadata(&victim).unwrap().permissions().mode();
+        let before = mode();
+        symlink(&victim, dir.path().join("made")).unwrap();
+        let root = Root::open(dir.path(), &Faults::default()).unwrap();
+        let wanted = Mode::from_raw_mode(0o2_711);
+        let set = set_directory_mode_if_other(&root.directory, Path::new("made"), wanted);
+        assert_eq!(set.unwrap_err(), Errno::NOTDIR);
+        assert_eq!(mode(), before);
+        set_directory_mode_if_other(&root.directory, Path::new("victim"), wanted).unwrap();
+        assert_eq!(mode() & 0o7777, 0o2_711);
     }
 
     #[test]
