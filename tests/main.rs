@@ -33,6 +33,7 @@ mod layers;
 mod lifecycle;
 mod log;
 mod man;
+mod misuse;
 mod oracle;
 mod pipeline;
 mod pipes;

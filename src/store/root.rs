@@ -18,6 +18,7 @@ use crate::x509::digest::sha256;
 
 use super::error::Error;
 use super::fault::{Faults, Step};
+use super::file::PUBLIC;
 
 mod likeness;
 
@@ -227,9 +228,10 @@ impl Root {
             .map_err(error)
     }
 
-    /// Makes a directory as `mkdir` does, its mode left to the umask; `false` when there is one.
+    /// Makes a directory as `mkdir` does, its mode left to the umask, and never one that others may write to:
+    /// they could put another directory in the place of what comes into it. `false` when there is one.
     pub(super) fn make_plain_directory(&self, path: &Path) -> Result<bool, Error> {
-        self.mkdir(path, 0o777)
+        self.mkdir(path, PUBLIC)
     }
 
     fn mkdir(&self, path: &Path, mode: u32) -> Result<bool, Error> {
