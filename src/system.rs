@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ring::rand::{SecureRandom, SystemRandom};
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
@@ -176,6 +177,9 @@ impl System {
     /// The world as it is.
     #[must_use]
     pub fn real() -> Self {
+        // There will be keys and passphrases in this memory: no core file gets it, and no other process of
+        // this user may look into it. The commands that this one runs are free of that again.
+        let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
         let interruption = Arc::new(Interruption::default());
         let terminal = io::stdin().is_terminal() && io::stderr().is_terminal();
         let is_dumb = is_dumb(std::env::var_os("TERM").as_deref());

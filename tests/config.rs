@@ -758,7 +758,7 @@ fn a_backup_is_told_however_its_file_was_named() {
 }
 
 /// A cluster whose servers take connections, as long as the listeners are there.
-fn listening_cluster() -> (Sandbox, [TcpListener; 2]) {
+pub(crate) fn listening_cluster() -> (Sandbox, [TcpListener; 2]) {
     let sandbox = cluster();
     let listeners = ["server1", "server2"].map(|name| {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -776,7 +776,7 @@ fn listening_cluster() -> (Sandbox, [TcpListener; 2]) {
 }
 
 /// What switches it server by server, where `restart` restarts a server.
-fn rolling(restart: &str) -> Vec<&str> {
+pub(crate) fn rolling(restart: &str) -> Vec<&str> {
     let rolling = ["--install", "--rolling", "--reload=true", "--probe=true"];
     let rolling = [&ALL[..], &rolling, &["--drain=0s", "--restart", restart]];
     rolling.concat()

@@ -332,6 +332,17 @@ impl<'a> Outcome<'a> {
         )
     }
 
+    /// Its exit status, standard output and standard error, as they are.
+    #[track_caller]
+    pub(crate) fn all(mut self) -> (i32, [String; 2]) {
+        let stated = "it is stated once";
+        let said = [self.stdout.take(), self.stderr.take()];
+        (
+            self.status.take().expect(stated),
+            said.map(|it| it.expect(stated)),
+        )
+    }
+
     /// Its exit status, whatever it said.
     #[track_caller]
     pub(crate) fn status_alone(mut self) -> i32 {

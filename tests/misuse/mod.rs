@@ -2,3 +2,4 @@
 //! against it, and these tests that it does.
 
 mod keys;
+mod secrets;
