@@ -63,10 +63,13 @@ impl Display for Plain<'_> {
     }
 }
 
-fn is_unsafe(character: char) -> bool {
+/// Whether a terminal acts on it, be it as one character of C0 or C1, or turns text around, begins a line
+/// or shows nothing for it.
+#[must_use]
+pub fn is_unsafe(character: char) -> bool {
     character.is_control()
         || matches!(character,
-        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+        '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 fn write_safe(f: &mut Formatter<'_>, character: char) -> fmt::Result {
@@ -157,6 +160,13 @@ mod tests {
         assert_eq!(Quoted("a\u{1b}[2Jb\n").to_string(), r"`a\u{1b}[2Jb\n`");
         assert_eq!(Quoted("x\u{202e}y").to_string(), r"`x\u{202e}y`");
         assert_eq!(Plain("grün\t").to_string(), r"grün\t");
+        // U+009B begins an escape sequence by itself.
+        for character in [
+            '\u{7f}', '\u{9b}', '\u{61c}', '\u{2028}', '\u{2066}', '\u{feff}',
+        ] {
+            let shown = Plain(&character.to_string()).to_string();
+            assert_eq!(shown, character.escape_unicode().to_string());
+        }
         assert_eq!(Quoted::character(' ').to_string(), "a space");
     }
 

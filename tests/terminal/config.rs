@@ -9,6 +9,61 @@ use super::{ZPKI, command, status};
 
 const QUESTION: &str = "Change them? [y/N]";
 
+/// As cats and editors would pass it on.
+const EVIL: &str = "\u{1b}[2J\u{7}\u{7f}\u{9b}31m\u{202e}\u{61c}";
+
+/// A patch in a pipe has every byte; at a terminal none acts on it.
+#[test]
+fn what_stands_in_the_files_does_not_act_on_the_terminal() {
+    let dir = tempdir().unwrap();
+    let init = super::init("demo", 1);
+    assert_eq!(status(&super::zpki(dir.path(), &strs(&init))), Some(0));
+    let text = format!("backend apps # {EVIL}\n\tserver s0 10.0.0.1:17010 check # {EVIL}\n");
+    fs::write(dir.path().join("haproxy.cfg"), text).unwrap();
+    let file = ["--haproxy=haproxy.cfg", "--backend=apps"];
+    let diff = [&["-C", "demo", "config", "diff"], &file[..]].concat();
+    let patch = super::zpki(dir.path(), &diff).stdout;
+    assert!(String::from_utf8(patch).unwrap().contains(EVIL));
+
+    let mut terminal = Terminal::zpki(dir.path(), &diff);
+    assert_eq!(terminal.end(), 0);
+    shows_no_evil(&terminal);
+    // What the validator says is told, too.
+    let validate = ["--validate", "cat haproxy.cfg; false"];
+    let apply = [
+        &["-C", "demo", "--yes", "config", "apply"],
+        &file[..],
+        &validate,
+    ]
+    .concat();
+    let mut terminal = Terminal::zpki(dir.path(), &apply);
+    assert_eq!(terminal.end(), 2);
+    shows_no_evil(&terminal);
+}
+
+fn strs(words: &[String]) -> Vec<&str> {
+    words.iter().map(String::as_str).collect()
+}
+
+/// Colours are zpki's own.
+fn shows_no_evil(terminal: &Terminal) {
+    let transcript = terminal.transcript();
+    assert!(
+        transcript.contains(r"\u{1b}[2J\u{7}\u{7f}\u{9b}31m\u{202e}\u{61c}"),
+        "{transcript}"
+    );
+    for evil in [
+        "\u{1b}[2J",
+        "\u{7}",
+        "\u{7f}",
+        "\u{9b}",
+        "\u{202e}",
+        "\u{61c}",
+    ] {
+        assert!(!transcript.contains(evil), "{transcript:?}");
+    }
+}
+
 const HAPROXY: &str = "backend apps\n\tserver server1 127.0.0.1:17010 check\n";
 
 #[test]

@@ -4,6 +4,7 @@ use std::io;
 
 use super::super::args::OutputFormat;
 use super::Rendered;
+use super::json::Harmless;
 use super::text::{Verbosity, findings};
 use crate::commands::export::{ExportReport, Format};
 use crate::domain::text::Plain;
@@ -18,7 +19,7 @@ pub(in crate::cli) fn export(
     let changed = report.changed;
     let rendered = match (format, &report.content) {
         (OutputFormat::Json, _) => Rendered::streamed(Box::new(move |out| {
-            serde_json::to_writer_pretty(&mut *out, &report).map_err(io::Error::from)?;
+            serde_json::to_writer_pretty(Harmless(&mut *out), &report).map_err(io::Error::from)?;
             out.write_all(b"\n")
         })),
         (_, Some(_)) => Rendered::streamed(Box::new(move |out| {

@@ -15,6 +15,7 @@ use time::OffsetDateTime;
 
 use super::super::super::exit::Status;
 use super::super::Stream;
+use super::super::json::{Harmless, SERIALIZES};
 use crate::commands::expiry::report::{ExpiryReport, InspectedFile, Item, Located, Summary};
 use crate::domain::digest::Digest;
 use crate::domain::expiry::{PathRole, ReadReason, Reason, State};
@@ -76,7 +77,7 @@ fn write_items(report: &ExpiryReport, out: &mut dyn Write, separator: &str) -> i
             for item in share.iter().flat_map(InspectedFile::located) {
                 json.extend_from_slice(separator.as_bytes());
                 let object = ItemObject::of(item, issuer.shown(item.item()), at);
-                serde_json::to_writer(&mut json, &object).expect(SERIALIZES);
+                serde_json::to_writer(Harmless(&mut json), &object).expect(SERIALIZES);
             }
             json
         });
@@ -89,10 +90,10 @@ fn write_items(report: &ExpiryReport, out: &mut dyn Write, separator: &str) -> i
     Ok(())
 }
 
-const SERIALIZES: &str = "a report has only strings, numbers and lists";
-
 fn to_json(value: &impl Serialize) -> String {
-    serde_json::to_string(value).expect(SERIALIZES)
+    let mut json = Vec::new();
+    serde_json::to_writer(Harmless(&mut json), value).expect(SERIALIZES);
+    String::from_utf8(json).expect(SERIALIZES)
 }
 
 /// What belongs to the run.

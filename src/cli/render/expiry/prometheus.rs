@@ -14,7 +14,7 @@ use crate::cli::render::text::push;
 use crate::commands::expiry::report::{ExpiryReport, Located};
 use crate::domain::expiry::{PathRole, State};
 use crate::domain::finding::Severity;
-use crate::domain::text::{Hex, PathText};
+use crate::domain::text::{Hex, PathText, is_unsafe};
 use crate::x509::dated::Dated;
 
 /// Above so many certificates and CRLs, only those that are not well have series of their own: 10,000
@@ -256,6 +256,10 @@ impl Labels {
                 '\\' => self.0.push_str(r"\\"),
                 '"' => self.0.push_str("\\\""),
                 '\n' => self.0.push_str(r"\n"),
+                // It may go to a terminal, and the format has no other escapes.
+                other if is_unsafe(other) => {
+                    push(&mut self.0, format_args!(r"\{}", other.escape_unicode()));
+                }
                 other => self.0.push(other),
             }
         }
@@ -529,6 +533,7 @@ zpki_scan_timestamp_seconds 1795435200
         }
     }
 
+    /// But for what a terminal would act on: `--output prometheus` may be read at one.
     #[test]
     fn a_label_is_what_the_name_was() {
         let text = prometheus(&odd(), false, None);
@@ -545,8 +550,8 @@ zpki_scan_timestamp_seconds 1795435200
                 "/d/back\\slash\\n.pem",
                 "/d/new\nline.pem",
                 "/d/\\xff\\xfe latin.pem",
-                "/d/\r\t\x01\x7f control.pem",
-                "/d/grün {}=,#\u{2028}.pem",
+                r"/d/\u{d}\u{9}\u{1}\u{7f} control.pem",
+                r"/d/grün {}=,#\u{2028}.pem",
             ]
         );
         assert_eq!(read(&labels[0])[5], "a\"b\\c}");
