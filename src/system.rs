@@ -7,6 +7,7 @@ use std::ffi::{OsStr, OsString};
 use std::io::{self, IsTerminal, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -170,6 +171,9 @@ const BETWEEN: Duration = Duration::from_millis(100);
 /// How long one connection is waited for, and each part of an answer.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// Opening a pipe waits for its other end without it.
+const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+
 /// A file that users name is at most this long: 64 MiB, more than any configuration or bundle.
 const LONGEST_FILE: usize = 64 << 20;
 
@@ -284,13 +288,17 @@ impl System {
             return Ok(planned.clone());
         }
         let is_special = |metadata: &std::fs::Metadata| !metadata.is_file() && !metadata.is_dir();
+        let special = || io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file");
         if std::fs::metadata(&located).is_ok_and(|metadata| is_special(&metadata)) {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "it is no regular file",
-            ));
+            return Err(special());
         }
-        read_file(std::fs::File::open(located)?)
+        // It may have become a pipe by now.
+        let mut options = std::fs::OpenOptions::new();
+        let file = options.read(true).custom_flags(NONBLOCK).open(located)?;
+        if is_special(&file.metadata()?) {
+            return Err(special());
+        }
+        read_file(file)
     }
 
     /// The names of the files in a directory that the user named, sorted; those that begin with a dot

@@ -102,7 +102,11 @@ impl CaKeyAccess {
         path: PathBuf,
         system: &mut System,
     ) -> Result<OpenedKey, Error> {
-        let bytes = system.read(&path).map_err(|error| match error.kind() {
+        let read = match self.file {
+            Some(_) => system.read(&path),
+            None => system.read_named(&path),
+        };
+        let bytes = read.map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => Error::NoCaKey {
                 path: path.clone(),
                 left_behind: None,

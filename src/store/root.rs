@@ -153,6 +153,8 @@ impl Root {
             Err(Errno::LOOP) if flags.contains(OFlags::NOFOLLOW) => {
                 return Err(self.not_a_file(path));
             }
+            // A socket, or a device that is not there.
+            Err(Errno::NXIO) => return Err(self.not_a_file(path)),
             Err(errno) if is_absent(&errno.into()) => return Ok(None),
             Err(errno) => return Err(self.error("open", path, errno)),
         };
@@ -417,6 +419,7 @@ impl Root {
         match fs::openat(&self.directory, path, flags, Mode::empty()) {
             Ok(file) => Ok(Some(file.into())),
             Err(errno) if is_absent(&errno.into()) => Ok(None),
+            Err(Errno::LOOP | Errno::NXIO) => Err(self.not_a_file(path)),
             Err(errno) => Err(self.error("open", path, errno)),
         }
     }

@@ -3,4 +3,5 @@
 
 mod escapes;
 mod keys;
+mod links;
 mod secrets;
