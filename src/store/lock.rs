@@ -4,10 +4,15 @@
 //! neither renamed nor removed, with one exception: a writer that made `.zpki/` and committed
 //! nothing takes both away again. So whoever gets a lock makes sure that the file it locked is
 //! the one that stands there.
+//!
+//! Who waits does so in the kernel's queue, which as good as serves first whoever came first. Asking again
+//! and again would let chance decide, and with a dozen others it passes over somebody for long.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -24,7 +29,7 @@ use super::{PRIVATE, STATE, Store};
 pub(super) const LOCK: &str = ".zpki/lock";
 pub(super) const LOCK_MODE: u32 = 0o600;
 
-/// How long to sleep before the lock is tried again.
+/// How long to wait before anything else is looked at again: a lock file that is gone, an interruption.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// By when runs that make `.zpki/` and take it away again have got out of each other's way.
@@ -78,7 +83,12 @@ impl Store {
                 .inspect_err(|_| abandon(&root))?;
             let waited = started.elapsed();
             match attempt {
-                Attempt::Busy if waited < timeout => thread::sleep(PAUSE.min(timeout - waited)),
+                Attempt::Busy if waited < timeout => {
+                    let left = timeout - waited;
+                    if let Attempt::Held(lock) = in_turn(&root, left, progress)? {
+                        break lock;
+                    }
+                }
                 Attempt::Gone if waited < timeout.max(SETTLED) => thread::sleep(PAUSE),
                 Attempt::Busy | Attempt::Gone => {
                     return Err(Error::Locked {
@@ -145,6 +155,63 @@ pub(super) fn try_lock(root: &Root) -> Result<Attempt, Error> {
     }
 }
 
+/// Waits for the lock for at most `timeout`.
+fn in_turn(root: &Root, timeout: Duration, progress: &dyn Progress) -> Result<Attempt, Error> {
+    let path = Path::new(LOCK);
+    let Some(file) = root.open_lock(path)? else {
+        return Ok(Attempt::Gone);
+    };
+    match queue(file, File::lock, timeout, || Ok(progress.check()?))? {
+        Some(file) if root.is_at(&file, path)? => Ok(Attempt::Held(file)),
+        Some(_) => Ok(Attempt::Gone),
+        None => Ok(Attempt::Busy),
+    }
+}
+
+/// Keeps writers out until the answer is dropped, for a reader who would never see the directory at rest;
+/// `None` when that could not be had within `timeout`, or not at all.
+pub(super) fn keep_writers_out(root: &Root, timeout: Duration) -> Option<File> {
+    let path = Path::new(LOCK);
+    let file = root.open_own(path).ok()??;
+    let file = queue(file, File::lock_shared, timeout, || Ok(())).ok()??;
+    root.is_at(&file, path).ok()?.then_some(file)
+}
+
+/// Locks an open file by `lock`, which waits, for at most `timeout`, and asks `goes_on` now and then. No
+/// system call does that: a thread waits, and when it is given up, it unlocks as soon as it has locked.
+fn queue(
+    file: File,
+    lock: fn(&File) -> io::Result<()>,
+    timeout: Duration,
+    goes_on: impl Fn() -> Result<(), Error>,
+) -> Result<Option<File>, Error> {
+    let started = Instant::now();
+    let (waiter, has_ended) = (thread::current(), Arc::new(AtomicBool::new(false)));
+    let ended = Arc::clone(&has_ended);
+    let waiting = thread::Builder::new().spawn(move || {
+        let locked = lock(&file).map(|()| file);
+        ended.store(true, Ordering::Release);
+        waiter.unpark();
+        locked
+    });
+    // Without a thread there is only asking again.
+    let Ok(waiting) = waiting else {
+        thread::sleep(PAUSE.min(timeout));
+        return Ok(None);
+    };
+    loop {
+        let left = timeout.saturating_sub(started.elapsed());
+        thread::park_timeout(PAUSE.min(left));
+        if has_ended.load(Ordering::Acquire) {
+            return Ok(waiting.join().ok().and_then(Result::ok));
+        }
+        if left.is_zero() {
+            return Ok(None);
+        }
+        goes_on()?;
+    }
+}
+
 /// Makes `.zpki/` and the lock file, if they are missing. Whatever another run makes or takes away
 /// under our hands is fine: what stands there afterwards is tried.
 fn make_lock(root: &Root) -> Result<(), Error> {
@@ -206,7 +273,7 @@ mod tests {
     use std::io::Read;
     use std::os::unix::fs::symlink;
     use std::process::{Command, Stdio};
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
     use crate::domain::progress::Quiet;
     use crate::store::error::Kind;
@@ -346,6 +413,32 @@ mod tests {
             }
         });
         assert_eq!(listing(dir.path()), Listing::new());
+    }
+
+    #[test]
+    fn nobody_who_waits_is_passed_over_time_and_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::at(dir.path());
+        let writer = store.lock(SOON, &Quiet).unwrap();
+        writer.commit(&vec![tree("first")].into(), &Quiet).unwrap();
+        let turns = AtomicUsize::new(0);
+        let longest = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            for _ in 0..16 {
+                scope.spawn(|| {
+                    for _ in 0..25 {
+                        let before = turns.load(Ordering::SeqCst);
+                        let _writer = store.lock(Duration::from_secs(60), &Quiet).unwrap();
+                        let passed = turns.fetch_add(1, Ordering::SeqCst) - before;
+                        longest.fetch_max(passed, Ordering::SeqCst);
+                        thread::sleep(Duration::from_millis(3));
+                    }
+                });
+            }
+        });
+        // In turn it is some thirty; where chance decides, nearly all others.
+        let longest = longest.into_inner();
+        assert!(longest < 100, "{longest}");
     }
 
     #[test]

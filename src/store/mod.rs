@@ -2,14 +2,14 @@
 //!
 //! A PKI directory is made by [`create::create`] and changed by a [`Writer`], of which there is one
 //! at a time: it hands in a [`transaction::Transaction`], whose files appear together or not at all,
-//! whatever stops the process or the machine. Readers take no lock: [`Store::read`] gives them one
-//! state, never half of a change. Start reading at [`transaction`]; files that belong to others, which
+//! whatever stops the process or the machine. [`Store::read`] gives readers one state, never half of a
+//! change; they lock only where writers leave them no time. Start reading at [`transaction`]; files that belong to others, which
 //! are not in a PKI directory, are replaced by an [`exchange`].
 //!
 //! What zpki keeps for itself stands in `.zpki/`:
 //!
 //! ```text
-//! lock         locked by the writer; always empty
+//! lock         locked by the writer, or by readers to keep writers out; always empty
 //! generation   a number, changed before a transaction's first rename and after its last
 //! intent       the transaction that is being staged: thrown away if its writer dies
 //! journal      the transaction that is committed: finished by the next writer if its own dies

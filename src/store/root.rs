@@ -424,6 +424,12 @@ impl Root {
         }
     }
 
+    /// A regular file that is not a link, open for reading.
+    pub(super) fn open_own(&self, path: &Path) -> Result<Option<File>, Error> {
+        let found = self.open_file(path, OFlags::NOFOLLOW)?;
+        Ok(found.map(|(file, _)| file))
+    }
+
     /// Locks an open file without waiting.
     pub(super) fn lock(&self, file: &File) -> Result<(), TryLockError> {
         self.faults

@@ -2,9 +2,10 @@
 //! it.
 //!
 //! The generation is compared before and after: if it has changed, so may have what was read, and it
-//! is read again. A committed transaction that nobody has carried out yet (its process was killed, or
-//! is just about to) is read as if it were: through its journal, the stages in place of the targets.
-//! What is only being staged is hidden.
+//! is read again; where writers leave no time for that, they are kept out while it is. A committed
+//! transaction that nobody has carried out yet (its process was killed, or is just about to) is read
+//! as if it were: through its journal, the stages in place of the targets. What is only being staged
+//! is hidden.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
@@ -21,12 +22,19 @@ use super::Store;
 use super::error::Error;
 use super::generation::GENERATION;
 use super::journal::{INTENT, Journal, Step};
+use super::lock;
 use super::root::Root;
 
 /// How often a read is begun before it is given up; the pauses between add up to some 4 s, longer than
 /// any transaction needs for its renames.
 const ATTEMPTS: u32 = 12;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
+
+/// From this attempt on, writers are kept out: one after the other, they might change something in each.
+const UNDISTURBED: u32 = 3;
+/// How long to wait at each attempt for those who come first; if they change nothing meanwhile, none of
+/// it matters.
+const TURN: Duration = Duration::from_secs(5);
 
 /// One state of a PKI directory, as long as [`Store::read`] runs.
 #[derive(Debug)]
@@ -64,7 +72,7 @@ pub enum FileKind {
 
 impl Store {
     /// Reads one state with `read`, which is called again when the directory has changed meanwhile.
-    /// Nobody is waited for and nothing is written.
+    /// Nobody is waited for, but where it changes all the time, and nothing is written.
     ///
     /// Who may not enter `.zpki/` (a user other than the owner, who reads the public files) gets no
     /// such promise: each file is whole, but two of them may be of different states.
@@ -80,6 +88,10 @@ impl Store {
                 thread::sleep(SHORTEST_PAUSE * 2_u32.pow(attempt));
             }
             let root = Root::open(&self.root, &self.faults)?;
+            let _undisturbed = match attempt {
+                0..UNDISTURBED => None,
+                UNDISTURBED.. => lock::keep_writers_out(&root, TURN),
+            };
             let before = Moment::of(&root)?;
             let journal = permitted(Journal::load(&root))?;
             let (overlay, modes) = journal.map(overlay).unwrap_or_default();
@@ -411,6 +423,35 @@ mod tests {
             error.to_string(),
             format!("`{}` keeps changing while it is read", dir.path().display())
         );
+    }
+
+    #[test]
+    fn a_read_ends_though_writers_leave_no_time_for_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::at(dir.path());
+        commit(&store, &twins(None, 0));
+        let done = AtomicBool::new(false);
+        let (seen, number) = thread::scope(|scope| {
+            let writers = scope.spawn(|| {
+                let mut number = 0;
+                while !done.load(Ordering::SeqCst) {
+                    commit(&store, &twins(Some(number), number + 1));
+                    number += 1;
+                }
+                number
+            });
+            let seen = store.read(|snapshot| {
+                let one = text(snapshot, "a/one")?;
+                // Time for many changes.
+                thread::sleep(Duration::from_millis(100));
+                Ok::<_, Error>((one, text(snapshot, "b/two")?))
+            });
+            done.store(true, Ordering::SeqCst);
+            (seen, writers.join().unwrap())
+        });
+        let (one, two) = seen.unwrap();
+        assert_eq!(one, two);
+        assert!(number > UNDISTURBED, "{number}");
     }
 
     #[test]
