@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 use rustix::process::geteuid;
 use tempfile::tempdir;
 
-use super::{ZPKI, assert_whole, command, init, names, status, stderr, zpki};
+use super::{ZPKI, assert_whole, command, init, names, own_mounts, status, stderr, zpki};
 use crate::e2e::process::find;
 
 /// `init` for one server.
@@ -40,12 +40,7 @@ const ON_TMPFS: &str = r#"
 /// how it ended, and the names of all that is there then.
 fn on_tmpfs(options: &str, again: &str, target: &str) -> (Output, Vec<String>) {
     let dir = tempdir().unwrap();
-    let program: &[&str] = if geteuid().is_root() {
-        &["unshare", "--mount", "--propagation", "private", "--"]
-    } else {
-        &["unshare", "--user", "--map-root-user", "--mount", "--"]
-    };
-    let mut command = script(dir.path(), program, ON_TMPFS, target);
+    let mut command = script(dir.path(), own_mounts(), ON_TMPFS, target);
     command.env("MOUNT", find("mount"));
     command.env("OPTIONS", options).env("AGAIN", again);
     let output = command.output().unwrap();

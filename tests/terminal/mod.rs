@@ -10,7 +10,9 @@ mod disk;
 mod issue;
 mod progress;
 mod pty;
+mod recording;
 mod signals;
+mod svg;
 mod unattended;
 mod wizard;
 mod writing;
@@ -18,6 +20,8 @@ mod writing;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+
+use rustix::process::geteuid;
 
 use crate::e2e::process::tool;
 
@@ -39,6 +43,15 @@ fn command(program: &str, directory: &Path) -> Command {
         .iter()
         .for_each(|variable| _ = command.env_remove(variable));
     command
+}
+
+/// The beginning of a command that may mount what nobody else sees.
+fn own_mounts() -> &'static [&'static str] {
+    if geteuid().is_root() {
+        &["unshare", "--mount", "--propagation", "private", "--"]
+    } else {
+        &["unshare", "--user", "--map-root-user", "--mount", "--"]
+    }
 }
 
 /// Runs zpki without a terminal, to its end.

@@ -51,7 +51,8 @@ impl Terminal {
 
     /// A command that [`at_terminal`] began.
     pub(super) fn start(command: &mut Command, (rows, columns): (u16, u16)) -> Self {
-        let outside = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+        let outside = openpt(flags).unwrap();
         grantpt(&outside).unwrap();
         unlockpt(&outside).unwrap();
         let window = Winsize {
@@ -176,6 +177,11 @@ impl Terminal {
     /// What a person sees.
     pub(super) fn screen(&self) -> String {
         shown(&self.display)
+    }
+
+    /// The same, with colours and the cursor.
+    pub(super) fn picture(&self) -> vt100::Screen {
+        self.display.lock().unwrap().parser.screen().clone()
     }
 
     /// Every byte that the terminal got.
