@@ -87,7 +87,7 @@ pub(in crate::cli) fn usage(error: &clap::Error) -> String {
 
 fn layout(what: &str, reasons: &[Reason], style: Style) -> String {
     let mut text = format!("zpki: {style}error{style:#}: {}\n", Plain(what));
-    for reason in reasons {
+    for reason in reasons.iter().take(SHOWN) {
         let mut line = |label: &str, content: &str| {
             writeln!(text, "  {label}: {}", Plain(content)).expect("a String takes everything");
         };
@@ -102,8 +102,15 @@ fn layout(what: &str, reasons: &[Reason], style: Style) -> String {
             line("hint", hint);
         }
     }
+    if reasons.len() > SHOWN {
+        writeln!(text, "  ... and {} more", reasons.len() - SHOWN)
+            .expect("a String takes everything");
+    }
     text
 }
+
+/// As many reasons as a person mends in one go; a file that was made to do harm has millions.
+const SHOWN: usize = 100;
 
 fn usage_reason(error: &clap::Error) -> Reason {
     let context = |kind| match error.get(kind) {
