@@ -23,8 +23,8 @@ use super::pbes1::Pbes1;
 /// Iterations of PBKDF2: OWASP's number for HMAC-SHA256. About 0.1 s.
 pub(super) const ITERATIONS: u32 = 600_000;
 
-/// More of them would not end; the file decides, and it may be anybody's.
-const MOST_ITERATIONS: u32 = 100_000_000;
+/// More of them, some two seconds, are not tried: the file decides, and it may be anybody's.
+const MOST_ITERATIONS: u32 = 10_000_000;
 
 /// An encrypted private key, of a scheme that can be decrypted or not.
 pub(super) struct EncryptedKey<'a> {

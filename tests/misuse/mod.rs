@@ -2,6 +2,7 @@
 //! against it, and these tests that it does.
 
 mod escapes;
+mod input;
 mod keys;
 mod links;
 mod secrets;
