@@ -3,6 +3,7 @@
 
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
+use zpki::commands::init::RELEASED;
 use zpki::store::STATE;
 use zpki::store::layout::{
     self, CA_CERTIFICATE, CA_FILE, CA_KEY, CLIENT_CERTIFICATE, CLIENT_PRIVATE_KEY, CLUSTER_FILE,
@@ -10,14 +11,12 @@ use zpki::store::layout::{
     SERVER_CERTIFICATE, SERVER_PRIVATE_KEY, SERVER_PUBLIC_KEY, SERVER_SETTINGS, TRUST_BUNDLE,
 };
 
+use crate::e2e::process::{run, tool};
 use crate::sandbox::{Sandbox, same_as_committed};
 
 #[test]
 fn the_manual_pages_are_as_committed() {
-    // `help` is no page of its own: what it prints is in the others.
-    let mut command = zpki::cli::command().disable_help_subcommand(true);
-    command.build();
-    let pages = pages(&command);
+    let pages = all_pages();
     for (name, page) in &pages {
         same_as_committed(&format!("man/{name}.1"), page);
     }
@@ -33,6 +32,20 @@ fn the_manual_pages_are_as_committed() {
         found, expected,
         "man/ has a page for each command and no other"
     );
+}
+
+/// Nothing at all, down to what is a matter of style.
+#[test]
+fn mandoc_has_no_remark_on_a_page() {
+    let sandbox = Sandbox::new();
+    let mut mandoc = tool("mandoc");
+    mandoc.args(["-T", "lint", "-W", "all"]);
+    for (name, page) in all_pages() {
+        let file = format!("{name}.1");
+        sandbox.file(&file, page);
+        mandoc.arg(sandbox.path(&file));
+    }
+    assert_eq!(run(&mut mandoc), "");
 }
 
 #[test]
@@ -122,7 +135,15 @@ fn variables_in(directory: &std::path::Path) -> Vec<String> {
     found
 }
 
-/// Name and text of the page of each command.
+/// Name and text of every page.
+fn all_pages() -> Vec<(String, String)> {
+    // `help` is no page of its own: what it prints is in the others.
+    let mut command = zpki::cli::command().disable_help_subcommand(true);
+    command.build();
+    pages(&command)
+}
+
+/// Of the page of a command, and of those below it.
 fn pages(command: &clap::Command) -> Vec<(String, String)> {
     let name = page_name(command);
     let mut pages = vec![(name.to_owned(), page(command))];
@@ -144,6 +165,7 @@ fn page(command: &clap::Command) -> String {
     let exit_status = command.get_after_help().map(ToString::to_string);
     let man = Man::new(command.clone().after_help(None::<&str>))
         .title(name.to_uppercase())
+        .date(RELEASED.date().to_string())
         .source(format!("zpki {}", env!("CARGO_PKG_VERSION")))
         .manual("zpki");
     let mut text = Vec::new();
@@ -176,7 +198,8 @@ fn page(command: &clap::Command) -> String {
     examples(&mut roff, name);
     see_also(&mut roff, name, command);
     text.extend(roff.render().into_bytes());
-    as_typed(&once(&String::from_utf8(text).unwrap()))
+    let page = once(&String::from_utf8(text).unwrap());
+    wrapped(&without_breaks(&as_typed(&page)))
 }
 
 /// roff prints these two as typographic marks, which no shell knows.
@@ -189,6 +212,49 @@ fn once(page: &str) -> String {
     let end = page.find(".TH").expect("a page begins with its title");
     let (definition, rest) = page.split_at(end);
     format!("{definition}{}", rest.replace(definition, ""))
+}
+
+/// clap_mangen sets a line break, an empty line and another break where a new paragraph is meant.
+fn without_breaks(page: &str) -> String {
+    page.replace("\n.br\n\n.br\n", "\n.sp\n")
+}
+
+/// What mandoc allows an input line.
+const LINE_WIDTH: usize = 80;
+
+/// Breaks the lines of text that are longer; those of requests and of examples stay, and so does the
+/// one behind a `.TP`, which is a term as a whole.
+fn wrapped(page: &str) -> String {
+    let mut is_filled = true;
+    let mut previous = "";
+    let lines = page.lines().map(|line| {
+        is_filled = (is_filled || line == ".fi") && line != ".nf";
+        let is_term = previous == ".TP";
+        previous = line;
+        if is_filled && !is_term && !line.starts_with('.') {
+            wrapped_line(line)
+        } else {
+            line.to_owned()
+        }
+    });
+    lines.map(|line| line + "\n").collect()
+}
+
+fn wrapped_line(line: &str) -> String {
+    let mut wrapped = String::new();
+    let mut width = 0;
+    for word in line.split_inclusive(' ') {
+        // It would be a request at the beginning of a line.
+        let must_follow = word.starts_with(['.', '\'']);
+        if width + word.trim_end().len() > LINE_WIDTH && width > 0 && !must_follow {
+            wrapped.truncate(wrapped.trim_end().len());
+            wrapped.push('\n');
+            width = 0;
+        }
+        wrapped += word;
+        width += word.len();
+    }
+    wrapped
 }
 
 /// As the help has it; clap_mangen would list every global option.
@@ -868,8 +934,10 @@ fn examples(roff: &mut Roff, name: &str) {
         .find(|(page, _)| *page == name)
         .unwrap_or_else(|| panic!("{name} has no examples: add them to EXAMPLES"));
     roff.control("SH", ["EXAMPLES"]);
-    for (what, command) in *examples {
-        roff.control("PP", []);
+    for (index, (what, command)) in examples.iter().enumerate() {
+        if index > 0 {
+            roff.control("PP", []);
+        }
         roff.text([roman(*what)]);
         roff.control("PP", []);
         roff.control("RS", ["4"]);

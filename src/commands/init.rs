@@ -107,7 +107,7 @@ pub struct InitReport {
 
 /// No clock was right before this program was written: one that says so would make certificates
 /// that are expired when it is put right.
-pub(super) const RELEASED: OffsetDateTime = datetime!(2026-11-23 0:00 UTC);
+pub const RELEASED: OffsetDateTime = datetime!(2026-11-23 0:00 UTC);
 
 /// Makes the PKI of a cluster.
 ///
