@@ -1,5 +1,5 @@
 //! The manual pages under man/, which `BLESS=1 cargo test man` writes; and the completions, which
-//! real shells load.
+//! real shells complete with.
 
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
@@ -982,29 +982,84 @@ fn bash_completes_commands_flags_and_words() {
     sandbox.tool("bash", &["-n", "zpki.bash"]);
     let complete = |words: &str| {
         let line = format!(
-            "set -e; . ./zpki.bash; complete -p zpki >&2; COMP_WORDS=({words} ''); \
+            "set -e; . ./zpki.bash; complete -p zpki >&2; COMP_WORDS=({words}); \
              COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \
-             _zpki zpki '' \"${{COMP_WORDS[COMP_CWORD - 1]}}\"; echo \"${{COMPREPLY[*]}}\""
+             _zpki zpki \"${{COMP_WORDS[COMP_CWORD]}}\" \"${{COMP_WORDS[COMP_CWORD - 1]}}\"; \
+             echo \"${{COMPREPLY[*]}}\""
         );
         sandbox.tool("bash", &["--norc", "-c", &line])
     };
-    let commands = complete("zpki");
+    let commands = complete("zpki ''");
     for command in ["init", "list", "show", "snippet", "completions", "--output"] {
         assert!(
             commands.split_whitespace().any(|word| word == command),
             "{command}: {commands}"
         );
     }
+    assert_eq!(complete("zpki ser"), "server\n");
+    assert_eq!(complete("zpki server a"), "add\n");
     assert_eq!(
-        complete("zpki init --client-certificate"),
+        complete("zpki init --client-certificate ''"),
         "none optional required\n"
     );
     assert_eq!(
-        complete("zpki list --output"),
+        complete("zpki list --output ''"),
         "text json jsonl nagios pem prometheus\n"
     );
-    assert!(complete("zpki snippet").starts_with("-C -q -v -h -V "));
-    assert!(complete("zpki init").contains("--from-haproxy"));
+    assert!(complete("zpki snippet ''").starts_with("-C -q -v -h -V "));
+    assert!(complete("zpki init ''").contains("--from-haproxy"));
+}
+
+/// At a terminal: each line is typed, then Tab and Enter, and what runs tells its arguments.
+const ZSH: &str = r#"
+zmodload zsh/zpty
+zpty shell TERM=dumb zsh -f -i
+zpty -w shell "fpath=($PWD \$fpath); autoload -Uz compinit zpki; compinit -D -u"
+for line in "$@"; do
+    zpty -n -w shell "$line"$'\t\n'
+    zpty -r -m shell said '*<*>*'
+    print -r -- ${${said%>*}##*<}
+done
+"#;
+
+#[test]
+fn zsh_completes_commands_flags_and_words() {
+    let sandbox = Sandbox::new();
+    let script = sandbox.args(["completions", "zsh"]).run().product();
+    sandbox.file("_zpki", script);
+    sandbox.file("zpki", "print -r -- \"<$*>\"");
+    let typed = [
+        "zpki ser",
+        "zpki server a",
+        "zpki init --from-h",
+        "zpki init --client-certificate req",
+    ];
+    let zsh = [&["30", "zsh", "-f", "-c", ZSH, "zsh"], &typed[..]].concat();
+    assert_eq!(
+        sandbox.tool("timeout", &zsh),
+        "server\nserver add\ninit --from-haproxy\ninit --client-certificate required\n"
+    );
+}
+
+#[test]
+fn fish_completes_commands_flags_and_words() {
+    let sandbox = Sandbox::new();
+    let script = sandbox.args(["completions", "fish"]).run().product();
+    sandbox.file("zpki.fish", script);
+    let complete = |line: &str| {
+        let script = format!("source zpki.fish; complete --do-complete '{line}'");
+        let said = sandbox.tool("fish", &["--no-config", "--command", &script]);
+        // Each has its description behind a tab.
+        let words = said.lines().map(|line| line.split('\t').next().unwrap());
+        words.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(complete("zpki ser"), "server");
+    assert_eq!(complete("zpki server a"), "add");
+    assert_eq!(complete("zpki init --from-h"), "--from-haproxy");
+    assert_eq!(
+        complete("zpki init --client-certificate "),
+        "none optional required"
+    );
 }
 
 #[test]
