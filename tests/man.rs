@@ -1048,7 +1048,9 @@ fn fish_completes_commands_flags_and_words() {
     sandbox.file("zpki.fish", script);
     let complete = |line: &str| {
         let script = format!("source zpki.fish; complete --do-complete '{line}'");
-        let said = sandbox.tool("fish", &["--no-config", "--command", &script]);
+        // It makes directories for its settings, whether it reads any or not.
+        let fish = ["-i", "HOME=.", "fish", "--no-config", "--command", &script];
+        let said = sandbox.tool("env", &fish);
         // Each has its description behind a tab.
         let words = said.lines().map(|line| line.split('\t').next().unwrap());
         words.collect::<Vec<_>>().join(" ")
