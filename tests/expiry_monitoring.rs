@@ -97,6 +97,23 @@ fn systemd_would_remark_on_a_unit_that_is_wrong() {
     assert!(said.contains("ProtectHouse"), "{said}");
 }
 
+/// In tenths; 100 is no restriction at all. Most of what is left comes of running as root, whose the keys
+/// are, and of reading what others may not.
+const EXPOSURE: &str = "16";
+
+#[test]
+fn systemd_finds_the_services_restricted() {
+    let place = Place::new();
+    for unit in place.written(Integration::Systemd) {
+        if unit.extension().unwrap() == "service" {
+            run(tool("systemd-analyze")
+                .args(["security", "--no-pager", "--offline=true"])
+                .arg(format!("--threshold={EXPOSURE}"))
+                .arg(unit));
+        }
+    }
+}
+
 #[test]
 fn cron_runs_the_line() {
     let place = Place::new();

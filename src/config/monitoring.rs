@@ -38,6 +38,7 @@ pub fn print(integration: Integration, program: &PlainPath, directory: &PlainPat
         ),
     };
     let values: Value = context! {
+        condition => unit_path(directory.as_str()),
         directory => quoted(directory.as_str()),
         program => quoted(program.as_str()),
     };
@@ -54,14 +55,19 @@ fn crontab_word(path: &str) -> String {
     ShellWord(path).to_string().replace('%', r"\%")
 }
 
-/// A word of a unit, where `%` begins a specifier.
+/// A word of a unit.
 fn unit_word(path: &str) -> String {
-    let path = path.replace('%', "%%");
+    let path = unit_path(path);
     if path.contains(' ') {
         format!("\"{path}\"")
     } else {
         path
     }
+}
+
+/// What goes to the end of a line of a unit: spaces are its own, and `%` begins a specifier.
+fn unit_path(path: &str) -> String {
+    path.replace('%', "%%")
 }
 
 #[cfg(test)]
@@ -120,6 +126,10 @@ mod tests {
                 "ExecStart=/usr/local/bin/zpki -C \"/srv/100%% our/pki\" expiry --textfile /var/lib/prometheus/node-exporter/zpki.prom",
                 "ExecStart=/usr/local/bin/zpki -C \"/srv/100%% our/pki\" --non-interactive apply",
             ]
+        );
+        assert_eq!(
+            lines(&text, "ConditionDirectoryNotEmpty="),
+            ["ConditionDirectoryNotEmpty=/srv/100%% our/pki"; 2]
         );
         assert_eq!(
             lines(&text, "ReadWritePaths="),
