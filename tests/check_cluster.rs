@@ -255,7 +255,7 @@ fn a_key_that_others_can_read_is_critical_and_another_mode_a_warning() {
         1,
         &["warning mode-differs ca/ca-file.pem"],
     );
-    for path in ["ca/ca-file.pem", "ca", "ca/issued", "servers"] {
+    for path in [".", "ca/ca-file.pem", "ca", "ca/issued", "servers"] {
         let mode = if path.ends_with("pem") { 0o664 } else { 0o775 };
         said(
             |sandbox| _ = sandbox.mode(format!("demo/{path}"), mode),
@@ -263,6 +263,14 @@ fn a_key_that_others_can_read_is_critical_and_another_mode_a_warning() {
             2,
             &[&format!("critical writable-by-others {path}")],
         );
+    }
+}
+
+/// `init` keeps the mode of a directory that was there.
+#[test]
+fn a_pki_directory_may_be_closed_to_others() {
+    for mode in [0o700, 0o750, 0o755] {
+        said(|sandbox| _ = sandbox.mode("demo", mode), &[], 0, &[]);
     }
 }
 

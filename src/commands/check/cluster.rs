@@ -194,7 +194,9 @@ impl Installation {
         }
         // Elsewhere the key may be another user's, and even its owner may be unable to write it.
         let is_kept_elsewhere = *path == self.ca_key() && path != Path::new(CA_KEY);
-        if !is_kept_elsewhere || metadata.mode & 0o077 != 0 {
+        // The PKI directory may have been there, and closed to more than it need be.
+        let is_closed = *path == Path::new(HERE) && metadata.mode & 0o022 == 0;
+        if !is_closed && (!is_kept_elsewhere || metadata.mode & 0o077 != 0) {
             observed.push(Observed {
                 path: path.clone(),
                 mode: metadata.mode,
@@ -390,9 +392,12 @@ impl Expected {
     }
 }
 
+/// The PKI directory.
+const HERE: &str = ".";
+
 fn expected_files(cluster: &Cluster) -> Vec<Expected> {
     let mut expected = vec![
-        Expected::directory("", OPEN_DIRECTORY),
+        Expected::directory(HERE, OPEN_DIRECTORY),
         Expected::directory(CA, OPEN_DIRECTORY),
         Expected::directory(ISSUED, OPEN_DIRECTORY),
         Expected::directory(SERVERS, OPEN_DIRECTORY),
