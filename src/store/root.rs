@@ -226,7 +226,7 @@ impl Root {
         if !has_a_mode(&stat) {
             return Err(self.not_a_file(path));
         }
-        self.attempt(|| change_mode(&open, Mode::from_raw_mode(mode)))
+        self.attempt(|| change_mode(&self.directory, path, &open, Mode::from_raw_mode(mode)))
             .map_err(error)
     }
 
@@ -677,7 +677,7 @@ fn set_directory_mode_if_other(
         return Err(Errno::NOTDIR);
     }
     if Mode::from_raw_mode(stat.st_mode) != mode {
-        change_mode(&open, mode)?;
+        change_mode(above, path, &open, mode)?;
     }
     Ok(stat)
 }
@@ -690,10 +690,21 @@ fn open_path(above: &OwnedFd, path: &Path) -> rustix::io::Result<(OwnedFd, Stat)
     Ok((open, stat))
 }
 
-/// What is opened like this has no fchmod; by this name it is reached without its path, at which something
-/// else may stand by now.
-fn change_mode(open: &OwnedFd, mode: Mode) -> rustix::io::Result<()> {
-    fs::chmod(format!("/proc/self/fd/{}", open.as_raw_fd()), mode)
+/// What is opened like this has no fchmod; by its name in /proc it is reached without its path, at which
+/// something else may stand by now. Where there is no /proc it is opened for reading, and compared.
+fn change_mode(above: &OwnedFd, path: &Path, open: &OwnedFd, mode: Mode) -> rustix::io::Result<()> {
+    match fs::chmod(format!("/proc/self/fd/{}", open.as_raw_fd()), mode) {
+        Err(Errno::NOENT) => {
+            let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let readable = fs::openat(above, path, flags, Mode::empty())?;
+            let (there, here) = (fs::fstat(&readable)?, fs::fstat(open)?);
+            if (there.st_dev, there.st_ino) != (here.st_dev, here.st_ino) {
+                return Err(Errno::STALE);
+            }
+            fs::fchmod(&readable, mode)
+        }
+        changed => changed,
+    }
 }
 
 /// Whether it is a file or directory, and no link or device.

@@ -23,7 +23,10 @@ fn every_test_that_the_threat_model_names_is_there() {
         let (module, function) = name.rsplit_once("::").unwrap();
         let module = root.join(format!("tests/{}.rs", module.replace("::", "/")));
         let has = |text: String| text.contains(&format!("#[test]\nfn {function}()"));
-        assert!(is_module || fs::read_to_string(module).is_ok_and(has), "{name}");
+        assert!(
+            is_module || fs::read_to_string(module).is_ok_and(has),
+            "{name}"
+        );
         named += 1;
     }
     assert!(named > 10, "{named}");
