@@ -1,15 +1,29 @@
-# build (the default), test, fuzz, ci, bench, man, clean
+# build (the default), static, deb, test, fuzz, ci, bench, man, clean
 
-.PHONY: build tools test fuzz ci format lint docs leftovers clean-tree advisories bench man clean
+.PHONY: build static deb tools test fuzz ci format lint docs leftovers clean-tree advisories bench man clean
 
 build:
 	cargo build --release
+
+# Of musl, for a static program of glibc loads what the host's nsswitch.conf names, made for another
+# glibc perhaps, and dies of it. The program has a list of what it was built of in it.
+TARGET ?= $(shell uname -m)-unknown-linux-musl
+target_directory = $(or $(CARGO_TARGET_DIR),target)
+tools = $(target_directory)/test-tools/bin
+
+static:
+	tests/install-tools package $(TARGET)
+	$(tools)/cargo-auditable auditable build --release --locked --target $(TARGET)
+
+deb: static
+	packaging/make-parts $(TARGET) $(target_directory)/$(TARGET)/release/zpki
+	$(tools)/cargo-deb deb --no-build --target $(TARGET)
 
 # What tests need, to be built (libssl-dev) and to run.
 tools:
 	tests/install-tools
 
-test: tools
+test: tools deb
 	cargo test
 
 # Random graphs of certificates: zpki must say what OpenSSL says. `make fuzz SEED=7 GRAPHS=1` repeats

@@ -35,6 +35,7 @@ mod log;
 mod man;
 mod misuse;
 mod oracle;
+mod package;
 mod pipeline;
 mod pipes;
 mod readme;

@@ -111,8 +111,13 @@ pub(crate) fn python() -> PathBuf {
 
 /// What tests/install-tools keeps under the target directory.
 fn test_tools() -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-    target.join("test-tools")
+    target().join("test-tools")
+}
+
+/// The target directory.
+pub(crate) fn target() -> PathBuf {
+    let below = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    below.parent().unwrap().to_owned()
 }
 
 /// Runs `command` to its end; returns what it wrote to both streams. It must succeed.
