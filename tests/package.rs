@@ -96,8 +96,8 @@ fn the_program_tells_what_it_was_built_of() {
     let listed: BTreeSet<&str> = listed.lines().collect();
 
     let built = run(cargo()
-        .args(["tree", "--locked", "--edges=no-dev", "--prefix=none"])
-        .args(["--format={p}", "--target", &triple()]));
+        .args(["tree", "--quiet", "--locked", "--edges=no-dev"])
+        .args(["--prefix=none", "--format={p}", "--target", &triple()]));
     let built = built.lines().map(|package| {
         let (name, rest) = package.split_once(" v").unwrap();
         let version = rest.split(' ').next().unwrap();
