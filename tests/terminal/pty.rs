@@ -179,9 +179,21 @@ impl Terminal {
         shown(&self.display)
     }
 
-    /// The same, with colours and the cursor.
+    /// The same, with colours and the cursor, once everything that was written has arrived: a NUL that
+    /// is written behind it has.
     pub(super) fn picture(&self) -> vt100::Screen {
-        self.display.lock().unwrap().parser.screen().clone()
+        let arrived = || {
+            let display = self.display.lock().unwrap();
+            let nuls = display.transcript.iter().filter(|byte| **byte == 0);
+            (nuls.count(), display.parser.screen().clone())
+        };
+        let (before, _) = arrived();
+        rustix::io::write(self.inside.as_ref().unwrap(), b"\0").unwrap();
+        wait_for(
+            || Some(arrived()).filter(|(nuls, _)| *nuls > before),
+            || "a NUL at the terminal".to_owned(),
+        )
+        .1
     }
 
     /// Every byte that the terminal got.

@@ -7,10 +7,9 @@ use std::process::Command;
 
 use tempfile::{TempDir, tempdir};
 
-use super::ZPKI;
-use super::own_mounts;
 use super::pty::{CTRL_D, Terminal, at_terminal};
 use super::svg::Film;
+use super::{ZPKI, own_mounts};
 use crate::e2e::process::{find, python, run};
 use crate::sandbox::same_as_committed;
 
@@ -20,20 +19,21 @@ const LOOK: u32 = 700;
 const READ: u32 = 4000;
 const READ_ALL: u32 = 9000;
 
+/// The key that goes to the next choice.
 const DOWN: &str = "\x1b[B";
 
 #[test]
 fn the_wizard_leads_to_a_pki() {
-    let mut session = Session::start((34, 108), "");
-    session.command("zpki init pki");
+    let mut session = Session::start((36, 111), "");
+    session.command("zpki init my-pki");
     session.answer("Name of the cluster [prod]:", "", "\r");
-    session.answer("Name of the server [server1]:", "", "\r");
+    session.answer("Name of the server [server1]:", "zato-1", "\r");
     session.answer("[127.0.0.1:17010]:", "10.0.0.11:17010", "\r");
-    session.answer("[server1.prod.internal 10.0.0.11]:", "", "\r");
+    session.answer("[zato-1.prod.internal 10.0.0.11]:", "", "\r");
     session.answer("Another server? [y/N]", "", "y");
-    session.answer("Name of the server [server2]:", "", "\r");
+    session.answer("Name of the server [server2]:", "zato-2", "\r");
     session.answer("[127.0.0.1:17011]:", "10.0.0.12:17010", "\r");
-    session.answer("[server2.prod.internal 10.0.0.12]:", "", "\r");
+    session.answer("[zato-2.prod.internal 10.0.0.12]:", "", "\r");
     session.answer("Another server? [y/N]", "", "n");
     session.answer("[load-balancer.prod.internal]:", "lb.prod.internal", "\r");
     session.answer("  required: no connection without one", "", DOWN);
@@ -48,7 +48,8 @@ fn the_wizard_leads_to_a_pki() {
     session.answer("with a passphrase? [Y/n]", "", "y");
     session.answer("Passphrase of the CA's private key:", "", "correct horse\r");
     session.answer("Once more:", "", "correct horse\r");
-    session.rest("Make it? [Y/n]", READ);
+    session.terminal.asks("Make it? [Y/n]");
+    session.show(READ);
     session.answer("Make it? [Y/n]", "", "y");
     session.rest("\n$", READ_ALL);
     same_as_committed("docs/init.svg", &session.end());
@@ -60,7 +61,7 @@ fn a_wrong_file_is_found_and_mended() {
         zpki init $pki --cluster demo --server server1=10.0.0.11:17010 \\
             --server server2=10.0.0.12:17010 --no-ca-passphrase >/dev/null 2>&1
     done";
-    let mut session = Session::start((24, 88), setup);
+    let mut session = Session::start((22, 88), setup);
     session.command("cp old/ca/ca.cert.pem demo/load-balancer/   # the wrong file");
     session.command("zpki -C demo check");
     session.rest("\n$", READ_ALL);
@@ -83,8 +84,9 @@ struct Session {
     _directory: TempDir,
 }
 
-/// A shell that sees the directory of the test as /srv, after `$SETUP`. faketime, which keeps something in
-/// /dev/shm, is there without its program, which would stand between the terminal and the shell.
+/// A shell that sees the directory of the test as /srv, and one instant as the time. The program
+/// `faketime` would stand between the terminal and the shell, so its library is taken; what that keeps
+/// in /dev/shm goes with the mount.
 const SHELL: &str = r#"
     "$MOUNT" --bind . /srv && "$MOUNT" -t tmpfs tmpfs /dev/shm && cd /srv || exit 1
     export LD_PRELOAD='/usr/$LIB/faketime/libfaketime.so.1'
@@ -96,6 +98,7 @@ const SHELL: &str = r#"
 impl Session {
     /// With `setup`, which nobody sees, behind it.
     fn start(size: (u16, u16), setup: &str) -> Self {
+        find("faketime");
         let directory = tempdir().unwrap();
         let programs = Path::new(ZPKI).parent().unwrap().display();
         let path = format!("{programs}:{}", env::var("PATH").unwrap());
@@ -124,6 +127,7 @@ impl Session {
         self.terminal.asks(question);
         self.show(LOOK);
         self.types(typed, Terminal::asks);
+        keys.chars().for_each(|_| self.show(KEY));
         self.terminal.press(keys);
     }
 

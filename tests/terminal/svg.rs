@@ -23,11 +23,6 @@ const TITLE_BAR: usize = 38;
 const BACKGROUND: &str = "fill='#161b22' stroke='#444c56'";
 const FOREGROUND: &str = "#e6edf3";
 
-/// The first eight colours of a terminal.
-const PALETTE: [&str; 8] = [
-    "#768390", "#ff7b72", "#7ee787", "#e3b341", "#79c0ff", "#d2a8ff", "#76e3ea", "#ffffff",
-];
-
 /// Frames, each with what is drawn in it and how many milliseconds it is seen.
 #[derive(Default)]
 pub(super) struct Film(Vec<(BTreeSet<String>, u32)>);
@@ -51,11 +46,8 @@ impl Film {
         let (mut keyframes, mut groups) = (String::new(), String::new());
         for ((begin, end), elements) in self.groups() {
             let (from, to) = (self.percent(begin), self.percent(end));
-            let class = if end == self.0.len() {
-                " class='last'"
-            } else {
-                ""
-            };
+            let is_last = end == self.0.len();
+            let class = if is_last { " class='last'" } else { "" };
             keyframes += &format!(
                 "@keyframes f{begin}-{end}{{0%{{visibility:hidden}}{from}%{{visibility:visible}}\
                  {to}%{{visibility:hidden}}}}\n"
@@ -84,18 +76,13 @@ impl Film {
     /// What is drawn, by the first frame that has it and the first that has it no longer.
     fn groups(&self) -> BTreeMap<(usize, usize), Vec<&str>> {
         let mut groups: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        let has = |frame: usize, element| self.0[frame].0.contains(element);
+        let has = |frame: usize, element: &str| self.0[frame].0.contains(element);
         for (begin, (elements, _)) in self.0.iter().enumerate() {
-            let new = elements
-                .iter()
-                .filter(|it| begin == 0 || !has(begin - 1, *it));
-            for element in new {
+            let is_new = |element: &&str| begin == 0 || !has(begin - 1, element);
+            for element in elements.iter().map(String::as_str).filter(is_new) {
                 let end = (begin..self.0.len()).find(|frame| !has(*frame, element));
-                let end = end.unwrap_or(self.0.len());
-                groups
-                    .entry((begin, end))
-                    .or_default()
-                    .push(element.as_str());
+                let group = groups.entry((begin, end.unwrap_or(self.0.len())));
+                group.or_default().push(element);
             }
         }
         groups
@@ -108,66 +95,57 @@ impl Film {
     }
 
     fn milliseconds(&self, frames: usize) -> u32 {
-        self.0[..frames]
-            .iter()
-            .map(|(_, milliseconds)| milliseconds)
-            .sum()
+        self.0[..frames].iter().map(|(_, duration)| duration).sum()
     }
 }
 
 /// What is written in a row, in pieces of one look.
 fn texts(screen: &Screen, row: u16) -> Vec<String> {
     let (_, columns) = screen.size();
-    let cells = (0..columns.get()).map(|column| (column, screen.cell(row, column).unwrap()));
-    let cells: Vec<(u16, &Cell)> = cells.collect();
+    let cells: Vec<(u16, &Cell)> = (0..columns.get())
+        .map(|column| (column, screen.cell(row, column).unwrap()))
+        .collect();
     let pieces = cells.chunk_by(|(_, one), (_, next)| look(one) == look(next));
-    pieces
-        .filter_map(|piece| {
-            let letters = piece.iter().map(|(_, cell)| {
-                if cell.has_contents() {
-                    cell.contents()
-                } else {
-                    " "
-                }
-            });
-            let text: String = letters.collect();
-            let indent = text.chars().take_while(|letter| *letter == ' ').count();
-            let (x, y) = place(row, piece[0].0);
-            let text = text.trim();
-            let escaped = text.replace('&', "&amp;").replace('<', "&lt;");
-            (!text.is_empty()).then(|| {
-                format!(
-                    "<text xml:space='preserve' x='{}' y='{}' textLength='{}'{}>{escaped}</text>\n",
-                    x + indent * CELL.0,
-                    y + BASELINE,
-                    text.chars().count() * CELL.0,
-                    look(piece[0].1)
-                )
-            })
-        })
-        .collect()
+    pieces.filter_map(|piece| text(row, piece)).collect()
 }
 
-/// Colour and weight.
+/// The text of some cells; none when they are blank.
+fn text(row: u16, cells: &[(u16, &Cell)]) -> Option<String> {
+    let written = |(_, cell): &(u16, &Cell)| !matches!(cell.contents(), "" | " ");
+    let first = cells.iter().position(written)?;
+    let last = cells.iter().rposition(written)?;
+    let letters = cells[first..=last]
+        .iter()
+        .map(|(_, cell)| match cell.contents() {
+            "" => " ",
+            "&" => "&amp;",
+            "<" => "&lt;",
+            letter => letter,
+        });
+    let letters: String = letters.collect();
+    let (column, cell) = cells[first];
+    let (x, y) = place(row, column);
+    let (y, length, look) = (y + BASELINE, (last + 1 - first) * CELL.0, look(cell));
+    Some(format!(
+        "<text xml:space='preserve' x='{x}' y='{y}' textLength='{length}'{look}>{letters}</text>\n"
+    ))
+}
+
+/// The attributes for a cell's colour and weight, as far as there has been any use for them.
 fn look(cell: &Cell) -> String {
-    let more = cell.bgcolor() != Color::Default
-        || cell.dim()
-        || cell.italic()
-        || cell.underline()
-        || cell.inverse()
-        || cell.is_wide();
-    assert!(!more, "this cannot be drawn yet: {cell:?}");
+    let is_plain = cell.bgcolor() == Color::Default
+        && !(cell.dim() || cell.italic() || cell.underline() || cell.inverse() || cell.is_wide());
     let colour = match cell.fgcolor() {
-        Color::Default => String::new(),
-        Color::Idx(index) => format!(" fill='{}'", PALETTE[usize::from(index)]),
-        colour @ Color::Rgb(..) => panic!("this cannot be drawn yet: {colour:?}"),
+        Color::Default if is_plain => "",
+        Color::Idx(2) if is_plain => " fill='#7ee787'",
+        _ => panic!("nothing is drawn like this yet: {cell:?}"),
     };
     let weight = if cell.bold() {
         " font-weight='bold'"
     } else {
         ""
     };
-    colour + weight
+    format!("{colour}{weight}")
 }
 
 fn cursor(screen: &Screen) -> String {
