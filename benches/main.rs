@@ -15,6 +15,8 @@ mod init;
 mod lifecycle;
 mod list;
 mod measure;
+mod peers;
+mod side_by_side;
 
 use std::env;
 use std::process::ExitCode;
@@ -27,6 +29,7 @@ type Bench = fn(&mut Table);
 const BENCHES: &[(&str, Bench)] = &[
     ("init", init::rows),
     ("lifecycle", lifecycle::rows),
+    ("side_by_side", side_by_side::rows),
     ("check", check::rows),
     ("expiry", expiry::rows),
     ("list", list::rows),

@@ -35,9 +35,10 @@ use interruption::Interruption;
 
 /// What a run sees of the world.
 pub struct System {
-    /// The instant of the run: read once. None when the clock shows a date outside 1970 to 9999.
+    /// The instant of the run: read once, and by who writes when it is his turn. None when the clock
+    /// shows a date outside 1970 to 9999.
     pub now: Option<OffsetDateTime>,
-    /// When the run began, for how long it has taken; None where that does not matter.
+    /// When the run began, for how long it has taken; None where no time passes.
     pub started: Option<Instant>,
     /// Where this program is.
     pub program: PathBuf,
@@ -212,6 +213,14 @@ impl System {
                 io::stderr().is_terminal() && !is_dumb,
             )),
             interruption,
+        }
+    }
+
+    /// Makes this the instant of the run, which has waited for others: what it writes must not look older
+    /// than what they wrote before it.
+    pub fn begin_anew(&mut self) {
+        if self.started.is_some() {
+            self.now = clock();
         }
     }
 

@@ -92,8 +92,8 @@ pub fn run(
     directory: &PkiDirectory,
     system: &mut System,
 ) -> Result<ApplyReport, Error> {
-    let now = trusted_clock(system, request.writing.force, FORCE)?;
     let writer = directory.lock(request.writing.lock_timeout, system)?;
+    let now = trusted_clock(system, request.writing.force, FORCE)?;
     let (edited, reconciliation) = directory.read(|view| {
         let edit = request.edit.as_ref();
         let edited = edit.map(|edit| edit.carry_out(view)).transpose()?;

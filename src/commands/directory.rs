@@ -48,14 +48,16 @@ impl PkiDirectory {
         &self.path
     }
 
-    /// Becomes its writer; nobody else writes until the answer is dropped.
+    /// Becomes its writer; nobody else writes until the answer is dropped. The run's instant is this one.
     ///
     /// # Errors
     /// When another run holds it for longer than `timeout`, or there is no directory.
-    pub fn lock(&self, timeout: Duration, system: &System) -> Result<Writer, Error> {
+    pub fn lock(&self, timeout: Duration, system: &mut System) -> Result<Writer, Error> {
         // Only a PKI directory gets a lock file.
         self.read(|view| view.cluster().map(drop))?;
-        Ok(self.store.lock(timeout, &*system.progress)?)
+        let writer = self.store.lock(timeout, &*system.progress)?;
+        system.begin_anew();
+        Ok(writer)
     }
 
     /// Reads one state of it, whatever a writer does meanwhile.

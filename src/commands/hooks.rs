@@ -197,7 +197,7 @@ fn note(
     done: &[PathBuf],
     directory: &PkiDirectory,
     lock_timeout: Duration,
-    system: &System,
+    system: &mut System,
 ) -> Result<(), Error> {
     if done.is_empty() {
         return Ok(());

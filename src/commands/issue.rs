@@ -156,9 +156,9 @@ pub fn run(
         let path = path.clone();
         return Err(Error::Usage(Usage::OutInside { path }));
     }
-    let now = trusted_clock(system, writing.force, TRUST_CLOCK)?;
     let orders = wish.read(system)?;
     let writer = directory.lock(writing.lock_timeout, system)?;
+    let now = trusted_clock(system, writing.force, TRUST_CLOCK)?;
     let state = directory.read(State::read)?;
     let register = Register::of(&state.cluster);
     let terms = orders.terms(&register)?;

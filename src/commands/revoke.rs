@@ -116,9 +116,9 @@ pub fn run(
     directory: &PkiDirectory,
     system: &mut System,
 ) -> Result<RevokeReport, Error> {
-    let now = trusted_clock(system, request.writing.force, FORCE)?;
     let subject = Subject::find(&request, directory, system)?;
     let writer = directory.lock(request.writing.lock_timeout, system)?;
+    let now = trusted_clock(system, request.writing.force, FORCE)?;
     let (choice, reconciliation) = directory.read(|view| {
         let state = State::read(view)?;
         let choice = Choice::of(&subject, &request, &state, view, now)?;

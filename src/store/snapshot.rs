@@ -32,9 +32,9 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 
 /// From this attempt on, writers are kept out: one after the other, they might change something in each.
 const UNDISTURBED: u32 = 3;
-/// How long to wait at each attempt for those who come first; if they change nothing meanwhile, none of
-/// it matters.
-const TURN: Duration = Duration::from_secs(5);
+/// How long to wait for those who come first: as long as writers do by default. If they change nothing
+/// meanwhile, a read needs no turn.
+const TURN: Duration = Duration::from_secs(30);
 
 /// One state of a PKI directory, as long as [`Store::read`] runs.
 #[derive(Debug)]

@@ -354,7 +354,7 @@ impl Import {
         key: Option<&str>,
         request: &Request,
         directory: &PkiDirectory,
-        system: &System,
+        system: &mut System,
     ) -> Result<(bool, Option<String>), Error> {
         system.interruption.defer();
         let writer = directory.lock(request.lock_timeout, system)?;

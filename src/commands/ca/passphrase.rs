@@ -195,7 +195,7 @@ fn write(
     request: &Request,
     directory: &PkiDirectory,
     at: OffsetDateTime,
-    system: &System,
+    system: &mut System,
 ) -> Result<(), Error> {
     let writer = directory.lock(request.lock_timeout, system)?;
     let (inside, mut transaction) = directory.read(|view| {

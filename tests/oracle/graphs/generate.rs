@@ -7,7 +7,7 @@ use super::certificate::{
 };
 use super::crl::{Crl, Revoked};
 use super::keys::{Digest, FAST_KEYS, KEYS, KeyName};
-use super::random::Random;
+use crate::random::Random;
 
 /// Certificates, and who has which of them.
 #[derive(Clone, Debug)]

@@ -9,7 +9,6 @@ mod encoding;
 mod generate;
 mod judges;
 mod keys;
-mod random;
 
 use std::collections::BTreeSet;
 use std::env;

@@ -1,0 +1,185 @@
+//! Sixteen runs of zpki at once in one PKI directory, two thousand altogether: they issue, renew, revoke,
+//! edit zpki.toml and read, each hand by its own choices and many of them the same names.
+//!
+//! Each run must do what it would do alone, and say so; a reader must see nothing that any one state does
+//! not have. What is there in the end is judged by OpenSSL, against what the runs said.
+//!
+//! `SIDE_BY_SIDE_SEED` says which choices.
+
+mod hand;
+mod judge;
+
+use std::collections::BTreeSet;
+use std::env;
+use std::fs::File;
+use std::process::Output;
+use std::sync::Mutex;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use self::hand::{Hand, Reported};
+use crate::sandbox::Sandbox;
+
+/// How many processes there are at once.
+const HANDS: usize = 16;
+/// How many each of them is, one after the other.
+const RUNS: usize = 125;
+
+/// The PKI directory `demo` that all work in.
+struct Site {
+    sandbox: Sandbox,
+    /// Serial numbers that somebody may revoke.
+    revocable: Mutex<Vec<String>>,
+    /// Those that were there before.
+    first: BTreeSet<String>,
+    /// How many lines the log had before.
+    lines: usize,
+}
+
+const INIT: &str = "init demo --cluster demo --server server1=127.0.0.1:17010 \
+                    --server server2=127.0.0.1:17011 --server server3=127.0.0.1:17012 \
+                    --server server4=127.0.0.1:17013 --no-ca-passphrase";
+
+impl Site {
+    fn new() -> Self {
+        let sandbox = Sandbox::in_memory();
+        sandbox.args(INIT.split(' ')).run_program().product();
+        let settings = sandbox.read("demo/zpki.toml");
+        let enabled = settings.replace("# enabled = false", "enabled = true");
+        sandbox.file("demo/zpki.toml", enabled);
+        sandbox
+            .args(["-C", "demo", "apply"])
+            .run_program()
+            .product();
+        let mut site = Self {
+            lines: sandbox.read("demo/ca/log.jsonl").lines().count(),
+            sandbox,
+            revocable: Mutex::default(),
+            first: BTreeSet::new(),
+        };
+        site.first = site.inventory().into_keys().collect();
+        site
+    }
+
+    /// A command line, beside others.
+    fn zpki(&self, line: &str) -> Output {
+        let words = ["-C", "demo"].into_iter().chain(line.split(' '));
+        self.sandbox.args(words).command().output().unwrap()
+    }
+}
+
+#[test]
+fn two_thousand_runs() {
+    let site = Site::new();
+    let seed = env::var("SIDE_BY_SIDE_SEED").map_or(1, |seed| seed.parse().unwrap());
+    let reported: Vec<Reported> = thread::scope(|scope| {
+        let site = &site;
+        let hands = (0..HANDS).map(|number| {
+            let hand = Hand::new(site, number, seed * HANDS as u64 + number as u64);
+            scope.spawn(move || hand.work(RUNS))
+        });
+        let hands: Vec<_> = hands.collect();
+        hands.into_iter().map(|hand| hand.join().unwrap()).collect()
+    });
+    site.judge(&reported);
+}
+
+/// Each verb that writes.
+const WRITERS: [&str; 9] = [
+    "apply",
+    "ca renew --force",
+    "crl",
+    "issue app --role client",
+    "rekey server1 --force",
+    "renew server1 --force",
+    "revoke server1 --force",
+    "server add server5=127.0.0.1:17014",
+    "server remove server2",
+];
+
+const READERS: [&str; 7] = [
+    "check",
+    "expiry",
+    "export server1 --format key-cert",
+    "list",
+    "log",
+    "plan --exit-code",
+    "show server1",
+];
+
+#[test]
+fn who_does_not_get_the_lock_in_time_has_written_nothing() {
+    let site = Site::new();
+    let before = site.sandbox.tree();
+    let lock = File::open(site.sandbox.path("demo/.zpki/lock")).unwrap();
+    lock.lock().unwrap();
+    for reader in READERS {
+        let output = site.zpki(reader);
+        assert_eq!(output.status.code(), Some(0), "{reader}");
+    }
+    let refused = |line: &str, waited: &str| {
+        let output = site.zpki(&format!("{line} --lock-timeout {waited}"));
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(75), "{line}: {said}");
+        let because = format!("is held by another run (waited {})", spaced(waited));
+        assert!(said.contains(&because), "{line}: {said}");
+        assert_eq!(output.stdout, b"", "{line}");
+    };
+    for line in WRITERS {
+        refused(line, "0s");
+    }
+    let began = Instant::now();
+    thread::scope(|scope| {
+        for line in WRITERS {
+            scope.spawn(move || refused(line, "1s"));
+        }
+    });
+    assert!(began.elapsed() >= Duration::from_secs(1));
+    assert!(site.sandbox.tree() == before);
+}
+
+/// `1s` as zpki says it.
+fn spaced(seconds: &str) -> String {
+    seconds.replace('s', " s")
+}
+
+/// And what it writes is as of then: by an older instant it would look older than what others wrote while it
+/// waited, and `check` would call it superseded.
+#[test]
+fn who_waits_gets_the_lock() {
+    let site = Site::new();
+    let lock = File::open(site.sandbox.path("demo/.zpki/lock")).unwrap();
+    lock.lock().unwrap();
+    let mut unlocked = OffsetDateTime::UNIX_EPOCH;
+    thread::scope(|scope| {
+        let waiting: Vec<_> = (0..HANDS)
+            .map(|number| {
+                let line = format!("issue app{number} --role client --lock-timeout 5m");
+                let site = &site;
+                scope.spawn(move || site.zpki(&line).status.code())
+            })
+            .collect();
+        thread::sleep(Duration::from_millis(1500));
+        assert_eq!(site.inventory().len(), site.first.len());
+        unlocked = OffsetDateTime::now_utc();
+        lock.unlock().unwrap();
+        for waiting in waiting {
+            assert_eq!(waiting.join().unwrap(), Some(0));
+        }
+    });
+    assert_eq!(site.inventory().len(), site.first.len() + HANDS);
+    for line in site
+        .sandbox
+        .read("demo/ca/log.jsonl")
+        .lines()
+        .skip(site.lines)
+    {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let at = OffsetDateTime::parse(line["at"].as_str().unwrap(), &Rfc3339).unwrap();
+        assert!(at.unix_timestamp() >= unlocked.unix_timestamp(), "{line}");
+    }
+}
