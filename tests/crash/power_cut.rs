@@ -1,0 +1,343 @@
+//! The power is cut at any moment, and the kernel forgets any part of what was not forced to the disk: what
+//! belongs together is as it was or as it is to be, whole; what the user was told of is there; and the same
+//! command goes on from there.
+//!
+//! A run is [recorded](trace), and played onto a [disk] that forgets. What that may hold when the power is
+//! back is put into a real directory, for the real program to find. There are far more such states than can
+//! be tried: those around each sync are, and of the others as many as [`STATES`], by chance. With
+//! `SEED=7 STATES=5000` it is other ones, and more.
+
+use std::collections::{BTreeSet, HashSet};
+use std::path::Path;
+
+use super::disk::{Change, Disk, Half, Kind};
+use super::image::Image;
+use super::trace::{Call, Traced, record};
+use super::{ADD_SERVER, INIT, ISSUE, ISSUE_OUT, REMOVE_SERVER, Scenario, now};
+use crate::sandbox::Tree;
+
+/// How many states are tried of each run, unless the environment says otherwise.
+const STATES: u64 = 150;
+const SEED: u64 = 1;
+
+/// zpki makes things durable by syncfs, and by fsync for each file where there is no syncfs.
+const WAYS: [&[&str]; 2] = [&[], &["-e", "inject=syncfs:error=ENOSYS"]];
+
+#[test]
+fn init() {
+    cut(Scenario::new(&[], INIT));
+}
+
+#[test]
+fn server_add() {
+    cut(Scenario::new(&[INIT], ADD_SERVER));
+}
+
+#[test]
+fn server_remove() {
+    cut(Scenario::new(&[INIT, ADD_SERVER], REMOVE_SERVER));
+}
+
+#[test]
+fn renew() {
+    cut(Scenario::new(&[INIT], "-C demo renew --all --force"));
+}
+
+#[test]
+fn rekey() {
+    cut(Scenario::new(&[INIT], "-C demo rekey --all --force"));
+}
+
+#[test]
+fn issue() {
+    cut(Scenario::new(&[INIT], ISSUE));
+}
+
+#[test]
+fn issue_out() {
+    cut(Scenario::new(&[INIT], ISSUE_OUT));
+}
+
+#[test]
+fn revoke() {
+    cut(Scenario::new(&[INIT, ISSUE], "-C demo revoke app --force"));
+}
+
+#[test]
+fn crl() {
+    cut(Scenario::new(&[INIT], "-C demo crl"));
+}
+
+#[test]
+fn ca_renew() {
+    cut(Scenario::new(&[INIT], "-C demo ca renew --force"));
+}
+
+#[test]
+fn ca_passphrase() {
+    cut(Scenario::ca_passphrase());
+}
+
+#[test]
+fn apply() {
+    let scenario = Scenario::new(&[INIT], "-C demo apply");
+    let text = scenario.sandbox.read("demo/zpki.toml");
+    let text = text + "\n[[clients]]\nname = \"scheduler\"\n";
+    scenario.sandbox.file("demo/zpki.toml", text);
+    cut(scenario.begun_here());
+}
+
+#[test]
+fn config_apply() {
+    cut(Scenario::config_apply());
+}
+
+fn cut(scenario: Scenario) {
+    for options in WAYS {
+        let run = Run::record(&scenario, options);
+        let violations = run.violations(|_| true);
+        assert!(violations.is_empty(), "{}", violations.join("\n"));
+    }
+}
+
+/// A run that has come to its end, and the states around it.
+struct Run<'a> {
+    scenario: &'a Scenario,
+    calls: Vec<Traced>,
+    before: Found,
+    after: Found,
+}
+
+/// What there is before a run, and after it.
+struct Found {
+    findings: Option<BTreeSet<String>>,
+    tree: Tree,
+}
+
+impl Found {
+    fn now(scenario: &Scenario) -> Self {
+        Self {
+            findings: scenario.findings(),
+            tree: scenario.sandbox.tree(),
+        }
+    }
+}
+
+impl<'a> Run<'a> {
+    fn record(scenario: &'a Scenario, options: &[&str]) -> Self {
+        scenario.go_back();
+        let before = Found::now(scenario);
+        let calls = record(scenario, options);
+        let after = Found::now(scenario);
+        let run = Self {
+            scenario,
+            calls,
+            before,
+            after,
+        };
+        run.disk_is_true();
+        run
+    }
+
+    /// The disk, if it forgets nothing, holds what the real one does.
+    fn disk_is_true(&self) {
+        let disk = Disk::new(&self.scenario.before, &self.calls, |_| true);
+        disk.after_cut(usize::MAX, |_| true)
+            .write(&self.scenario.path(""));
+        assert_eq!(self.scenario.sandbox.tree(), self.after.tree);
+    }
+
+    /// What goes wrong after a loss of power, if the disk heeds the syncs that are `honoured`.
+    fn violations(&self, honoured: fn(&Call) -> bool) -> Vec<String> {
+        let disk = Disk::new(&self.scenario.before, &self.calls, honoured);
+        let (seed, limit) = (number("SEED", SEED), number("STATES", STATES));
+        let mut violations = Vec::new();
+        let mut tried = HashSet::new();
+        for (moment, survivors) in candidates(&disk, &mut Chance(seed)) {
+            if tried.len() as u64 >= limit {
+                break;
+            }
+            let survives = |index| survivors.include(index, &disk.changes);
+            let image = disk.after_cut(moment, survives);
+            let is_told = moment >= disk.told;
+            if tried.insert((image.digest(), is_told))
+                && let Err(what) = self.judge(&image, is_told)
+            {
+                let (command, shown) = (&self.scenario.command, disk.shown(moment, survives));
+                violations.push(format!("{command:?}, SEED={seed}, {shown}: {what}"));
+            }
+        }
+        report(&format!(
+            "{}: {} states, {} violations",
+            self.scenario.command.join(" "),
+            tried.len(),
+            violations.len()
+        ));
+        violations
+    }
+
+    /// What is wrong with a state in which the power came back, and with what zpki makes of it.
+    fn judge(&self, image: &Image, is_told: bool) -> Result<(), String> {
+        let Self {
+            scenario,
+            before,
+            after,
+            ..
+        } = self;
+        image.write(&scenario.path(""));
+        let found = scenario.findings();
+        ensure(
+            found == after.findings || (!is_told && found == before.findings),
+            || format!("check finds {found:?}"),
+        )?;
+        scenario.recover()?;
+        let tree = scenario.sandbox.tree();
+        let [from_before, from_after] = [before, after].map(|it| changes(&tree, &it.tree));
+        let torn: Vec<_> = from_before.intersection(&from_after).collect();
+        ensure(torn.is_empty(), || {
+            format!("neither the old nor the new: {torn:?}")
+        })?;
+        let is_of_unit = |it: &&String| it[2..].starts_with(scenario.unit);
+        let (old, new) = (
+            from_before.iter().filter(is_of_unit).count() == 0,
+            from_after.iter().filter(is_of_unit).count() == 0,
+        );
+        ensure(old || new, || {
+            format!("half: {from_before:?}, {from_after:?}")
+        })?;
+        ensure(!is_told || from_after.is_empty(), || {
+            format!("it had been told: {from_after:?}")
+        })?;
+        self.goes_on()
+    }
+
+    /// That the same command does what is left to do, or says that it is done.
+    fn goes_on(&self) -> Result<(), String> {
+        let scenario = self.scenario;
+        let again = scenario.sandbox.args(&scenario.command).now(now()).run();
+        let (status, _) = again.answer();
+        ensure([0, 73].contains(&status), || {
+            format!("the next run: {status}")
+        })?;
+        let found = scenario.findings();
+        ensure(found == self.after.findings, || {
+            format!("then check finds {found:?}")
+        })?;
+        let left = scenario.left();
+        ensure(left.is_empty(), || format!("left: {left:?}"))?;
+        scenario.serials();
+        Ok(())
+    }
+}
+
+fn ensure(is_so: bool, what: impl FnOnce() -> String) -> Result<(), String> {
+    if is_so { Ok(()) } else { Err(what()) }
+}
+
+/// What differs between two states and is not zpki's own.
+fn changes(tree: &Tree, before: &Tree) -> BTreeSet<String> {
+    let changes = tree.changes_since(before, "").into_iter();
+    let is_own = |path: &Path| {
+        path.iter()
+            .any(|it| it.as_encoded_bytes().starts_with(b"."))
+    };
+    changes.filter(|it| !is_own(Path::new(&it[2..]))).collect()
+}
+
+/// What of the pending changes has come to the disk before the power was cut.
+#[derive(Clone, Copy, Debug)]
+enum Survivors {
+    All,
+    AllBut(usize),
+    /// Files are empty, or of zeros, or come to an end in the middle; modes are those of the beginning.
+    AllButKinds(&'static [Kind]),
+    /// Later ones, and not earlier ones.
+    From(usize),
+    None,
+    Only(usize),
+    Some(u64),
+}
+
+const FORGOTTEN: [&[Kind]; 5] = [
+    &[Kind::Size(Half::First), Kind::Size(Half::Second)],
+    &[Kind::Bytes(Half::First), Kind::Bytes(Half::Second)],
+    &[Kind::Size(Half::Second)],
+    &[Kind::Mode],
+    &[Kind::Names],
+];
+
+impl Survivors {
+    fn include(self, index: usize, changes: &[Change]) -> bool {
+        match self {
+            Self::All => true,
+            Self::AllBut(lost) => index != lost,
+            Self::AllButKinds(kinds) => !kinds.contains(&changes[index].kind),
+            Self::From(first) => index >= first,
+            Self::None => false,
+            Self::Only(survivor) => index == survivor,
+            Self::Some(seed) => Chance(seed ^ index as u64).next() % 2 == 0,
+        }
+    }
+}
+
+/// The states that are to be tried, those that tell most first: around each sync, and when the user has been
+/// told of the success. The others are shuffled.
+fn candidates(disk: &Disk, chance: &mut Chance) -> Vec<(usize, Survivors)> {
+    let (mut first, mut others) = (Vec::new(), Vec::new());
+    for &moment in &disk.moments {
+        let pending = disk.changes.iter().enumerate();
+        let pending = pending
+            .filter(|(_, it)| it.is_pending(moment))
+            .map(|it| it.0);
+        let each = |index| {
+            [
+                Survivors::AllBut(index),
+                Survivors::From(index),
+                Survivors::Only(index),
+            ]
+        };
+        let single: Vec<_> = pending.flat_map(each).collect();
+        let plain = [Survivors::None, Survivors::All].into_iter();
+        let plain = plain.chain(FORGOTTEN.map(Survivors::AllButKinds));
+        let by_chance = (0..4).map(|_| Survivors::Some(chance.next()));
+        let tell_most = moment >= disk.told || disk.is_at_a_sync(moment);
+        let into = if tell_most { &mut first } else { &mut others };
+        into.extend(plain.map(|it| (moment, it)));
+        let into = if moment >= disk.told {
+            &mut first
+        } else {
+            &mut others
+        };
+        into.extend(single.into_iter().chain(by_chance).map(|it| (moment, it)));
+    }
+    for index in (1..others.len()).rev() {
+        others.swap(index, (chance.next() % (index as u64 + 1)) as usize);
+    }
+    first.extend(others);
+    first
+}
+
+/// Random numbers that are the same each time: SplitMix64.
+struct Chance(u64);
+
+impl Chance {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+}
+
+fn number(variable: &str, otherwise: u64) -> u64 {
+    let given = std::env::var(variable).ok();
+    given.map_or(otherwise, |it| it.parse().unwrap())
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "cargo shows it with a failure, and with --nocapture"
+)]
+fn report(what: &str) {
+    eprintln!("{what}");
+}
