@@ -170,6 +170,14 @@ impl Reader {
             "linkat" => self.both(self.path_at(line, 0), self.path_at(line, 2), |from, to| {
                 Call::Link { from, to }
             }),
+            "lseek" => {
+                let is_here = self.inside(&opened(argument(0))).is_some();
+                assert!(
+                    !is_here,
+                    "a file is not written from its beginning to its end: {line}"
+                );
+                None
+            }
             "mkdir" => self.make_directory(self.path(argument(0)), mode(1)),
             "mkdirat" => self.make_directory(self.path_at(line, 0), mode(2)),
             "mmap" => {
