@@ -39,6 +39,8 @@ fn create_with(
     site.make_parents()?;
     let stage = site.claim()?;
     fill(&stage, trees, progress)?;
+    // It is to have its mode on disk before it has its name there.
+    stage.set_mode(Path::new("."), file::PUBLIC)?;
     make_durable(&stage, trees)?;
     progress.advance()?;
     site.publish()
@@ -133,7 +135,6 @@ impl Site {
         let Some(stage) = &self.stage else {
             return Ok(());
         };
-        self.base.set_mode(&stage.path, file::PUBLIC)?;
         if !self.base.rename_new(&stage.path, &self.target)? {
             return Err(Error::Exists {
                 path: self.base.shown(&self.target),
