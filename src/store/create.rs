@@ -207,19 +207,38 @@ fn make_lock(base: &Root, path: &Path) -> Result<Root, Error> {
 }
 
 /// Removes the stage of a run that was killed: one whose lock is free; or, when it was killed before
-/// there was a lock, one that has nothing in it.
+/// there was a lock, one that has nothing in it; or, when the power was lost and the lock with it, one that
+/// has something in it.
 fn sweep(base: &Root, path: &Path) {
     let Ok(root) = base.enter(path) else {
         return;
     };
+    // To be asked before the lock, which a living run has from before this until after it.
+    let is_begun = is_begun(&root);
     match lock::try_lock(&root) {
         Ok(Attempt::Held(_lock)) => _ = remove(base, path),
+        Ok(Attempt::Gone) if is_begun => {
+            // By now another run may have made its own stage at this path.
+            let _ = root.remove_contents();
+            let _ = base.remove_directory(path);
+        }
         Ok(Attempt::Gone) => {
             let _ = root.remove_directory(Path::new(STATE));
             let _ = base.remove_directory(path);
         }
         Ok(Attempt::Busy) | Err(_) => {}
     }
+}
+
+/// Whether anything has been made in a stage but its lock.
+fn is_begun(stage: &Root) -> bool {
+    let has_others = |directory: &str, own: &str| {
+        let names = stage.list(Path::new(directory)).unwrap_or_default();
+        names
+            .iter()
+            .any(|name| Path::new(directory).join(name) != Path::new(own))
+    };
+    has_others("", STATE) || has_others(STATE, LOCK)
 }
 
 /// Removes a stage, its lock last: if this run is killed too, the next one knows what is left for what
@@ -541,6 +560,22 @@ mod tests {
             }
             create(&dir.path().join("demo"), &trees(), &Quiet).unwrap();
             assert!(!stage.exists(), "step {step}");
+        }
+    }
+
+    #[test]
+    fn a_stage_that_has_lost_its_lock_is_removed_by_the_next() {
+        for lost in [LOCK, STATE] {
+            let dir = tempfile::tempdir().unwrap();
+            let stage = dir.path().join(".zpki-init-0");
+            create(&dir.path().join("cut"), &trees(), &Quiet).unwrap();
+            fs::rename(dir.path().join("cut"), &stage).unwrap();
+            match lost {
+                LOCK => fs::remove_file(stage.join(lost)).unwrap(),
+                _ => fs::remove_dir_all(stage.join(lost)).unwrap(),
+            }
+            create(&dir.path().join("demo"), &trees(), &Quiet).unwrap();
+            assert!(!stage.exists(), "{lost}");
         }
     }
 

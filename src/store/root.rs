@@ -492,19 +492,30 @@ impl Root {
             .map_err(|error| self.error("remove", path, error))
     }
 
+    /// Removes everything that is in this directory, links and not what they point to.
+    pub(super) fn remove_contents(&self) -> Result<(), Error> {
+        let here = Path::new("");
+        self.empty(&self.directory, here)
+            .map_err(|error| self.error("empty", here, error))
+    }
+
     fn remove_all(&self, above: &OwnedFd, path: &Path, last: &Path) -> io::Result<()> {
-        let directory = enter(above, path)?;
+        self.empty(&enter(above, path)?, last)?;
+        self.unlink(above, path, AtFlags::REMOVEDIR)
+    }
+
+    fn empty(&self, directory: &OwnedFd, last: &Path) -> io::Result<()> {
         let mut names = names(directory.try_clone()?)?;
         names.sort_by_key(|name| last.iter().any(|part| part == name));
         for name in names.iter().map(Path::new) {
-            match self.unlink(&directory, name, AtFlags::empty()) {
+            match self.unlink(directory, name, AtFlags::empty()) {
                 Err(error) if error.kind() == ErrorKind::IsADirectory => {
-                    self.remove_all(&directory, name, last)?;
+                    self.remove_all(directory, name, last)?;
                 }
                 removed => removed?,
             }
         }
-        self.unlink(above, path, AtFlags::REMOVEDIR)
+        Ok(())
     }
 
     fn unlink(&self, above: &OwnedFd, path: &Path, flags: AtFlags) -> io::Result<()> {
