@@ -26,13 +26,16 @@ tools:
 test: tools deb
 	cargo test
 
-# Random graphs of certificates: zpki must say what OpenSSL says. `make fuzz SEED=7 GRAPHS=1` repeats
-# one.
+# Random graphs of certificates, of which zpki must say what OpenSSL says, and each target of cargo-fuzz
+# for SECONDS: see fuzz/run. `make fuzz TARGETS=graphs SEED=7 GRAPHS=1` repeats one graph.
 SEED ?= $(shell date +%s)
 GRAPHS ?= 100000
+SECONDS ?= 600
+TARGETS ?=
 
-fuzz: tools
-	SEED=$(SEED) GRAPHS=$(GRAPHS) cargo test --profile fuzz --test integration oracle::graphs
+fuzz:
+	tests/install-tools fuzz
+	SEED=$(SEED) GRAPHS=$(GRAPHS) SECONDS_EACH=$(SECONDS) fuzz/run $(TARGETS)
 
 # Everything that must hold before a change lands. Tests come last but for the tree, which they
 # must leave as it was.

@@ -68,6 +68,16 @@ impl Frame {
     }
 }
 
+/// The corpus in its forms, before and after, and whether it is of another than Zato's.
+pub(crate) fn files() -> Vec<(bool, Vec<u8>)> {
+    let files = CORPUS.iter().flat_map(|case| {
+        let texts = [case.before, case.secured].map(|lines| case.frame.file(lines));
+        let files = texts.iter().flat_map(|text| forms(text)).collect::<Vec<_>>();
+        files.into_iter().map(|file| (case.frame != Frame::Zato, file))
+    });
+    files.collect()
+}
+
 /// The name that a server's certificate has.
 fn host(name: &str) -> String {
     format!("{name}.internal").to_lowercase().replace('_', "-")

@@ -23,6 +23,7 @@ mod expiry_json;
 mod expiry_monitoring;
 mod expiry_shapes;
 mod export;
+mod fuzz;
 mod haproxy_edit;
 mod help;
 mod import;

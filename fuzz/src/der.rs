@@ -110,7 +110,7 @@ pub fn split(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
         return None;
     };
     let (length, rest) = match *length {
-        short @ 0..0x80 => (usize::from(short), rest),
+        short @ ..=0x7f => (usize::from(short), rest),
         0x81 => (usize::from(*rest.first()?), &rest[1..]),
         0x82 => {
             let (length, rest) = rest.split_first_chunk()?;

@@ -12,7 +12,7 @@ use super::der;
 const OCTETS: [u8; 32] = *b"a key that everybody knows......";
 
 /// The AlgorithmIdentifier of Ed25519 (RFC 8410 3).
-const ED25519: [u8; 7] = [0x30, 5, 0x06, 3, 0x2b, 0x65, 0x70];
+pub const ED25519: [u8; 7] = [0x30, 5, 0x06, 3, 0x2b, 0x65, 0x70];
 
 static KEY: LazyLock<PKey<Private>> = LazyLock::new(|| {
     PKey::private_key_from_raw_bytes(&OCTETS, Id::ED25519).expect("any octets are a key")

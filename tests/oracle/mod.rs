@@ -10,7 +10,7 @@ mod chains;
 mod constraints;
 mod fields;
 mod forge;
-mod graphs;
+pub(crate) mod graphs;
 mod haproxy;
 mod haproxy_configuration;
 mod keys;

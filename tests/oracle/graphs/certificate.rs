@@ -1,16 +1,15 @@
 //! A certificate described, right or wrong, and its encoding.
 
-use time::macros::{datetime, format_description};
-use time::{Duration, OffsetDateTime};
+use time::Duration;
+use time::macros::format_description;
+
+use crate::fuzz::targets::judges::AT;
 
 use super::encoding::{
     BMP_STRING, IA5_STRING, INTEGER, OCTET_STRING, PRINTABLE_STRING, UTF8_STRING, bit_string,
     boolean, constructed, element, integer, object_identifier, primitive, sequence, set,
 };
 use super::keys::{Digest, KeyName, Keys, algorithm};
-
-/// The instant that is judged for.
-pub(super) const AT: OffsetDateTime = datetime!(2026-06-01 12:00 UTC);
 
 /// What a certificate says, and who signed it.
 #[derive(Clone, Debug)]

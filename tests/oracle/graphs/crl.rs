@@ -9,7 +9,7 @@ use super::keys::{Digest, KeyName, Keys, algorithm};
 pub(super) struct Crl {
     pub(super) issuer: Name,
     pub(super) signer: KeyName,
-    /// In seconds from [`AT`](super::certificate::AT).
+    /// In seconds from [`AT`](crate::fuzz::targets::judges::AT).
     pub(super) this_update: i64,
     pub(super) next_update: Option<i64>,
     pub(super) revoked: Vec<Revoked>,

@@ -7,7 +7,6 @@ mod certificate;
 mod crl;
 mod encoding;
 mod generate;
-mod judges;
 mod keys;
 
 use std::collections::BTreeSet;
@@ -16,8 +15,8 @@ use std::fmt::Write;
 
 use rayon::prelude::*;
 
+use crate::fuzz::targets::judges::{Answer, Case, Openssl, POLICIES, Zpki, agree};
 use generate::Graph;
-use judges::{Answer, Openssl, POLICIES, Zpki};
 use keys::Keys;
 
 #[test]
@@ -71,9 +70,9 @@ struct Judged {
 impl Judged {
     fn new(seed: u64, keys: &Keys) -> Self {
         let graph = Graph::random(seed);
-        let encoded = Encoded::new(&graph, keys);
-        let openssl = Openssl::new(&graph, &encoded);
-        let zpki = Zpki::new(&graph, &encoded);
+        let case = graph.encoded(keys);
+        let openssl = Openssl::new(&case).expect("OpenSSL reads it");
+        let zpki = Zpki::new(&case).expect("zpki reads it");
         let mut told = String::new();
         let answers = POLICIES.map(|policy| {
             let (theirs, ours) = (openssl.answer(policy), zpki.answer(policy));
@@ -82,7 +81,7 @@ impl Judged {
             }
             theirs
         });
-        let reproduced = || format!("SEED={seed} GRAPHS=1\n{told}{}", shown(&graph, &encoded));
+        let reproduced = || format!("SEED={seed} GRAPHS=1\n{told}{}", shown(&graph, &case));
         Self {
             answers,
             difference: (!told.is_empty()).then(reproduced),
@@ -90,55 +89,35 @@ impl Judged {
     }
 }
 
-/// The DER of a graph.
-struct Encoded {
-    certificates: Vec<Vec<u8>>,
-    crls: Option<Vec<Vec<u8>>>,
+/// So many graphs, encoded, for those who need any.
+pub(crate) fn cases(count: u64) -> impl Iterator<Item = Case> {
+    let keys = Keys::generate();
+    (1..=count).map(move |seed| Graph::random(seed).encoded(&keys))
 }
 
-impl Encoded {
-    fn new(graph: &Graph, keys: &Keys) -> Self {
-        let certificates = graph.certificates.iter();
-        let crls = graph.crls.as_ref();
-        Self {
+impl Graph {
+    /// The DER.
+    fn encoded(&self, keys: &Keys) -> Case {
+        let certificates = self.certificates.iter();
+        let crls = self.crls.as_ref();
+        Case {
             certificates: certificates.map(|it| it.encoded(keys)).collect(),
+            sent: self.sent.clone(),
+            trusted: self.trusted.clone(),
             crls: crls.map(|crls| crls.iter().map(|crl| crl.encoded(keys)).collect()),
+            host: self.host.map(str::to_owned),
         }
     }
 }
 
-/// Whether zpki says the same, or does not know what OpenSSL finds last of all.
-fn agree(theirs: Answer, ours: Answer) -> bool {
-    const UNNESTED_RESOURCE: u32 = 46;
-    match (theirs, ours) {
-        (Answer::Accepted, Answer::Unknown) => true,
-        (Answer::Refused { error, .. }, Answer::Unknown) => error == UNNESTED_RESOURCE,
-        _ => theirs == ours,
-    }
-}
-
 /// A graph so that a person can follow it, and give it to `openssl verify`.
-fn shown(graph: &Graph, encoded: &Encoded) -> String {
-    let mut text = format!(
-        "host {:?}; sent {:?}; trusted {:?}\n",
-        graph.host, graph.sent, graph.trusted
-    );
+fn shown(graph: &Graph, case: &Case) -> String {
+    let mut text = String::new();
     for (at, certificate) in graph.certificates.iter().enumerate() {
         writeln!(text, "certificate {at}: {certificate:?}").unwrap();
     }
     for crl in graph.crls.iter().flatten() {
         writeln!(text, "{crl:?}").unwrap();
     }
-    text += &pem("CERTIFICATE", &encoded.certificates);
-    text + &encoded
-        .crls
-        .as_ref()
-        .map_or_else(String::new, |crls| pem("X509 CRL", crls))
-}
-
-fn pem(label: &str, encoded: &[Vec<u8>]) -> String {
-    let blocks = encoded
-        .iter()
-        .map(|der| pem::Pem::new(label, der.as_slice()));
-    pem::encode_many(&blocks.collect::<Vec<_>>())
+    format!("{text}{case}")
 }
