@@ -10,6 +10,7 @@ use x509_parser::revocation_list::CertificateRevocationList;
 use super::certificate::date;
 use super::date::{GENERALIZED_TIME, UTC_TIME, seconds};
 use super::der::{self, Element};
+use super::distinguished_name::DistinguishedName;
 use super::error::Error;
 use super::form;
 use super::issue::Authority;
@@ -192,6 +193,8 @@ fn extension_name(id: &str) -> &str {
 
 fn parse(der: &[u8]) -> Result<CertificateRevocationList<'_>, Error> {
     let (rest, list) = CertificateRevocationList::from_der(der).map_err(|_| damaged())?;
+    // x509-parser leaves out what it cannot read of a name.
+    DistinguishedName::from_der(list.issuer().as_raw()).map_err(|_| damaged())?;
     if rest.is_empty() {
         Ok(list)
     } else {
