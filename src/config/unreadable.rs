@@ -6,7 +6,7 @@ use super::haproxy::reason::{self, MAX_WORDS};
 use crate::domain::error::Invalid;
 use crate::domain::name::EntryName;
 use crate::domain::settings::Backend;
-use crate::domain::text::Quoted;
+use crate::domain::text::{Plain, Quoted};
 
 /// One thing that keeps the server lines from being read. Its `Display` is the reason; the place
 /// is for whoever knows the file's name.
@@ -245,7 +245,7 @@ impl Unreadable {
             Reason::UnixSocket { .. } => "give the server an address HOST:PORT".into(),
             Reason::Value { invalid } => invalid.hint(),
             Reason::ZatoComment { expected, .. } => {
-                format!("end the line with `# ZATO {expected}`")
+                format!("end the line with `# ZATO {}`", Plain(expected))
             }
             Reason::Incomplete
             | Reason::Keyword { .. }
