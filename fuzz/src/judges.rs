@@ -107,10 +107,14 @@ pub struct Openssl<'a> {
 }
 
 impl<'a> Openssl<'a> {
-    /// None where there is something that it cannot read.
+    /// None where there is something that it cannot read. A key may be such a thing: zpki looks at its
+    /// kind and size, and not whether there can be such a point or modulus.
     #[must_use]
     pub fn new(case: &'a Case) -> Option<Self> {
-        let certificates = case.certificates.iter().map(|der| X509::from_der(der).ok());
+        let certificates = case.certificates.iter().map(|der| {
+            let certificate = X509::from_der(der).ok()?;
+            certificate.public_key().is_ok().then_some(certificate)
+        });
         let mut crls = case.crls.iter().flatten();
         if crls.any(|der| X509Crl::from_der(der).is_err()) {
             return None;
