@@ -15,7 +15,9 @@ use targets::TARGETS;
 use zpki::x509::digest::sha256;
 
 fn in_fuzz(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz").join(path)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fuzz")
+        .join(path)
 }
 
 #[test]

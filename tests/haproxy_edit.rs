@@ -72,8 +72,13 @@ impl Frame {
 pub(crate) fn files() -> Vec<(bool, Vec<u8>)> {
     let files = CORPUS.iter().flat_map(|case| {
         let texts = [case.before, case.secured].map(|lines| case.frame.file(lines));
-        let files = texts.iter().flat_map(|text| forms(text)).collect::<Vec<_>>();
-        files.into_iter().map(|file| (case.frame != Frame::Zato, file))
+        let files = texts
+            .iter()
+            .flat_map(|text| forms(text))
+            .collect::<Vec<_>>();
+        files
+            .into_iter()
+            .map(|file| (case.frame != Frame::Zato, file))
     });
     files.collect()
 }

@@ -48,7 +48,7 @@ fn assert_same(list: &RevocationList, for_path: &PathCrl, der: &[u8]) {
         let octets = entry.serial_number.octets();
         let is_revoked = |serial: &Vec<u8>| {
             let first = serial.iter().position(|octet| *octet != 0);
-            serial[first.unwrap_or(serial.len().saturating_sub(1))..] == *octets
+            serial[first.unwrap_or_else(|| serial.len().saturating_sub(1))..] == *octets
         };
         assert!(for_path.revoked.keys().any(is_revoked), "{octets:?}");
     }
@@ -66,7 +66,11 @@ fn assert_same_as_openssl(list: &RevocationList, theirs: &X509Crl) {
     }
     let revoked = theirs.get_revoked();
     assert_eq!(list.revoked.len(), revoked.map_or(0, |all| all.len()));
-    for (ours, theirs) in list.revoked.iter().zip(theirs.get_revoked().into_iter().flatten()) {
+    for (ours, theirs) in list
+        .revoked
+        .iter()
+        .zip(theirs.get_revoked().into_iter().flatten())
+    {
         assert_at(ours.revoked_at, theirs.revocation_date());
     }
     // Who is on it once is on it for OpenSSL too.

@@ -40,7 +40,11 @@ fn take_at(depth: usize, notation: &mut &[u8]) -> Option<Vec<u8>> {
         LONG => {
             let (length, rest) = notation.split_first_chunk()?;
             *notation = rest;
-            take_octets(usize::from(u16::from_be_bytes(*length)), notation, &mut content);
+            take_octets(
+                usize::from(u16::from_be_bytes(*length)),
+                notation,
+                &mut content,
+            );
         }
         length => take_octets(length.into(), notation, &mut content),
     }

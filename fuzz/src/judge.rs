@@ -60,7 +60,11 @@ fn case(host: u8, mut objects: &[u8]) -> Case {
             break;
         };
         let is = |bit| what & bit != 0;
-        let object = if is(UNSIGNED) { signer::signed(&object) } else { object };
+        let object = if is(UNSIGNED) {
+            signer::signed(&object)
+        } else {
+            object
+        };
         if is(CRL) {
             case.crls.get_or_insert_default().push(object);
             continue;

@@ -93,8 +93,8 @@ impl Display for Case {
         for certificate in &self.certificates {
             f.write_str(&pem::encode("CERTIFICATE", certificate))?;
         }
-        let crls = self.crls.iter().flatten();
-        crls.map(|crl| f.write_str(&pem::encode("X509 CRL", crl))).collect()
+        let mut crls = self.crls.iter().flatten();
+        crls.try_for_each(|crl| f.write_str(&pem::encode("X509 CRL", crl)))
     }
 }
 
@@ -171,7 +171,10 @@ impl<'a> Openssl<'a> {
 
 fn crl_file(crls: &[Vec<u8>]) -> NamedTempFile {
     let file = NamedTempFile::new().expect("there is a disk");
-    let blocks: String = crls.iter().map(|crl| pem::encode("X509 CRL", crl)).collect();
+    let blocks: String = crls
+        .iter()
+        .map(|crl| pem::encode("X509 CRL", crl))
+        .collect();
     std::fs::write(&file, blocks).expect("there is a disk");
     file
 }

@@ -22,8 +22,11 @@ pub mod zpki_toml;
 
 use std::fmt::Display;
 
+/// Runs one input; panics when something does not hold of it.
+pub type Target = fn(&[u8]);
+
 /// The targets, by the names that cargo-fuzz has for them.
-pub const TARGETS: [(&str, fn(&[u8])); 9] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("crl", crl::run),
     ("csr", csr::run),
     ("haproxy", haproxy::run),

@@ -39,7 +39,10 @@ pub fn run(bytes: &[u8]) {
     let Some(Ok(last)) = behind.last() else {
         panic!("the last block is lost: {behind:?}");
     };
-    assert_eq!((&*last.label, &**last.contents), ("PLANTED", &[0, 1, 2, 3, 4, 5][..]));
+    assert_eq!(
+        (&*last.label, &**last.contents),
+        ("PLANTED", &[0, 1, 2, 3, 4, 5][..])
+    );
     assert_eq!(last.end_line, count_lines(&followed));
     assert_eq!(behind.len(), blocks.len() + 1);
 }
@@ -56,7 +59,9 @@ fn assert_accounted_for(bytes: &[u8], items: usize) {
             is_open = is_begin;
             rest = match is_begin {
                 true => b"",
-                false => Some(behind).filter(|it| is_begin_line(it)).unwrap_or_default(),
+                false => Some(behind)
+                    .filter(|it| is_begin_line(it))
+                    .unwrap_or_default(),
             };
         }
     }
@@ -86,7 +91,9 @@ fn count_lines(bytes: &[u8]) -> usize {
         octet => *octet == b'\r',
     };
     let count = bytes.iter().enumerate().filter(|it| ends(*it)).count();
-    let is_ended = bytes.last().is_none_or(|last| matches!(last, b'\n' | b'\r'));
+    let is_ended = bytes
+        .last()
+        .is_none_or(|last| matches!(last, b'\n' | b'\r'));
     count + usize::from(!is_ended)
 }
 

@@ -31,7 +31,10 @@ pub fn run(bytes: &[u8]) {
         );
         let serial = dated.serial_decimal();
         let digits = serial.trim_start_matches('-');
-        assert!(digits.bytes().all(|octet| octet.is_ascii_digit()), "{serial}");
+        assert!(
+            digits.bytes().all(|octet| octet.is_ascii_digit()),
+            "{serial}"
+        );
         found.note.iter().for_each(assert_harmless);
     }
     for damaged in &contents.errors {

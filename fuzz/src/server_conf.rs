@@ -27,7 +27,11 @@ pub fn run(bytes: &[u8]) {
     if let Some(to_tls) = edited(file, tls) {
         assert_says(&to_tls.text, &crypto);
         let to_plain = edited(&to_tls.text, Wanted::Plain).expect("zpki wrote it");
-        let changes: Vec<_> = to_plain.changes.iter().map(|it| (it.key, &*it.to)).collect();
+        let changes: Vec<_> = to_plain
+            .changes
+            .iter()
+            .map(|it| (it.key, &*it.to))
+            .collect();
         assert_eq!(changes, [("use_tls", "False")]);
         let again = edited(&to_plain.text, tls).expect("zpki wrote it");
         assert_says(&again.text, &crypto);
@@ -115,7 +119,9 @@ fn assert_kept(before: &[u8], edited: &Edited) {
 
 /// The comment behind a value, whose quotes are its own.
 fn comment_behind<'a>(text: &'a [u8], value: &str) -> &'a [u8] {
-    let start = text.windows(value.len().max(1)).position(|it| it == value.as_bytes());
+    let start = text
+        .windows(value.len().max(1))
+        .position(|it| it == value.as_bytes());
     let behind = &text[start.unwrap_or_default() + value.len()..];
     let comment = behind.iter().position(|octet| *octet == b'#');
     comment.map_or(b"", |at| &behind[at..])
@@ -133,7 +139,10 @@ fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 fn has_key(line: &[u8], key: &str) -> bool {
     let line = line.trim_ascii_start();
-    let quotes = line.iter().take_while(|octet| b"'\"".contains(octet)).count();
+    let quotes = line
+        .iter()
+        .take_while(|octet| b"'\"".contains(octet))
+        .count();
     line[quotes..].starts_with(key.as_bytes())
 }
 

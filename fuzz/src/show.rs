@@ -26,7 +26,11 @@ pub fn run(bytes: &[u8]) {
     assert_eq!((json_status, &json_error), (status, &error));
     if status == 0 {
         let report: serde_json::Value = serde_json::from_str(&json).expect("it is JSON");
-        assert!(report["objects"].as_array().is_some_and(|it| !it.is_empty()));
+        assert!(
+            report["objects"]
+                .as_array()
+                .is_some_and(|it| !it.is_empty())
+        );
     }
 }
 

@@ -61,9 +61,7 @@ fn server(head: &str) -> ServerSettings {
             .parse()
             .unwrap_or_else(|_| "new.lan:17010".parse().expect("it is an address")),
         hosts: line().split(' ').flat_map(str::parse).collect(),
-        options: line()
-            .parse()
-            .unwrap_or_else(|_| ServerOptions::default()),
+        options: line().parse().unwrap_or_else(|_| ServerOptions::default()),
         calls_servers: line() == "calls",
         conf: line().parse().ok(),
         overrides: Overrides {

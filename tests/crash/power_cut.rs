@@ -275,7 +275,7 @@ impl Survivors {
             Self::From(first) => index >= first,
             Self::None => false,
             Self::Only(survivor) => index == survivor,
-            Self::Some(seed) => Chance(seed ^ index as u64).next() % 2 == 0,
+            Self::Some(seed) => Chance(seed ^ index as u64).next().is_multiple_of(2),
         }
     }
 }

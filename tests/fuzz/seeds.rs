@@ -27,7 +27,9 @@ pub(super) fn seeds(target: &str) -> Vec<Named> {
         "crl" => crls().iter().flat_map(|crl| forms(crl)).collect(),
         "csr" => requests().iter().flat_map(|it| forms(it)).collect(),
         "haproxy" => haproxy(),
-        "judge" => graphs::cases(60).flat_map(|case| [described(&case), resigned(&case)]).collect(),
+        "judge" => graphs::cases(60)
+            .flat_map(|case| [described(&case), resigned(&case)])
+            .collect(),
         "pem" => pem_files(),
         "scan" | "show" => files(),
         "server_conf" => server_confs(),
@@ -74,7 +76,12 @@ fn zpki_tomls() -> Vec<Vec<u8>> {
                   address = 'a:1'\nhosts = [\n \"a.lan\", # one\n]\noptions = 'check # c'\n\n# not\n\n\
                   [[servers]]\nname = \"b\"\naddress = \"b:1\"\nlifetime = '90d'\n# end\n[ca]\n\
                   lifetime = \"10y\"\n[[clients]]\nname = 'c'";
-    let files = [own.clone(), own.replace('\n', "\r\n"), tables.to_owned(), String::new()];
+    let files = [
+        own.clone(),
+        own.replace('\n', "\r\n"),
+        tables.to_owned(),
+        String::new(),
+    ];
     let files = files.into_iter().chain(lists.map(list));
     let servers = [
         "",
@@ -109,13 +116,22 @@ fn files() -> Vec<Vec<u8>> {
     files.extend(crls());
     files.extend(requests());
     let cases = graphs::cases(20);
-    files.extend(cases.flat_map(|case| [case.to_string().into_bytes(), case.certificates[0].clone()]));
+    files.extend(
+        cases.flat_map(|case| [case.to_string().into_bytes(), case.certificates[0].clone()]),
+    );
     let key = p256();
     let cipher = openssl::symm::Cipher::aes_256_cbc();
-    files.push(key.private_key_to_pem_pkcs8_passphrase(cipher, b"x").unwrap());
+    files.push(
+        key.private_key_to_pem_pkcs8_passphrase(cipher, b"x")
+            .unwrap(),
+    );
     let traditional = key.ec_key().unwrap();
     files.push(traditional.private_key_to_pem().unwrap());
-    files.push(traditional.private_key_to_pem_passphrase(cipher, b"x").unwrap());
+    files.push(
+        traditional
+            .private_key_to_pem_passphrase(cipher, b"x")
+            .unwrap(),
+    );
     files.push(key.public_key_to_pem().unwrap());
     files.push(rsa().private_key_to_der().unwrap());
     files
@@ -132,7 +148,10 @@ fn pem_files() -> Vec<Vec<u8>> {
         format!("{}{BLOCK}", BLOCK.trim_end()),
         BLOCK.replace("END A", "END B") + BLOCK,
         format!("-----BEGIN A-----\nAAEC\n{BLOCK}"),
-        BLOCK.replace("\nAA", "\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES,\n  01\n\nAA"),
+        BLOCK.replace(
+            "\nAA",
+            "\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES,\n  01\n\nAA",
+        ),
         BLOCK.replace("\nBg", "\n\n  Bg c"),
         BLOCK.replace("-----BEGIN", " \t-----BEGIN"),
         format!("{BLOCK}-----END A-----\n"),
@@ -146,10 +165,20 @@ fn pem_files() -> Vec<Vec<u8>> {
 /// DER of CRLs: zpki's, and those of random graphs.
 fn crls() -> Vec<Vec<u8>> {
     let sandbox = Sandbox::with_demo();
-    let revoke = ["-C", "demo", "revoke", "server1", "--reason", "superseded", "--force"];
+    let revoke = [
+        "-C",
+        "demo",
+        "revoke",
+        "server1",
+        "--reason",
+        "superseded",
+        "--force",
+    ];
     assert_eq!(sandbox.args(revoke).run().status_alone(), 0);
     let own = pem::scan(&fs::read(sandbox.path("demo/ca/crl.pem")).unwrap());
-    let own = own.into_iter().map(|block| block.unwrap().contents.to_vec());
+    let own = own
+        .into_iter()
+        .map(|block| block.unwrap().contents.to_vec());
     let crls = graphs::cases(40).flat_map(|case| case.crls.unwrap_or_default());
     own.chain(crls).collect()
 }
@@ -164,15 +193,21 @@ fn requests() -> Vec<Vec<u8>> {
         &["xn--bcher-kva.example.com", "leaf.example.com"],
     ];
     let keys = [signer::key().clone(), p256(), rsa()];
-    let requests = names.iter().flat_map(|names| keys.iter().map(|key| request(key, names)));
+    let requests = names
+        .iter()
+        .flat_map(|names| keys.iter().map(|key| request(key, names)));
     requests.collect()
 }
 
 fn request(key: &PKey<Private>, names: &[&str]) -> Vec<u8> {
     let mut request = X509ReqBuilder::new().unwrap();
     let mut subject = X509NameBuilder::new().unwrap();
-    subject.append_entry_by_nid(Nid::ORGANIZATIONNAME, "demo").unwrap();
-    subject.append_entry_by_nid(Nid::COMMONNAME, "leaf").unwrap();
+    subject
+        .append_entry_by_nid(Nid::ORGANIZATIONNAME, "demo")
+        .unwrap();
+    subject
+        .append_entry_by_nid(Nid::COMMONNAME, "leaf")
+        .unwrap();
     request.set_subject_name(&subject.build()).unwrap();
     request.set_pubkey(key).unwrap();
     let mut extensions = Stack::new().unwrap();
@@ -186,14 +221,24 @@ fn request(key: &PKey<Private>, names: &[&str]) -> Vec<u8> {
             };
         }
         let context = request.x509v3_context(None);
-        extensions.push(alternatives.build(&context).unwrap()).unwrap();
+        extensions
+            .push(alternatives.build(&context).unwrap())
+            .unwrap();
         // What it asks for and does not get.
-        extensions.push(BasicConstraints::new().ca().build().unwrap()).unwrap();
-        extensions.push(KeyUsage::new().key_cert_sign().build().unwrap()).unwrap();
+        extensions
+            .push(BasicConstraints::new().ca().build().unwrap())
+            .unwrap();
+        extensions
+            .push(KeyUsage::new().key_cert_sign().build().unwrap())
+            .unwrap();
     }
     request.add_extensions(&extensions).unwrap();
     let is_ed25519 = key.id() == openssl::pkey::Id::ED25519;
-    let digest = if is_ed25519 { MessageDigest::null() } else { MessageDigest::sha256() };
+    let digest = if is_ed25519 {
+        MessageDigest::null()
+    } else {
+        MessageDigest::sha256()
+    };
     request.sign(key, digest).unwrap();
     request.build().to_der().unwrap()
 }
@@ -275,11 +320,17 @@ fn resigned(case: &Case) -> Vec<u8> {
 }
 
 fn input(case: &Case, form: u8, notation: fn(&[u8]) -> Option<Vec<u8>>) -> Vec<u8> {
-    let host = judge::HOSTS.iter().position(|host| *host == case.host.as_deref());
+    let host = judge::HOSTS
+        .iter()
+        .position(|host| *host == case.host.as_deref());
     let mut input = vec![host.unwrap_or_default() as u8];
     let mut push = |what: u8, object: &[u8]| {
         let notation = notation(object);
-        input.extend(notation.into_iter().flat_map(|it| [vec![form | what], it].concat()));
+        input.extend(
+            notation
+                .into_iter()
+                .flat_map(|it| [vec![form | what], it].concat()),
+        );
     };
     for (at, certificate) in case.certificates.iter().enumerate() {
         let is_in = |pool: &[usize], bit| if pool.contains(&at) { bit } else { 0 };
