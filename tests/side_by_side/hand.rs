@@ -341,7 +341,10 @@ impl<'a> Hand<'a> {
     }
 
     fn output(&self, line: &str) -> (i32, String, String) {
-        let output = self.site.zpki(&format!("--output json {line}"));
+        // Longer than the default, for a machine that does much else too.
+        let output = self
+            .site
+            .zpki(&format!("--output json --lock-timeout 10m {line}"));
         let text = |bytes| String::from_utf8(bytes).unwrap();
         let status = output.status.code().expect("it ends by itself");
         (status, text(output.stdout), text(output.stderr))
