@@ -254,7 +254,9 @@ impl Journal {
         for directory in self.directories.iter().rev() {
             root.remove_directory(&directory.path)?;
         }
+        // What was in `.zpki/` must not come back without the intent, for nobody would look for it.
         let mut left = self.touched();
+        left.insert(Path::new(STATE));
         for directory in &self.directories {
             left.remove(&*directory.path);
         }
@@ -270,7 +272,7 @@ impl Journal {
         generation::begin(root)?;
         self.carry_out(root, &self.steps.iter().collect::<Vec<_>>())?;
         generation::end(root)?;
-        close(root)
+        self.close(root)
     }
 
     /// Carries out the rest of a transaction that a killed run has committed.
@@ -281,16 +283,25 @@ impl Journal {
         self.carry_out(root, &pending)?;
         generation::bump(root)?;
         generation::discard(root)?;
-        close(root)
+        self.close(root)
     }
 
     fn carry_out(&self, root: &Root, steps: &[&Step]) -> Result<(), Error> {
         // Nobody reads what is new before something that is not leads there.
         let (new, others): (Vec<&Step>, Vec<&Step>) = steps.iter().partition(|step| step.is_new());
         for_each(&new, |step| step.apply(root))?;
-        others.iter().try_for_each(|step| step.apply(root))?;
+        others.iter().try_for_each(|step| step.apply(root))
+    }
+
+    /// Ends a transaction that is carried out: makes that durable, and what was done in `.zpki/` too, for
+    /// without the journal nobody would do it again.
+    fn close(&self, root: &Root) -> Result<(), Error> {
+        let mut directories = self.touched();
+        directories.insert(Path::new(STATE));
         let modes: Vec<_> = self.steps.iter().filter_map(Step::mode_of).collect();
-        root.make_durable(&self.touched(), &modes)
+        root.make_durable(&directories, &modes)?;
+        root.remove(Path::new(JOURNAL))?;
+        root.sync_directory(Path::new(STATE))
     }
 
     /// The steps that a killed run has not done; or what stands in their way, before any is done.
@@ -308,12 +319,6 @@ impl Journal {
     fn touched(&self) -> BTreeSet<&Path> {
         self.paths().filter_map(Path::parent).collect()
     }
-}
-
-/// Ends a transaction that is carried out.
-fn close(root: &Root) -> Result<(), Error> {
-    root.remove(Path::new(JOURNAL))?;
-    root.sync_directory(Path::new(STATE))
 }
 
 impl Step {

@@ -711,8 +711,9 @@ mod tests {
         commit(&faulty(&dir, &faults), &second()).unwrap();
         assert!(faults.struck());
         assert_eq!(visible(dir.path()), after_second());
-        // The intent; `.zpki/` as the intent, the journal, and nothing stands in it.
-        let always = 1 + 3;
+        // The intent; `.zpki/` as the intent, the journal, the journal with the new generation, and
+        // nothing but that stands in it.
+        let always = 1 + 4;
         // Two stages, the five directories that are made, and the root, `ca` and `servers` that were
         // there.
         let staged = 2 + 5 + 3;
