@@ -234,13 +234,14 @@ impl Disk {
         let pending = self.changes.iter().enumerate();
         let pending = pending.filter(|(_, it)| it.is_pending(moment));
         let (kept, lost): (Vec<_>, Vec<_>) = pending.partition(|(index, _)| survives(*index));
-        let list = |them: Vec<(usize, &Change)>| {
-            let shown = them.iter().map(|(_, it)| it.to_string());
-            shown.collect::<Vec<_>>().join(", ")
+        let (all_but, them) = match kept.len() < lost.len() {
+            true => ("lost all but", kept),
+            false => ("kept all but", lost),
         };
+        let them: Vec<_> = them.iter().map(|(_, it)| it.to_string()).collect();
         let last = self.changes.iter().rfind(|it| it.done <= moment);
         let last = last.map_or_else(|| "nothing".to_owned(), Change::to_string);
-        format!("after {last}, kept [{}], lost [{}]", list(kept), list(lost))
+        format!("cut after {last}, {all_but} [{}]", them.join(", "))
     }
 
     /// What is there when the power is back: what was forced to the disk by `moment`, and of the pending

@@ -85,6 +85,14 @@ impl Scenario {
         }
     }
 
+    /// With another command in place of its own.
+    fn followed_by(self, command: &str) -> Self {
+        Self {
+            command: words(command),
+            ..self
+        }
+    }
+
     fn path(&self, relative: &str) -> PathBuf {
         self.sandbox.path(relative)
     }

@@ -12,6 +12,7 @@ use std::path::Path;
 
 use super::disk::{Change, Disk, Half, Kind};
 use super::image::Image;
+use super::stopped::Fault;
 use super::trace::{Call, Traced, record};
 use super::{ADD_SERVER, INIT, ISSUE, ISSUE_OUT, REMOVE_SERVER, Scenario, now};
 use crate::sandbox::Tree;
@@ -92,6 +93,25 @@ fn config_apply() {
     cut(Scenario::config_apply());
 }
 
+/// The power is cut once more, when the run is at work that puts in order what a killed one has left.
+#[test]
+fn recovery() {
+    for (call, file) in [(1, "intent"), (2, "journal")] {
+        let scenario = Scenario::new(&[INIT], ADD_SERVER);
+        scenario.stop(Fault::Killed, "renameat", call);
+        let scenario = scenario.begun_here().followed_by("-C demo apply");
+        assert!(scenario.path("demo/.zpki").join(file).exists(), "{file}");
+        cut(scenario);
+    }
+}
+
+#[test]
+fn config_recovery() {
+    let scenario = Scenario::config_apply();
+    scenario.stop(Fault::Killed, "fsync", 8);
+    cut(scenario.begun_here());
+}
+
 fn cut(scenario: Scenario) {
     for options in WAYS {
         let run = Run::record(&scenario, options);
@@ -163,15 +183,13 @@ impl<'a> Run<'a> {
             if tried.insert((image.digest(), is_told))
                 && let Err(what) = self.judge(&image, is_told)
             {
-                let (command, shown) = (&self.scenario.command, disk.shown(moment, survives));
-                violations.push(format!("{command:?}, SEED={seed}, {shown}: {what}"));
+                violations.push(format!("{what}: {}", disk.shown(moment, survives)));
             }
         }
+        let (command, count) = (self.scenario.command.join(" "), violations.len());
+        let states = tried.len();
         report(&format!(
-            "{}: {} states, {} violations",
-            self.scenario.command.join(" "),
-            tried.len(),
-            violations.len()
+            "{command}: {states} states, SEED={seed}: {count} violations"
         ));
         violations
     }

@@ -21,7 +21,7 @@ const CHANGING: &str = "fchmod,fchmodat,fchown,fchownat,fdatasync,fsetxattr,fsyn
 
 /// How a call is stopped.
 #[derive(Clone, Copy, Debug)]
-enum Fault {
+pub(super) enum Fault {
     Killed,
     Fails(&'static str),
 }
@@ -41,12 +41,13 @@ impl Scenario {
         calls
     }
 
-    fn stop(&self, fault: Fault, call: usize) -> ExitStatus {
+    /// Stops the command at a call, one of `calls` and of those the `at`th.
+    pub(super) fn stop(&self, fault: Fault, calls: &str, at: usize) -> ExitStatus {
         let inject = match fault {
-            Fault::Killed => format!("inject={CHANGING}:signal=KILL:when={call}"),
-            Fault::Fails(error) => format!("inject={CHANGING}:error={error}:when={call}"),
+            Fault::Killed => format!("inject={calls}:signal=KILL:when={at}"),
+            Fault::Fails(error) => format!("inject={calls}:error={error}:when={at}"),
         };
-        let trace = format!("trace={CHANGING}");
+        let trace = format!("trace={calls}");
         let arguments = ["-o", "/dev/null", "-e", &trace, "-e", &inject];
         self.strace(&arguments).status().unwrap()
     }
@@ -61,7 +62,7 @@ impl Scenario {
         let mut stops = 0;
         for fault in FAULTS {
             for call in 1..=calls {
-                let status = self.stop(fault, call);
+                let status = self.stop(fault, CHANGING, call);
                 let place = format!("{:?}, {fault:?} at {call}: {status}", self.command);
                 match fault {
                     Fault::Killed if status.signal() != Some(9) => {

@@ -66,7 +66,7 @@ pub(super) enum Call {
 const HARMLESS: &str = "access,arch_prctl,brk,clock_nanosleep,clone,clone3,close,close_range,dup,dup2,dup3,\
                         epoll_create1,epoll_ctl,epoll_wait,eventfd2,execve,exit,exit_group,faccessat,\
                         faccessat2,fcntl,fgetxattr,flock,fork,fstat,fstatfs,futex,getcwd,getdents64,getegid,\
-                        geteuid,getgid,getpid,getppid,getrandom,getrlimit,gettid,getuid,ioctl,lstat,madvise,\
+                        geteuid,getgid,getpid,getppid,getrandom,getrlimit,gettid,getuid,ioctl,kill,lstat,madvise,\
                         mprotect,mremap,munmap,newfstatat,pipe,pipe2,poll,ppoll,prctl,pread64,prlimit64,\
                         pselect6,read,readlink,readlinkat,readv,recvfrom,recvmsg,restart_syscall,rseq,\
                         rt_sigaction,rt_sigprocmask,rt_sigreturn,rt_sigtimedwait,sched_getaffinity,\
