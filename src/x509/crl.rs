@@ -223,7 +223,10 @@ struct Entry<'a> {
 /// The entries; None for what is no TBSCertList to the end.
 fn entries(der: &[u8]) -> Option<Vec<Entry<'_>>> {
     let list = Element::tagged(der, der::SEQUENCE)?.elements()?;
-    let mut fields = list.first()?.fields();
+    let [signed, _algorithm, _signature] = list.as_slice() else {
+        return None;
+    };
+    let mut fields = signed.fields();
     // Only a CRL of version 1 has none.
     let _ = fields.take(der::INTEGER);
     let (_algorithm, _issuer) = (fields.take(der::SEQUENCE)?, fields.take(der::SEQUENCE)?);

@@ -74,9 +74,13 @@ impl PathCrl {
         let because = "it is no CertificateList (RFC 5280 5.1)";
         let damaged = || Error::CrlDamaged { because };
         let (rest, list) = CertificateRevocationList::from_der(bytes).map_err(|_| damaged())?;
+        let der = &bytes[..bytes.len() - rest.len()];
+        // x509-parser passes over what stands behind the signature.
+        let parts = der::elements(der).filter(|parts| parts.len() == 3);
+        parts.ok_or_else(damaged)?;
         let issuer = list.issuer().as_raw();
         let mut crl = Self {
-            der: bytes[..bytes.len() - rest.len()].to_vec(),
+            der: der.to_vec(),
             issuer: DistinguishedName::from_der(issuer).map_err(|_| damaged())?,
             this_update: date(list.last_update()),
             next_update: list.next_update().map(date),
