@@ -174,16 +174,19 @@ impl<'a> Text<'a> {
         let indent = &self.0[line..last.span().start];
         let indent = if indent.trim().is_empty() { indent } else { "" };
         let new = element(server);
-        let on_a_line = format!("{}{indent}{new}", self.line_end());
-        let cuts = match self.comma(end) {
-            Some(after) => match self.rest_is_comment(after) {
-                Some(line_end) => vec![(line_end..line_end, format!("{on_a_line},"))],
-                None => vec![(after..after, format!(" {new},"))],
-            },
-            None => match self.rest_is_comment(end) {
-                Some(line_end) => vec![(end..end, ",".into()), (line_end..line_end, on_a_line)],
-                None => vec![(end..end, format!(", {new}"))],
-            },
+        let comma = self.comma(end);
+        let after = comma.unwrap_or(end);
+        // A line of its own, which goes again as it came: the list ends on a line below.
+        let below = self.next_line(after);
+        let line_end = self.line_end();
+        let cuts = match (self.rest_is_comment(after), comma.is_some()) {
+            (true, true) => vec![(below..below, format!("{indent}{new},{line_end}"))],
+            (true, false) => vec![
+                (end..end, ",".into()),
+                (below..below, format!("{indent}{new}{line_end}")),
+            ],
+            (false, true) => vec![(after..after, format!(" {new},"))],
+            (false, false) => vec![(end..end, format!(", {new}"))],
         };
         self.cut(cuts)
     }
@@ -204,7 +207,7 @@ impl<'a> Text<'a> {
         let line = self.line(start);
         let is_first_on_line = self.0[line..start].trim().is_empty();
         let joined = before.filter(|before| is_last && self.0[*before..start].trim().is_empty());
-        if is_first_on_line && self.rest_is_comment(after).is_some() {
+        if is_first_on_line && self.rest_is_comment(after) {
             let floor = before.map_or(0, |before| self.next_line(before));
             cuts.push(self.with_comment(line, floor)..self.next_line(after));
         } else if let Some(before) = joined {
@@ -238,11 +241,10 @@ impl<'a> Text<'a> {
         Some(self.0.len() - behind.len())
     }
 
-    /// The end of the line with `at`, if nothing but a comment stands between.
-    fn rest_is_comment(self, at: usize) -> Option<usize> {
-        let line = self.0[at..self.next_line(at)].trim_end_matches(['\r', '\n']);
-        let rest = line.trim_start();
-        (rest.is_empty() || rest.starts_with('#')).then(|| at + line.len())
+    /// Whether nothing but a comment follows on the line with `at`.
+    fn rest_is_comment(self, at: usize) -> bool {
+        let rest = self.0[at..self.next_line(at)].trim();
+        rest.is_empty() || rest.starts_with('#')
     }
 
     /// The first of the comment lines that stand directly above the line `at`, not above `floor`.
@@ -526,6 +528,15 @@ options = """
             ("b", "[{A}, # one\n {B}]", "[{A} # one\n ]"),
         ] {
             assert_eq!(removed(&file(list), name), file(expected), "{list}");
+        }
+    }
+
+    #[test]
+    fn one_more_in_a_list_goes_as_it_came_whatever_the_lines_end_with() {
+        for list in ["[\r\n\t{A} # one\n]", "[\n{A}, # one\r\n]", "[\r\n{A}\n]"] {
+            let text = file(list);
+            let added = add_server(&text, &server("b")).unwrap();
+            assert_eq!(removed(&added, "b"), text, "{added:?}");
         }
     }
 
