@@ -137,13 +137,10 @@ fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
+/// Whether the line begins with the key, behind white space of Python's and a quote.
 fn has_key(line: &[u8], key: &str) -> bool {
-    let line = line.trim_ascii_start();
-    let quotes = line
-        .iter()
-        .take_while(|octet| b"'\"".contains(octet))
-        .count();
-    line[quotes..].starts_with(key.as_bytes())
+    let start = line.iter().position(u8::is_ascii_alphabetic);
+    start.is_some_and(|start| line[start..].starts_with(key.as_bytes()))
 }
 
 /// The server would read what is wanted. A line that is not UTF-8 ends it at its start, and may be

@@ -9,8 +9,8 @@ use x509_parser::revocation_list::CertificateRevocationList;
 
 use super::certificate::date;
 use super::date::{GENERALIZED_TIME, UTC_TIME, seconds};
+use super::dated;
 use super::der::{self, Element};
-use super::distinguished_name::DistinguishedName;
 use super::error::Error;
 use super::form;
 use super::issue::Authority;
@@ -193,8 +193,9 @@ fn extension_name(id: &str) -> &str {
 
 fn parse(der: &[u8]) -> Result<CertificateRevocationList<'_>, Error> {
     let (rest, list) = CertificateRevocationList::from_der(der).map_err(|_| damaged())?;
-    // x509-parser leaves out what it cannot read of a name.
-    DistinguishedName::from_der(list.issuer().as_raw()).map_err(|_| damaged())?;
+    if !dated::is_readable_crl(der) {
+        return Err(damaged());
+    }
     if rest.is_empty() {
         Ok(list)
     } else {
@@ -223,10 +224,7 @@ struct Entry<'a> {
 /// The entries; None for what is no TBSCertList to the end.
 fn entries(der: &[u8]) -> Option<Vec<Entry<'_>>> {
     let list = Element::tagged(der, der::SEQUENCE)?.elements()?;
-    let [signed, _algorithm, _signature] = list.as_slice() else {
-        return None;
-    };
-    let mut fields = signed.fields();
+    let mut fields = list.first()?.fields();
     // Only a CRL of version 1 has none.
     let _ = fields.take(der::INTEGER);
     let (_algorithm, _issuer) = (fields.take(der::SEQUENCE)?, fields.take(der::SEQUENCE)?);

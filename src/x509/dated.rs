@@ -171,6 +171,12 @@ pub fn crl(bytes: &[u8]) -> Result<Reading, Error> {
     })
 }
 
+/// Whether `bytes` begin with a CRL of which OpenSSL reads every part. x509-parser passes over names and
+/// extensions that it cannot read, and over what stands behind the signature.
+pub(super) fn is_readable_crl(bytes: &[u8]) -> bool {
+    crl(bytes).is_ok_and(|reading| reading.openssl_rejects.is_none())
+}
+
 const UNREADABLE_ALGORITHM: &str = "one of its algorithms cannot be read";
 const UNREADABLE_NAME: &str = "one of its names cannot be read";
 

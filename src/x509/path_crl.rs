@@ -9,6 +9,7 @@ use x509_parser::prelude::FromDer;
 use x509_parser::revocation_list::CertificateRevocationList;
 
 use super::certificate::date;
+use super::dated;
 use super::der::{self, Element};
 use super::distinguished_name::DistinguishedName;
 use super::error::Error;
@@ -74,13 +75,12 @@ impl PathCrl {
         let because = "it is no CertificateList (RFC 5280 5.1)";
         let damaged = || Error::CrlDamaged { because };
         let (rest, list) = CertificateRevocationList::from_der(bytes).map_err(|_| damaged())?;
-        let der = &bytes[..bytes.len() - rest.len()];
-        // x509-parser passes over what stands behind the signature.
-        let parts = der::elements(der).filter(|parts| parts.len() == 3);
-        parts.ok_or_else(damaged)?;
+        if !dated::is_readable_crl(bytes) {
+            return Err(damaged());
+        }
         let issuer = list.issuer().as_raw();
         let mut crl = Self {
-            der: der.to_vec(),
+            der: bytes[..bytes.len() - rest.len()].to_vec(),
             issuer: DistinguishedName::from_der(issuer).map_err(|_| damaged())?,
             this_update: date(list.last_update()),
             next_update: list.next_update().map(date),
