@@ -1,6 +1,6 @@
 //! A directory and everything below it, as values: inodes, and the names that lead to them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs::{self, Permissions};
 use std::os::unix::ffi::OsStrExt;
@@ -77,12 +77,12 @@ impl Image {
         linked.insert(found.ino(), inode);
         if found.is_dir() {
             self.inodes.push(Node::directory(mode));
-            for entry in fs::read_dir(path).unwrap() {
-                let entry = entry.unwrap();
-                let below = self.read_below(&entry.path(), linked);
-                self.inodes[inode]
-                    .entries()
-                    .insert(entry.file_name(), below);
+            let names = fs::read_dir(path).unwrap();
+            // So that the same directory has the same numbers in it.
+            let names: BTreeSet<_> = names.map(|it| it.unwrap().file_name()).collect();
+            for name in names {
+                let below = self.read_below(&path.join(&name), linked);
+                self.inodes[inode].entries().insert(name, below);
             }
         } else {
             assert!(found.is_file(), "{}", path.display());

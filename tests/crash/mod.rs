@@ -143,8 +143,11 @@ impl Scenario {
             return None;
         }
         let check = ["-C", "demo", "check", "--output=json"];
-        let (_, report) = self.sandbox.args(check).now(now()).run().answer();
-        let report: Value = serde_json::from_str(&report).unwrap();
+        let run = self.sandbox.args(check).now(now()).run();
+        let (status, report) = run.stderr_with("").answer();
+        let Ok(report) = serde_json::from_str::<Value>(&report) else {
+            return Some([format!("no report, but status {status}")].into());
+        };
         let findings = report["findings"].as_array().unwrap();
         let shown = |finding: &Value| format!("{} {}", finding["severity"], finding["id"]);
         Some(findings.iter().map(shown).collect())

@@ -8,7 +8,12 @@
 //! `SEED=7 STATES=5000` it is other ones, and more.
 
 use std::collections::{BTreeSet, HashSet};
+use std::fs;
 use std::path::Path;
+
+use openssl::pkey::PKey;
+use openssl::x509::X509;
+use zpki::domain::digest::Digest;
 
 use super::disk::{Change, Disk, Half, Kind};
 use super::image::Image;
@@ -20,6 +25,9 @@ use crate::sandbox::Tree;
 /// How many states are tried of each run, unless the environment says otherwise.
 const STATES: u64 = 150;
 const SEED: u64 = 1;
+
+/// Of so many states one is put before the same command at once, and not only when it is in order again.
+const AT_ONCE: usize = 8;
 
 /// zpki makes things durable by syncfs, and by fsync for each file where there is no syncfs.
 const WAYS: [&[&str]; 2] = [&[], &["-e", "inject=syncfs:error=ENOSYS"]];
@@ -112,6 +120,34 @@ fn config_recovery() {
     cut(scenario.begun_here());
 }
 
+/// A disk that does not heed what zpki forces to it shows that these tests would find what is not forced.
+#[test]
+fn syncs_that_are_not_heeded_are_missed() {
+    type Heeded = fn(&Call) -> bool;
+    let none: Heeded = |_| false;
+    let not_syncfs: Heeded = |call| !matches!(call, Call::SyncAll);
+    let not_fsync: Heeded = |call| matches!(call, Call::SyncAll);
+    let told = "it had been told";
+    let cases = [
+        (Scenario::new(&[], INIT), none, "file-damaged"),
+        (Scenario::new(&[], INIT), not_syncfs, "file-damaged"),
+        (Scenario::new(&[INIT], ADD_SERVER), none, told),
+        (Scenario::new(&[INIT], ADD_SERVER), not_syncfs, "Lost"),
+        (Scenario::new(&[INIT], ADD_SERVER), not_fsync, "half"),
+        (
+            Scenario::config_apply(),
+            none,
+            "neither the old nor the new",
+        ),
+    ];
+    for (scenario, heeded, expected) in cases {
+        let violations = Run::record(&scenario, &[]).violations(heeded);
+        let is_found = violations.iter().any(|it| it.contains(expected));
+        let command = &scenario.command;
+        assert!(is_found, "{command:?}: no {expected:?} in {violations:#?}");
+    }
+}
+
 fn cut(scenario: Scenario) {
     for options in WAYS {
         let run = Run::record(&scenario, options);
@@ -172,7 +208,7 @@ impl<'a> Run<'a> {
         let disk = Disk::new(&self.scenario.before, &self.calls, honoured);
         let (seed, limit) = (number("SEED", SEED), number("STATES", STATES));
         let mut violations = Vec::new();
-        let mut tried = HashSet::new();
+        let (mut tried, mut known) = (HashSet::new(), HashSet::new());
         for (moment, survivors) in candidates(&disk, &mut Chance(seed)) {
             if tried.len() as u64 >= limit {
                 break;
@@ -180,9 +216,15 @@ impl<'a> Run<'a> {
             let survives = |index| survivors.include(index, &disk.changes);
             let image = disk.after_cut(moment, survives);
             let is_told = moment >= disk.told;
-            if tried.insert((image.digest(), is_told))
-                && let Err(what) = self.judge(&image, is_told)
-            {
+            if !tried.insert((image.digest(), is_told)) {
+                continue;
+            }
+            let mut judged = self.judge(&image, is_told, &mut known);
+            if tried.len().is_multiple_of(AT_ONCE) {
+                image.write(&self.scenario.path(""));
+                judged = judged.and_then(|()| self.goes_on());
+            }
+            if let Err(what) = judged {
                 violations.push(format!("{what}: {}", disk.shown(moment, survives)));
             }
         }
@@ -194,8 +236,14 @@ impl<'a> Run<'a> {
         violations
     }
 
-    /// What is wrong with a state in which the power came back, and with what zpki makes of it.
-    fn judge(&self, image: &Image, is_told: bool) -> Result<(), String> {
+    /// What is wrong with a state in which the power came back, and with what zpki makes of it. The command
+    /// is run again where what is `known` does not say what comes of that.
+    fn judge(
+        &self,
+        image: &Image,
+        is_told: bool,
+        known: &mut HashSet<Digest>,
+    ) -> Result<(), String> {
         let Self {
             scenario,
             before,
@@ -226,7 +274,10 @@ impl<'a> Run<'a> {
         ensure(!is_told || from_after.is_empty(), || {
             format!("it had been told: {from_after:?}")
         })?;
-        self.goes_on()
+        if known.insert(Image::read(&scenario.path("")).digest()) {
+            self.goes_on()?;
+        }
+        Ok(())
     }
 
     /// That the same command does what is left to do, or says that it is done.
@@ -244,7 +295,23 @@ impl<'a> Run<'a> {
         let left = scenario.left();
         ensure(left.is_empty(), || format!("left: {left:?}"))?;
         scenario.serials();
+        if scenario.path("out").exists() {
+            self.handed_out();
+        }
         Ok(())
+    }
+
+    /// That what was handed out is a key and its certificate, the only one of that name in the inventory.
+    fn handed_out(&self) {
+        let read = |path: &Path| fs::read(path).unwrap();
+        let path = |name: &str| self.scenario.path("out").join(name);
+        let certificate = X509::from_pem(&read(&path("other.cert.pem"))).unwrap();
+        let key = PKey::private_key_from_pem(&read(&path("other.key.pem"))).unwrap();
+        assert!(certificate.public_key().unwrap().public_eq(&key));
+        let issued = fs::read_dir(self.scenario.path("demo/ca/issued/other")).unwrap();
+        let issued: Vec<_> = issued.map(|it| read(&it.unwrap().path())).collect();
+        assert_eq!(issued.len(), 1);
+        assert!(X509::from_pem(&issued[0]).unwrap() == certificate);
     }
 }
 
