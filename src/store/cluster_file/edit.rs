@@ -164,6 +164,8 @@ impl<'a> Text<'a> {
     fn with_first(self, root: &DeTable<'_>, server: &ServerSettings) -> String {
         let list = root.get(schema::SERVERS.name);
         let at = list.map_or(self.0.len(), |list| list.span().start + 1);
+        // Behind the blanks there, for whoever is removed takes those behind it along.
+        let at = at + blanks(&self.0[at..]);
         self.cut([(at..at, element(server))])
     }
 
@@ -213,9 +215,7 @@ impl<'a> Text<'a> {
         } else if let Some(before) = joined {
             cuts.push(before..after);
         } else {
-            let rest = &self.0[after..];
-            let spaces = rest.len() - rest.trim_start_matches([' ', '\t']).len();
-            cuts.push(start..after + spaces);
+            cuts.push(start..after + blanks(&self.0[after..]));
         }
         // Where there is no comma behind the last one, there shall be none behind the new last one.
         if let Some(before) = before.filter(|_| comma.is_none()) {
@@ -306,6 +306,11 @@ impl<'a> Text<'a> {
     fn trimmed(self, at: usize) -> &'a str {
         self.0[at..self.next_line(at)].trim()
     }
+}
+
+/// How many blanks `text` begins with.
+fn blanks(text: &str) -> usize {
+    text.len() - text.trim_start_matches([' ', '\t']).len()
 }
 
 /// What zpki.toml says of a server, as `key = value`; what is the default is left out.
@@ -532,8 +537,16 @@ options = """
     }
 
     #[test]
-    fn one_more_in_a_list_goes_as_it_came_whatever_the_lines_end_with() {
-        for list in ["[\r\n\t{A} # one\n]", "[\n{A}, # one\r\n]", "[\r\n{A}\n]"] {
+    fn one_more_in_a_list_goes_as_it_came() {
+        for list in [
+            "[\r\n\t{A} # one\n]",
+            "[\n{A}, # one\r\n]",
+            "[\r\n{A}\n]",
+            "[]",
+            "[ ]",
+            "[ \t# none\n]",
+            "[\n]",
+        ] {
             let text = file(list);
             let added = add_server(&text, &server("b")).unwrap();
             assert_eq!(removed(&added, "b"), text, "{added:?}");
