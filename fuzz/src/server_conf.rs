@@ -131,9 +131,10 @@ fn comment_behind<'a>(text: &'a [u8], value: &str) -> &'a [u8] {
 fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     let lines = text.split_inclusive(|octet| *octet == b'\n');
-    lines.map(|line| {
-        let line = line.strip_suffix(b"\n").unwrap_or(line);
-        line.strip_suffix(b"\r").unwrap_or(line)
+    lines.map(|line| match line.strip_suffix(b"\n") {
+        Some(line) => line.strip_suffix(b"\r").unwrap_or(line),
+        // A carriage return alone ends no line here.
+        None => line,
     })
 }
 

@@ -54,8 +54,13 @@ struct Source<'a> {
 
 impl<'a> Source<'a> {
     fn all(text: &'a [u8]) -> impl Iterator<Item = Self> {
-        Line::all(text).map(|line| {
-            let bytes = line.bytes.strip_suffix(b"\r").unwrap_or(line.bytes);
+        // One at the end of the file has no line feed behind it: it ends a line by itself.
+        let lone_return = text.ends_with(b"\r").then(|| Line::all(text).count());
+        Line::all(text).map(move |line| {
+            let bytes = match line.bytes.strip_suffix(b"\r") {
+                Some(bytes) if lone_return != Some(line.number) => bytes,
+                _ => line.bytes,
+            };
             let text = String::from_utf8_lossy(bytes);
             Self { line, text }
         })
