@@ -44,7 +44,7 @@ pub struct Target {
 }
 
 /// What killed runs have staged: for each file, under which names.
-type Stages = BTreeMap<PathBuf, Vec<PathBuf>>;
+pub(super) type Stages = BTreeMap<PathBuf, Vec<PathBuf>>;
 
 impl Target {
     /// The directory at `path`, which need not be there.
@@ -297,7 +297,7 @@ fn stage(name: &Path) -> PathBuf {
 }
 
 /// What there is under such names. The PKI directory's lock is held, so that its runs are dead.
-fn left(root: &Root) -> Result<Stages, Error> {
+pub(super) fn left(root: &Root) -> Result<Stages, Error> {
     let mut left = Stages::new();
     for stage in root.list(Path::new(""))? {
         let name = stage.to_str().and_then(|stage| {

@@ -9,6 +9,7 @@ use rustix::fs::{AtFlags, FileType};
 
 use super::error::Error;
 use super::fault::Faults;
+use super::handout;
 use super::journal::expect_one_mount;
 use super::root::Root;
 use crate::domain::digest::Digest;
@@ -23,7 +24,8 @@ pub struct Replacement {
 }
 
 /// Writes what is to be put in place of the file at `path`, durably, if that has the digest `before`. What
-/// a symbolic link leads to is to be replaced, and the link stays.
+/// a symbolic link leads to is to be replaced, and the link stays. What killed runs have left beside it is
+/// removed; the PKI directory's lock is held, so that they are dead.
 ///
 /// # Errors
 /// [`Error::Changed`] when something else is in it; [`Error::NotAFile`]; [`Error::Mounted`];
@@ -57,6 +59,9 @@ fn stage_with(
         return Err(changed());
     }
     expect_one_mount(&root, name, Path::new(""))?;
+    for stage in handout::left(&root)?.remove(name).unwrap_or_default() {
+        root.remove(&stage)?;
+    }
     let name = name.to_owned();
     let replacement = Replacement {
         root,
@@ -146,6 +151,19 @@ mod tests {
             let expected = ("ca.key.pem".to_owned(), format!("{mode:04o} new"));
             assert_eq!(found(dir.path()), [expected]);
         }
+    }
+
+    #[test]
+    fn what_a_killed_run_has_left_goes() {
+        let (dir, path) = with_key(0o600);
+        let of_others = [".other.pem.1.tmp", ".ca.key.pem.tmp"];
+        for name in [".ca.key.pem.1.tmp"].iter().chain(&of_others) {
+            fs::write(dir.path().join(name), "key").unwrap();
+        }
+        replace(&path, &sha256(b"old"), b"new").unwrap();
+        let names = found(dir.path()).into_iter().map(|it| it.0);
+        let expected = [".ca.key.pem.tmp", ".other.pem.1.tmp", "ca.key.pem"];
+        assert_eq!(names.collect::<Vec<_>>(), expected);
     }
 
     #[test]
