@@ -87,6 +87,29 @@ fn ca_passphrase() {
     cut(Scenario::ca_passphrase());
 }
 
+/// The key is where only this command writes.
+#[test]
+fn ca_passphrase_elsewhere() {
+    let scenario = Scenario::ca_passphrase();
+    let key = scenario.sandbox.read("demo/ca/ca.key.pem");
+    fs::remove_file(scenario.path("demo/ca/ca.key.pem")).unwrap();
+    scenario.sandbox.file("vault/key.pem", key);
+    scenario.sandbox.mode("vault/key.pem", 0o600);
+    let command = scenario.command.join(" ") + " --ca-key vault/key.pem";
+    cut(scenario.begun_here().followed_by(&command));
+}
+
+#[test]
+fn config_rollback() {
+    let scenario = Scenario::config_apply();
+    let applied = scenario.zpki(&scenario.command).status().unwrap();
+    assert!(applied.success());
+    cut(scenario.begun_here().followed_by(
+        "-C demo --yes config rollback --haproxy haproxy.cfg --server-conf server1=repo/server.conf \
+         --validate true",
+    ));
+}
+
 #[test]
 fn apply() {
     let scenario = Scenario::new(&[INIT], "-C demo apply");
