@@ -436,9 +436,9 @@ mod tests {
                 });
             }
         });
-        // In turn it is some thirty; where chance decides, nearly all others.
+        // In turn it is some thirty, on a busy machine a hundred; where chance decides, nearly all others.
         let longest = longest.into_inner();
-        assert!(longest < 100, "{longest}");
+        assert!(longest < 250, "{longest}");
     }
 
     #[test]
