@@ -19,7 +19,7 @@ use super::trace::{Call, Traced};
 pub(super) struct Disk {
     start: Image,
     pub(super) changes: Vec<Change>,
-    /// The moments at which the power may be cut: after each change, and after each sync.
+    /// The moments at which the power may be cut: after each call.
     pub(super) moments: Vec<usize>,
     /// Those at which something has been forced to the disk.
     syncs: BTreeSet<usize>,
@@ -86,7 +86,7 @@ impl Display for Change {
 
 impl Change {
     /// Whether it had been made by then, and nothing had forced it to the disk.
-    pub(super) fn is_pending(&self, moment: usize) -> bool {
+    fn is_pending(&self, moment: usize) -> bool {
         let is_durable = |it: &Effect| it.durable.is_some_and(|durable| durable <= moment);
         self.done <= moment && !self.effects.iter().all(is_durable)
     }
@@ -115,10 +115,11 @@ impl Disk {
                 Call::SyncAll => disk.sync(*began, *ended, |_| true),
                 change => disk.change(change, *ended, &mut seen),
             }
-            if disk.moments.last() != Some(ended) {
-                disk.moments.push(*ended);
-            }
+            disk.moments.push(*ended);
         }
+        disk.moments.push(disk.told);
+        disk.moments.sort_unstable();
+        disk.moments.dedup();
         disk
     }
 
@@ -222,6 +223,12 @@ impl Disk {
         });
     }
 
+    /// The changes that may be lost if the power is cut at this moment, with their indices.
+    pub(super) fn pending(&self, moment: usize) -> impl Iterator<Item = (usize, &Change)> {
+        let changes = self.changes.iter().enumerate();
+        changes.filter(move |(_, change)| change.is_pending(moment))
+    }
+
     /// Whether the call before this moment, or after it, forces something to the disk.
     pub(super) fn is_at_a_sync(&self, moment: usize) -> bool {
         let index = self.moments.iter().position(|it| *it == moment).unwrap();
@@ -231,9 +238,9 @@ impl Disk {
 
     /// A cut at this moment, for people: where in the run, and what is lost.
     pub(super) fn shown(&self, moment: usize, survives: impl Fn(usize) -> bool) -> String {
-        let pending = self.changes.iter().enumerate();
-        let pending = pending.filter(|(_, it)| it.is_pending(moment));
-        let (kept, lost): (Vec<_>, Vec<_>) = pending.partition(|(index, _)| survives(*index));
+        let (kept, lost): (Vec<_>, Vec<_>) = self
+            .pending(moment)
+            .partition(|(index, _)| survives(*index));
         let (all_but, them) = match kept.len() < lost.len() {
             true => ("lost all but", kept),
             false => ("kept all but", lost),

@@ -4,8 +4,8 @@
 //!
 //! A run is [recorded](trace), and played onto a [disk] that forgets. What that may hold when the power is
 //! back is put into a real directory, for the real program to find. There are far more such states than can
-//! be tried: those around each sync are, and of the others as many as [`STATES`], by chance. With
-//! `SEED=7 STATES=5000` it is other ones, and more.
+//! be tried: as many as [`STATES`] are, those first that tell most. With `SEED=7 STATES=5000` it is others,
+//! and more.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs;
@@ -24,6 +24,8 @@ use crate::sandbox::Tree;
 
 /// How many states are tried of each run, unless the environment says otherwise.
 const STATES: u64 = 150;
+/// And of those runs that derive a key from a passphrase, which takes long.
+const FEWER: u64 = 50;
 const SEED: u64 = 1;
 
 /// Of so many states one is put before the same command at once, and not only when it is in order again.
@@ -84,7 +86,7 @@ fn ca_renew() {
 
 #[test]
 fn ca_passphrase() {
-    cut(Scenario::ca_passphrase());
+    cut_into(FEWER, Scenario::ca_passphrase());
 }
 
 /// The key is where only this command writes.
@@ -96,7 +98,7 @@ fn ca_passphrase_elsewhere() {
     scenario.sandbox.file("vault/key.pem", key);
     scenario.sandbox.mode("vault/key.pem", 0o600);
     let command = scenario.command.join(" ") + " --ca-key vault/key.pem";
-    cut(scenario.begun_here().followed_by(&command));
+    cut_into(FEWER, scenario.begun_here().followed_by(&command));
 }
 
 #[test]
@@ -164,7 +166,7 @@ fn syncs_that_are_not_heeded_are_missed() {
         ),
     ];
     for (scenario, heeded, expected) in cases {
-        let violations = Run::record(&scenario, &[]).violations(heeded);
+        let violations = Run::record(&scenario, &[]).violations(heeded, STATES);
         let is_found = violations.iter().any(|it| it.contains(expected));
         let command = &scenario.command;
         assert!(is_found, "{command:?}: no {expected:?} in {violations:#?}");
@@ -172,9 +174,13 @@ fn syncs_that_are_not_heeded_are_missed() {
 }
 
 fn cut(scenario: Scenario) {
+    cut_into(STATES, scenario);
+}
+
+fn cut_into(states: u64, scenario: Scenario) {
     for options in WAYS {
         let run = Run::record(&scenario, options);
-        let violations = run.violations(|_| true);
+        let violations = run.violations(|_| true, states);
         assert!(violations.is_empty(), "{}", violations.join("\n"));
     }
 }
@@ -227,16 +233,16 @@ impl<'a> Run<'a> {
     }
 
     /// What goes wrong after a loss of power, if the disk heeds the syncs that are `honoured`.
-    fn violations(&self, honoured: fn(&Call) -> bool) -> Vec<String> {
+    fn violations(&self, honoured: fn(&Call) -> bool, states: u64) -> Vec<String> {
         let disk = Disk::new(&self.scenario.before, &self.calls, honoured);
-        let (seed, limit) = (number("SEED", SEED), number("STATES", STATES));
+        let (seed, limit) = (number("SEED", SEED), number("STATES", states));
         let mut violations = Vec::new();
         let (mut tried, mut known) = (HashSet::new(), HashSet::new());
         for (moment, survivors) in candidates(&disk, &mut Chance(seed)) {
             if tried.len() as u64 >= limit {
                 break;
             }
-            let survives = |index| survivors.include(index, &disk.changes);
+            let survives = |index: usize| survivors.include(index, &disk.changes[index]);
             let image = disk.after_cut(moment, survives);
             let is_told = moment >= disk.told;
             if !tried.insert((image.digest(), is_told)) {
@@ -375,11 +381,11 @@ const FORGOTTEN: [&[Kind]; 5] = [
 ];
 
 impl Survivors {
-    fn include(self, index: usize, changes: &[Change]) -> bool {
+    fn include(self, index: usize, change: &Change) -> bool {
         match self {
             Self::All => true,
             Self::AllBut(lost) => index != lost,
-            Self::AllButKinds(kinds) => !kinds.contains(&changes[index].kind),
+            Self::AllButKinds(kinds) => !kinds.contains(&change.kind),
             Self::From(first) => index >= first,
             Self::None => false,
             Self::Only(survivor) => index == survivor,
@@ -388,41 +394,32 @@ impl Survivors {
     }
 }
 
-/// The states that are to be tried, those that tell most first: around each sync, and when the user has been
-/// told of the success. The others are shuffled.
+/// The states that are to be tried, those that tell most first: when the user has been told of the success,
+/// then around each sync. The others come by chance.
 fn candidates(disk: &Disk, chance: &mut Chance) -> Vec<(usize, Survivors)> {
-    let (mut first, mut others) = (Vec::new(), Vec::new());
+    let (mut told, mut at_syncs, mut others) = (Vec::new(), Vec::new(), Vec::new());
     for &moment in &disk.moments {
-        let pending = disk.changes.iter().enumerate();
-        let pending = pending
-            .filter(|(_, it)| it.is_pending(moment))
-            .map(|it| it.0);
-        let each = |index| {
-            [
-                Survivors::AllBut(index),
-                Survivors::From(index),
-                Survivors::Only(index),
-            ]
-        };
-        let single: Vec<_> = pending.flat_map(each).collect();
         let plain = [Survivors::None, Survivors::All].into_iter();
         let plain = plain.chain(FORGOTTEN.map(Survivors::AllButKinds));
-        let by_chance = (0..4).map(|_| Survivors::Some(chance.next()));
-        let tell_most = moment >= disk.told || disk.is_at_a_sync(moment);
-        let into = if tell_most { &mut first } else { &mut others };
-        into.extend(plain.map(|it| (moment, it)));
-        let into = if moment >= disk.told {
-            &mut first
-        } else {
-            &mut others
+        let each = |index| {
+            let without = Survivors::AllBut(index);
+            [without, Survivors::From(index), Survivors::Only(index)]
         };
-        into.extend(single.into_iter().chain(by_chance).map(|it| (moment, it)));
+        let single = disk.pending(moment).flat_map(|(index, _)| each(index));
+        let by_chance = (0..4).map(|_| Survivors::Some(chance.next()));
+        let is_told = moment >= disk.told;
+        let to_plain = match disk.is_at_a_sync(moment) {
+            _ if is_told => &mut told,
+            true => &mut at_syncs,
+            false => &mut others,
+        };
+        to_plain.extend(plain.map(|it| (moment, it)));
+        let to_others = if is_told { &mut told } else { &mut others };
+        to_others.extend(single.chain(by_chance).map(|it| (moment, it)));
     }
-    for index in (1..others.len()).rev() {
-        others.swap(index, (chance.next() % (index as u64 + 1)) as usize);
-    }
-    first.extend(others);
-    first
+    chance.shuffle(&mut at_syncs);
+    chance.shuffle(&mut others);
+    [told, at_syncs, others].concat()
 }
 
 /// Random numbers that are the same each time: SplitMix64.
@@ -434,6 +431,12 @@ impl Chance {
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ (mixed >> 31)
+    }
+
+    fn shuffle<T>(&mut self, items: &mut [T]) {
+        for index in (1..items.len()).rev() {
+            items.swap(index, (self.next() % (index as u64 + 1)) as usize);
+        }
     }
 }
 
