@@ -142,6 +142,7 @@ fn recovery() {
 fn config_recovery() {
     let scenario = Scenario::config_apply();
     scenario.stop(Fault::Killed, "fsync", 8);
+    assert!(scenario.path(".zpki-exchange").exists());
     cut(scenario.begun_here());
 }
 

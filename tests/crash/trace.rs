@@ -133,7 +133,10 @@ impl Reader {
         for (ended, line) in log.lines().enumerate() {
             let (process, rest) = line.split_once(' ').unwrap();
             let rest = rest.trim_start();
-            if rest.starts_with("+++") || rest.starts_with("---") {
+            // A signal, an end, or a thread that the end of the program has cut off; had that one changed
+            // anything, the disk of the model would not hold what the real one does.
+            let is_an_end = rest.ends_with("<detached ...>");
+            if is_an_end || rest.starts_with("+++") || rest.starts_with("---") {
                 continue;
             }
             if let Some(first) = rest.strip_suffix(" <unfinished ...>") {
