@@ -8,11 +8,8 @@ use std::ops::RangeInclusive;
 use rcgen::{PublicKeyData, SubjectPublicKeyInfo};
 use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::cri_attributes::ParsedCriAttribute;
-use x509_parser::error::X509Error;
 use x509_parser::extensions::ParsedExtension;
-use x509_parser::oid_registry::{
-    OID_PKCS1_RSASSAPSS, OID_PKCS1_SHA1WITHRSA, OID_X509_EXT_SUBJECT_ALT_NAME,
-};
+use x509_parser::oid_registry::{OID_PKCS1_SHA1WITHRSA, OID_X509_EXT_SUBJECT_ALT_NAME};
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::X509Version;
 
@@ -22,6 +19,7 @@ use crate::domain::host::Host;
 use super::error::Error;
 use super::name;
 use super::public_key::{self, SubjectKey};
+use super::signature::Signed;
 
 /// A certification request, read. Not necessarily one that a certificate is issued for: that is
 /// what [`Self::hosts`] and [`Self::public_key`] decide.
@@ -67,7 +65,7 @@ impl Request {
                 subject: name::show(&info.subject),
                 subject_alt_name: subject_alt_name(&request)?,
                 public_key: public_key::describe(&public_key_der),
-                signature_valid: signature_valid(&request),
+                signature_valid: signature_valid(der, &request),
             },
             public_key_der,
         })
@@ -172,21 +170,12 @@ fn subject_alt_name(request: &X509CertificationRequest<'_>) -> Result<Vec<AltNam
     Ok(names)
 }
 
-/// None for what ring has no means to check: unknown algorithms, RSA keys of an unusual size, and
-/// RSASSA-PSS, of which it knows one salt length only; and for SHA-1, which proves nothing.
-fn signature_valid(request: &X509CertificationRequest<'_>) -> Option<bool> {
-    let algorithm = &request.signature_algorithm.algorithm;
-    if *algorithm == OID_PKCS1_SHA1WITHRSA {
+/// None for what cannot be checked here, and for SHA-1, which proves nothing.
+fn signature_valid(der: &[u8], request: &X509CertificationRequest<'_>) -> Option<bool> {
+    if request.signature_algorithm.algorithm == OID_PKCS1_SHA1WITHRSA {
         return None;
     }
-    let bits = public_key::rsa_bits(request.certification_request_info.subject_pki.raw);
-    match request.verify_signature() {
-        Ok(()) => Some(true),
-        Err(X509Error::SignatureUnsupportedAlgorithm) => None,
-        Err(_) if *algorithm == OID_PKCS1_RSASSAPSS => None,
-        Err(_) if bits.is_some_and(|bits| !RSA_BITS.contains(&bits)) => None,
-        Err(_) => Some(false),
-    }
+    Signed::of(der)?.is_by(request.certification_request_info.subject_pki.raw)
 }
 
 fn host(name: &AltName) -> Result<Host, Error> {
