@@ -454,7 +454,12 @@ fn is_readable(name: &Element<'_>) -> bool {
         let mut parts = attribute.fields();
         let kind = parts.take(der::OBJECT_IDENTIFIER);
         let is_kind = kind.is_some_and(|kind| form::is_object_identifier(&kind));
-        attribute.tag == der::SEQUENCE && is_kind && parts.all(distinguished_name::is_value)
+        let mut values = 0;
+        let are_values = parts.all(|value| {
+            values += 1;
+            distinguished_name::is_value(value)
+        });
+        attribute.tag == der::SEQUENCE && is_kind && are_values && values == 1
     };
     name.fields()
         .all(|set| set.tag == der::SET && set.fields().all(is_attribute))
@@ -492,4 +497,28 @@ fn says_ca(value: &[u8]) -> bool {
     let constraints = Element::tagged(value, der::SEQUENCE);
     let says = constraints.and_then(|it| it.fields().take(der::BOOLEAN));
     says.is_some_and(|says| says.content.iter().any(|octet| *octet != 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::x509::der::wrapped;
+
+    #[test]
+    fn an_attribute_has_one_value() {
+        const UTF8_STRING: u8 = 12;
+        let kind = wrapped(der::OBJECT_IDENTIFIER, &[&[0x55, 4, 3]]);
+        let value = wrapped(UTF8_STRING, &[b"ca"]);
+        for (parts, expected) in [
+            (vec![&*kind, &value], true),
+            (vec![&kind], false),
+            (vec![&kind, &value, &value], false),
+            (vec![&value], false),
+        ] {
+            let attribute = wrapped(der::SEQUENCE, &parts);
+            let name = wrapped(der::SEQUENCE, &[&wrapped(der::SET, &[&attribute])]);
+            let (name, _) = Element::first(&name).unwrap();
+            assert_eq!(is_readable(&name), expected, "{parts:02x?}");
+        }
+    }
 }
