@@ -1,6 +1,6 @@
 //! Modes and owners of files.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::domain::finding::{Finding, Severity};
 
@@ -45,7 +45,7 @@ fn mode(file: &Observed) -> Option<Finding> {
     if mode == expected {
         return None;
     }
-    let about = shown(path);
+    let about = path.display();
     let is_secret = expected & 0o077 == 0;
     let (severity, id) = if is_secret && mode & 0o077 != 0 {
         (Severity::Critical, "secret-readable")
@@ -57,7 +57,7 @@ fn mode(file: &Observed) -> Option<Finding> {
     Some(Finding {
         severity,
         id,
-        about: about.clone(),
+        about: about.to_string(),
         why: format!("its mode is {mode:04o}, and {expected:04o} is expected"),
         next: Some(format!("chmod {expected:04o} {about}")),
     })
@@ -68,24 +68,14 @@ fn foreign(file: &Observed, owner: u32) -> Option<Finding> {
     (file.owner != owner && !is_given_away).then(|| {
         Finding::warning(
             "owner-differs",
-            shown(&file.path),
+            file.path.display(),
             format!(
                 "user {} owns it, and user {owner} the PKI directory",
                 file.owner
             ),
-            format!("chown {owner} {}", shown(&file.path)),
+            format!("chown {owner} {}", file.path.display()),
         )
     })
-}
-
-/// A path as a shell takes it: that of the PKI directory itself is empty.
-fn shown(path: &Path) -> String {
-    let shown = if path == Path::new("") {
-        Path::new(".")
-    } else {
-        path
-    };
-    shown.display().to_string()
 }
 
 #[cfg(test)]
@@ -119,21 +109,6 @@ mod tests {
         assert_eq!(told(0o775, 0o755), ["Critical writable-by-others"]);
         assert_eq!(told(0o700, 0o755), ["Warning mode-differs"]);
         assert_eq!(told(0o755, 0o700), ["Critical secret-readable"]);
-    }
-
-    #[test]
-    fn the_directory_itself_has_a_name_for_the_shell() {
-        let root = Observed {
-            path: "".into(),
-            mode: 0o777,
-            expected: 0o755,
-            owner: 7,
-            is_of_host: false,
-        };
-        let told = check(&[root], ROOT);
-        let next: Vec<_> = told.iter().filter_map(|it| it.next.as_deref()).collect();
-        assert_eq!(next, ["chmod 0755 .", "chown 0 ."]);
-        assert!(told.iter().all(|it| it.about == "."));
     }
 
     #[test]
