@@ -30,7 +30,7 @@ pool_size=1
 ";
 
 /// HAProxy's configuration as Zato makes it, for the servers of [`Sandbox::with_demo`].
-fn zato_config() -> String {
+pub(crate) fn zato_config() -> String {
     let line = |name: &str, port| {
         format!(
             "    server http_plain--{name} 127.0.0.1:{port} check inter 2s rise 2 fall 2 # ZATO backend bck_http_plain:server--{name}\n"

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
+use crate::config::zato_config;
 use crate::sandbox::PROGRAM;
 
 const README: &str = include_str!("../README.md");
@@ -162,7 +163,7 @@ impl Host {
         fs::set_permissions(&systemctl, fs::Permissions::from_mode(0o755)).unwrap();
         let manual = Path::new(env!("CARGO_MANIFEST_DIR")).join("man");
         symlink(manual, host.root().join("man")).unwrap();
-        fs::write(host.root().join("zato.config"), ZATO_CONFIG).unwrap();
+        fs::write(host.root().join("zato.config"), zato_config()).unwrap();
         for (server, address) in [
             ("server1", "127.0.0.1:17010"),
             ("server2", "127.0.0.1:17011"),
@@ -238,29 +239,3 @@ fn is_dated(word: &str) -> bool {
         .iter()
         .any(|date| shape.contains(date))
 }
-
-const ZATO_CONFIG: &str = "\
-global
-    log 127.0.0.1:514 local0 debug # ZATO global:log
-
-defaults
-    timeout connect 15000 # ZATO defaults:timeout connect
-    timeout client 15000 # ZATO defaults:timeout client
-    timeout server 15000 # ZATO defaults:timeout server
-
-backend bck_http_plain
-    mode http
-    balance roundrobin
-
-# ZATO begin backend bck_http_plain
-
-    server http_plain--server1 127.0.0.1:17010 check inter 2s rise 2 fall 2 # ZATO backend bck_http_plain:server--server1
-    server http_plain--server2 127.0.0.1:17011 check inter 2s rise 2 fall 2 # ZATO backend bck_http_plain:server--server2
-
-# ZATO end backend bck_http_plain
-
-frontend front_http_plain
-    mode http
-    default_backend bck_http_plain
-    bind 127.0.0.1:11223 # ZATO frontend front_http_plain:bind
-";

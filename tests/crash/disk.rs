@@ -140,25 +140,9 @@ impl Disk {
                 self.add(Kind::Names, to, done, vec![entry(seen, to, inode)], seen);
             }
             Call::MakeDirectory { path, mode } => {
-                let inode = self.make(Node::directory(*mode), seen);
-                self.add(
-                    Kind::Names,
-                    path,
-                    done,
-                    vec![entry(seen, path, Some(inode))],
-                    seen,
-                );
+                self.make(Node::directory(*mode), path, done, seen);
             }
-            Call::Open { path, mode } => {
-                let inode = self.make(Node::file(*mode), seen);
-                self.add(
-                    Kind::Names,
-                    path,
-                    done,
-                    vec![entry(seen, path, Some(inode))],
-                    seen,
-                );
-            }
+            Call::Open { path, mode } => self.make(Node::file(*mode), path, done, seen),
             Call::Remove { path } => {
                 self.add(Kind::Names, path, done, vec![entry(seen, path, None)], seen);
             }
@@ -202,11 +186,18 @@ impl Disk {
         }
     }
 
-    /// A new inode, to which nothing leads.
-    fn make(&mut self, node: Node, seen: &mut Image) -> Inode {
+    /// A new inode, and its name.
+    fn make(&mut self, node: Node, path: &Path, done: usize, seen: &mut Image) {
         self.start.inodes.push(node.clone());
         seen.inodes.push(node);
-        seen.inodes.len() - 1
+        let inode = Some(seen.inodes.len() - 1);
+        self.add(
+            Kind::Names,
+            path,
+            done,
+            vec![entry(seen, path, inode)],
+            seen,
+        );
     }
 
     fn add(&mut self, kind: Kind, path: &Path, done: usize, whats: Vec<What>, seen: &mut Image) {
