@@ -61,7 +61,7 @@ clean-tree:
 
 # Not in `ci`: the database is fetched, and what it says changes without us.
 advisories: tools
-	$${CARGO_TARGET_DIR:-target}/test-tools/bin/cargo-deny check advisories
+	$(tools)/cargo-deny check advisories
 
 # Every row of the README's table of speed, which it writes anew.
 bench:
