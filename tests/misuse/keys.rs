@@ -317,6 +317,7 @@ fn of_what_is_for_elsewhere() {
             2,
             "issue bag --role client --format p12 --p12-passphrase-file p12 --out bag",
         ),
+        (2, "issue both --role client --format key-cert --out both"),
         (2, "export server1 --format key-cert --out key-cert.pem"),
         (2, "export server1 --format k8s-secret --out secret.yaml"),
         (
