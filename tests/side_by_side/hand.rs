@@ -27,7 +27,7 @@ pub(super) struct Reported {
     pub(super) crl_numbers: Vec<u64>,
     /// The names of its own.
     pub(super) own: Vec<String>,
-    /// The shared names whose files were not replaced without --force.
+    /// The names whose files were not replaced without --force.
     pub(super) refused: Vec<String>,
 }
 
@@ -62,7 +62,8 @@ impl<'a> Hand<'a> {
     pub(super) fn work(mut self, runs: usize) -> Reported {
         for _ in 0..runs {
             match self.random.below(100) {
-                0..28 => self.issue_own(),
+                0..25 => self.issue_own(),
+                25..28 => self.issue_revoked(),
                 28..36 => self.issue_shared(),
                 36..48 => self.renew("renew"),
                 48..54 => self.renew("rekey"),
@@ -84,10 +85,7 @@ impl<'a> Hand<'a> {
 
     fn issue_own(&mut self) {
         let name = format!("own{}-{}", self.number, self.issued.len());
-        let line = format!(
-            "issue {name} --role server --host {name}.lan --out out/{}",
-            self.number
-        );
+        let line = self.issue_line(&name);
         let report = self.done(&line);
         let issued = &report["certificates"][0];
         assert_eq!(issued["issued"], true, "{line}");
@@ -98,8 +96,28 @@ impl<'a> Hand<'a> {
         self.site.revocable.lock().unwrap().push(serial_number);
     }
 
-    /// Whoever comes first makes it, and everybody else finds it; what was revoked is replaced with --force
-    /// alone.
+    fn issue_line(&self, name: &str) -> String {
+        let out = format!("out/{}", self.number);
+        format!("issue {name} --role server --host {name}.lan --out {out}")
+    }
+
+    /// What was revoked is replaced with --force alone. Of a name of its own a hand knows that nobody else
+    /// does that meanwhile.
+    fn issue_revoked(&mut self) {
+        if self.issued.is_empty() {
+            return self.issue_own();
+        }
+        let which = self.random.below(self.issued.len());
+        let serial_number = self.issued[which].clone();
+        let name = self.reported.own[which].clone();
+        let report = self.done(&format!("revoke {serial_number}"));
+        assert_eq!(self.note_revocations(&report), [serial_number]);
+        let line = self.issue_line(&name);
+        let refusal = self.run(&line).expect_err(&line);
+        self.note_refusal(&name, &line, refusal);
+    }
+
+    /// Whoever comes first makes it, and everybody else finds it; what was revoked is refused as above.
     fn issue_shared(&mut self) {
         let name = self.random.pick(&SHARED);
         let force = if self.random.one_in(2) {
@@ -119,13 +137,18 @@ impl<'a> Hand<'a> {
                     assert_eq!(report["changed"], false, "{line}");
                 }
             }
-            Err((status, said)) => {
-                let is_revoked = "there is another file already, and it would be lost";
-                assert_eq!((status, force), (73, ""), "{line}: {said}");
-                assert!(said.contains(is_revoked), "{line}: {said}");
-                self.reported.refused.push(name.to_owned());
+            Err(refusal) => {
+                assert_eq!(force, "", "{line}: {refusal:?}");
+                self.note_refusal(name, &line, refusal);
             }
         }
+    }
+
+    fn note_refusal(&mut self, name: &str, line: &str, (status, said): (i32, String)) {
+        let is_revoked = "there is another file already, and it would be lost";
+        assert_eq!(status, 73, "{line}: {said}");
+        assert!(said.contains(is_revoked), "{line}: {said}");
+        self.reported.refused.push(name.to_owned());
     }
 
     fn renew(&mut self, verb: &str) {
