@@ -171,10 +171,16 @@ pub fn crl(bytes: &[u8]) -> Result<Reading, Error> {
     })
 }
 
-/// Whether `bytes` begin with a CRL of which OpenSSL reads every part. x509-parser passes over names and
-/// extensions that it cannot read, and over what stands behind the signature.
+/// Whether `bytes` begin with a CRL of which OpenSSL and x509-parser read every part. That one passes over
+/// names and extensions that it cannot read, over what stands behind the signature, and over what of a name
+/// stands behind a set without an attribute, which OpenSSL does take.
 pub(super) fn is_readable_crl(bytes: &[u8]) -> bool {
-    crl(bytes).is_ok_and(|reading| reading.openssl_rejects.is_none())
+    crl(bytes).is_ok_and(|reading| {
+        let issuer = Element::tagged(reading.dated.identity.issuer(), der::SEQUENCE);
+        let has_attributes = |set: &Element<'_>| !set.content.is_empty();
+        reading.openssl_rejects.is_none()
+            && issuer.is_some_and(|issuer| issuer.fields().all(has_attributes))
+    })
 }
 
 const UNREADABLE_ALGORITHM: &str = "one of its algorithms cannot be read";
