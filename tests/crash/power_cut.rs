@@ -131,7 +131,7 @@ fn config_apply() {
 fn recovery() {
     for (call, file) in [(1, "intent"), (2, "journal")] {
         let scenario = Scenario::new(&[INIT], ADD_SERVER);
-        scenario.stop(Fault::Killed, "renameat", call);
+        scenario.stop(Fault::Killed, "renameat", call).unwrap();
         let scenario = scenario.begun_here().followed_by("-C demo apply");
         assert!(scenario.path("demo/.zpki").join(file).exists(), "{file}");
         cut(scenario);
@@ -141,7 +141,7 @@ fn recovery() {
 #[test]
 fn config_recovery() {
     let scenario = Scenario::config_apply();
-    scenario.stop(Fault::Killed, "fsync", 8);
+    scenario.stop(Fault::Killed, "fsync", 8).unwrap();
     assert!(scenario.path(".zpki-exchange").exists());
     cut(scenario.begun_here());
 }
