@@ -24,7 +24,8 @@ use super::error::Error;
 use super::fault::Faults;
 use super::file::{Bytes, Directory, File, Tree};
 use super::layout::{self, CA_CERTIFICATE, CLUSTER_FILE, PENDING, is_kept, widest_mode};
-use super::root::{LONGEST, Root, parent};
+use super::output::Place;
+use super::root::{LONGEST, parent};
 
 /// The last file of an archive.
 pub const SUMS: &str = "SHA256SUMS";
@@ -468,7 +469,7 @@ fn verify(tree: &Tree, sums: &[u8]) -> Result<(), Unusable> {
 /// # Errors
 /// [`Error::Exists`]; [`Error::DanglingLink`]; [`Error::Io`], also when there is no directory for it.
 pub fn expect_nothing(path: &Path) -> Result<(), Error> {
-    Place::of(path, &Faults::default()).map(drop)
+    free_place(path, &Faults::default()).map(drop)
 }
 
 /// Writes `tree` as the new file `path`, durably and readable by its owner only. On an error nothing is
@@ -482,38 +483,15 @@ pub fn save(path: &Path, tree: &Tree, modified: i64) -> Result<(), Error> {
 }
 
 fn save_with(path: &Path, tree: &Tree, modified: i64, faults: &Faults) -> Result<(), Error> {
-    let Place { root, name } = Place::of(path, faults)?;
-    let stage = PathBuf::from(format!(".{}.{}.tmp", name.display(), std::process::id()));
-    let staged = root.write_stage_by(&stage, MODE, &mut |out| write(tree, modified, out));
-    staged
-        .and_then(|file| root.sync_file(&file, &stage))
-        .and_then(|()| match root.rename_new(&stage, name)? {
-            true => Ok(()),
-            false => Err(Error::Exists {
-                path: path.to_owned(),
-            }),
-        })
-        .inspect_err(|_| _ = root.remove(&stage))?;
-    root.sync_directory(Path::new(""))
+    let place = free_place(path, faults)?;
+    place.make(MODE, &mut |out| write(tree, modified, out))
 }
 
-/// Where a file is to be made.
-struct Place<'a> {
-    root: Root,
-    name: &'a Path,
-}
-
-impl<'a> Place<'a> {
-    fn of(path: &'a Path, faults: &Faults) -> Result<Self, Error> {
-        let name = path.file_name().map(Path::new);
-        let name = name.ok_or_else(|| Error::NotAFile {
-            path: path.to_owned(),
-        })?;
-        let root = Root::open(parent(path), faults)?;
-        match root.occupant(name)? {
-            Some(occupant) => Err(occupant),
-            None => Ok(Self { root, name }),
-        }
+fn free_place<'a>(path: &'a Path, faults: &Faults) -> Result<Place<'a>, Error> {
+    let place = Place::of(path, faults)?;
+    match place.occupant()? {
+        Some(occupant) => Err(occupant),
+        None => Ok(place),
     }
 }
 

@@ -13,6 +13,8 @@ pub(super) enum Step {
     Own,
     /// Makes a whole file system durable.
     Syncfs,
+    /// Makes a file that has no name.
+    Unnamed,
 }
 
 /// Asked before every step that changes the disk.

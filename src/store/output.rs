@@ -1,12 +1,19 @@
 //! A file that the user asked for, outside the PKI directory: made whole or not at all, and never in
 //! place of another.
+//!
+//! Nothing comes back later to tidy up there, and the file may hold private keys. So it has no name while
+//! it is made, and goes with the run that is killed meanwhile.
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process;
 
 use super::error::Error;
 use super::fault::Faults;
-use super::root::Root;
+use super::root::{Root, parent};
+
+/// What writes the bytes of a file.
+pub(super) type Content<'a> = &'a mut dyn FnMut(&mut dyn Write) -> io::Result<()>;
 
 /// Makes the file at `path` with exactly this mode; `false` when it is there already with these bytes.
 /// It has the mode before it has its name, so that a key is at no time readable by others.
@@ -20,52 +27,90 @@ pub fn write(path: &Path, mode: u32, bytes: &[u8]) -> Result<bool, Error> {
 }
 
 fn write_with(path: &Path, mode: u32, bytes: &[u8], faults: &Faults) -> Result<bool, Error> {
-    let not_a_file = || Error::NotAFile {
-        path: path.to_owned(),
+    let place = Place::of(path, faults)?;
+    let made = match place.occupant()? {
+        Some(occupant) => Err(occupant),
+        None => place.make(mode, &mut |out| out.write_all(bytes)),
     };
-    let name = Path::new(path.file_name().ok_or_else(not_a_file)?);
-    let root = Root::open(path.parent().unwrap_or_else(|| Path::new("")), faults)?;
-    if let Some(occupant) = root.occupant(name)? {
-        return is_there_already(&root, name, bytes, occupant);
-    }
-    let stage = stage(name);
-    let placed = place(&root, &stage, name, mode, bytes);
-    match placed {
-        Ok(true) => root.sync_directory(Path::new("")).map(|()| true),
-        Ok(false) => {
-            root.remove(&stage)?;
-            let path = path.to_owned();
-            is_there_already(&root, name, bytes, Error::Exists { path })
+    match made {
+        Ok(()) => Ok(true),
+        // There already, or by now.
+        Err(Error::Exists { .. })
+            if place.root.read(place.name)?.is_some_and(|it| *it == bytes) =>
+        {
+            Ok(false)
         }
-        Err(error) => {
-            _ = root.remove(&stage);
-            Err(error)
+        Err(error) => Err(error),
+    }
+}
+
+/// Where a file is to be made.
+pub(super) struct Place<'a> {
+    root: Root,
+    name: &'a Path,
+}
+
+impl<'a> Place<'a> {
+    pub(super) fn of(path: &'a Path, faults: &Faults) -> Result<Self, Error> {
+        let name = path.file_name().ok_or_else(|| Error::NotAFile {
+            path: path.to_owned(),
+        })?;
+        Ok(Self {
+            root: Root::open(parent(path), faults)?,
+            name: Path::new(name),
+        })
+    }
+
+    /// Why nothing can be made here, if something stands here.
+    pub(super) fn occupant(&self) -> Result<Option<Error>, Error> {
+        self.root.occupant(self.name)
+    }
+
+    /// Makes the file, durably. On an error nothing is left, but for a directory that cannot be synced:
+    /// there the file is in place, and whole.
+    ///
+    /// # Errors
+    /// [`Error::Exists`] when something stands here by now; [`Error::Io`].
+    pub(super) fn make(&self, mode: u32, content: Content<'_>) -> Result<(), Error> {
+        let is_free = match self.make_unnamed(mode, content)? {
+            Some(is_free) => is_free,
+            None => self.make_staged(mode, content)?,
+        };
+        if !is_free {
+            return Err(Error::Exists {
+                path: self.root.shown(self.name),
+            });
         }
+        self.root.sync_directory(Path::new(""))
     }
-}
 
-/// Whether what stands there is the same, so that nothing need be written.
-fn is_there_already(
-    root: &Root,
-    name: &Path,
-    bytes: &[u8],
-    occupant: Error,
-) -> Result<bool, Error> {
-    match root.read(name)? {
-        Some(found) if *found == bytes => Ok(false),
-        _ => Err(occupant),
+    /// Whether the place was free; None where a file cannot be without a name.
+    fn make_unnamed(&self, mode: u32, content: Content<'_>) -> Result<Option<bool>, Error> {
+        let Some(file) = self.root.write_unnamed(self.name, mode, content)? else {
+            return Ok(None);
+        };
+        self.root.sync_file(&file, self.name)?;
+        self.root.name_new(&file, self.name)
     }
-}
 
-fn place(root: &Root, stage: &Path, name: &Path, mode: u32, bytes: &[u8]) -> Result<bool, Error> {
-    let file = root.write_stage(stage, mode, bytes)?;
-    root.sync_file(&file, stage)?;
-    root.rename_new(stage, name)
-}
+    /// Whether the place was free. A run that is killed here leaves what it has written.
+    fn make_staged(&self, mode: u32, content: Content<'_>) -> Result<bool, Error> {
+        let stage = self.stage();
+        let placed = self
+            .root
+            .write_stage_by(&stage, mode, content)
+            .and_then(|file| self.root.sync_file(&file, &stage))
+            .and_then(|()| self.root.rename_new(&stage, self.name));
+        if !matches!(placed, Ok(true)) {
+            _ = self.root.remove(&stage);
+        }
+        placed
+    }
 
-/// A name that HAProxy does not load, and that no other run has.
-fn stage(name: &Path) -> PathBuf {
-    format!(".{}.{}.tmp", name.display(), process::id()).into()
+    /// A name that HAProxy does not load, and that no other run has.
+    fn stage(&self) -> PathBuf {
+        format!(".{}.{}.tmp", self.name.display(), process::id()).into()
+    }
 }
 
 #[cfg(test)]
@@ -74,6 +119,7 @@ mod tests {
     use std::io::ErrorKind;
     use std::os::unix::fs::symlink;
 
+    use super::super::fault::Step;
     use super::super::testing::listing;
     use super::*;
 
@@ -121,7 +167,7 @@ mod tests {
             let written = write_with(&path, 0o600, b"new", &faults);
             if !faults.struck() {
                 assert!(written.unwrap());
-                // Making it, writing it, its mode, making it durable, putting it in place.
+                // Making it, writing it, its mode, making it durable, its name, making that durable.
                 assert_eq!(step, 6);
                 break;
             }
@@ -132,6 +178,51 @@ mod tests {
                 usize::from(is_in_place),
                 "step {step}"
             );
+        }
+    }
+
+    /// Nothing is removed after a crash, so that there must have been nothing.
+    #[test]
+    fn a_crash_leaves_nothing_behind() {
+        for step in 0..5 {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("file");
+            write_with(&path, 0o600, b"new", &Faults::crash_at(step)).unwrap_err();
+            assert_eq!(found(dir.path()), [], "step {step}");
+        }
+    }
+
+    #[test]
+    fn where_each_file_has_a_name_it_is_made_beside_its_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        let faults = Faults::fail_every(Step::Unnamed, ErrorKind::Unsupported);
+        assert!(write_with(&path, 0o600, b"new", &faults).unwrap());
+        assert!(faults.struck());
+        let expected = [("file".to_owned(), "0600 new".to_owned())];
+        assert_eq!(found(dir.path()), expected);
+        let place = Place::of(&path, &faults).unwrap();
+        let other = place.make(0o600, &mut |out| out.write_all(b"other"));
+        assert!(matches!(other, Err(Error::Exists { .. })));
+        assert_eq!(found(dir.path()), expected);
+    }
+
+    #[test]
+    fn where_each_file_has_a_name_a_failure_leaves_nothing_behind() {
+        for step in 0.. {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("file");
+            let faults = Faults::fail_at(step, ErrorKind::StorageFull);
+            let place = Place::of(&path, &faults).unwrap();
+            let made = place.make_staged(0o600, &mut |out| out.write_all(b"new"));
+            if !faults.struck() {
+                assert!(made.unwrap());
+                // A stage that was left, making it, writing it, its mode, making it durable, putting it in place.
+                assert_eq!(step, 6);
+                break;
+            }
+            made.unwrap_err();
+            assert_eq!(found(dir.path()), [], "step {step}");
         }
     }
 }

@@ -9,7 +9,9 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{self, AtFlags, FileType, Gid, Mode, OFlags, RenameFlags, Stat, StatxFlags, Uid};
+use rustix::fs::{
+    self, AtFlags, CWD, FileType, Gid, Mode, OFlags, RenameFlags, Stat, StatxFlags, Uid,
+};
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
@@ -19,6 +21,7 @@ use crate::x509::digest::sha256;
 use super::error::Error;
 use super::fault::{Faults, Step};
 use super::file::PUBLIC;
+use super::output::Content;
 
 mod likeness;
 
@@ -273,23 +276,73 @@ impl Root {
         heir: Option<Heir<'_>>,
         write: &mut dyn FnMut(&mut File) -> io::Result<()>,
     ) -> Result<File, Error> {
-        let bits = mode;
-        let mode = Mode::from_raw_mode(bits);
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = self
-            .attempt(|| fs::openat(&self.directory, path, flags, mode))
+        let bits = Mode::from_raw_mode(mode);
+        let mut file = self
+            .attempt(|| fs::openat(&self.directory, path, flags, bits))
+            .map(File::from)
             .map_err(|error| self.error("create", path, error))?;
-        let mut file = File::from(file);
         if let Some(heir) = heir {
-            self.hand_over(&file, &heir, bits)?;
+            self.hand_over(&file, &heir, mode)?;
         }
-        let written =
-            write(&mut file).and_then(|()| self.attempt(|| set_mode_if_other(&file, mode)));
-        match written {
-            Ok(()) => Ok(file),
-            Err(error) => Err(self.error("write", path, error)),
+        self.fill(&mut file, path, mode, write)?;
+        Ok(file)
+    }
+
+    fn fill(
+        &self,
+        file: &mut File,
+        path: &Path,
+        mode: u32,
+        write: &mut dyn FnMut(&mut File) -> io::Result<()>,
+    ) -> Result<(), Error> {
+        let mode = Mode::from_raw_mode(mode);
+        write(file)
+            .and_then(|()| self.attempt(|| set_mode_if_other(file, mode)))
+            .map_err(|error| self.error("write", path, error))
+    }
+
+    /// Writes a file that has no name, and goes with this process unless [`Root::name_new`] gives it
+    /// one; `path` is what it is for. None where there is no such file: on NFS, or on FAT.
+    pub(super) fn write_unnamed(
+        &self,
+        path: &Path,
+        mode: u32,
+        content: Content<'_>,
+    ) -> Result<Option<File>, Error> {
+        let flags = OFlags::WRONLY | OFlags::TMPFILE | OFlags::CLOEXEC;
+        let (here, bits) = (or_here(parent(path)), Mode::from_raw_mode(mode));
+        let open = || fs::openat(&self.directory, here, flags, bits);
+        let mut file = match self.attempt_as(Step::Unnamed, open) {
+            Ok(file) => File::from(file),
+            Err(error) if is_unknown(&error) || error.kind() == ErrorKind::IsADirectory => {
+                return Ok(None);
+            }
+            Err(error) => return Err(self.error("create", path, error)),
+        };
+        self.fill(&mut file, path, mode, &mut |file| {
+            self.write_by(file, content)
+        })?;
+        Ok(Some(file))
+    }
+
+    /// Gives a file that [`Root::write_unnamed`] has written a name; `Some(false)` when that is taken,
+    /// None where there is no /proc, without which only root can.
+    pub(super) fn name_new(&self, file: &File, path: &Path) -> Result<Option<bool>, Error> {
+        let open = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let here = &self.directory;
+        match self.attempt(|| fs::linkat(CWD, &open, here, path, AtFlags::SYMLINK_FOLLOW)) {
+            Ok(()) => Ok(Some(true)),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(Some(false)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.error("put in place", path, error)),
         }
+    }
+
+    fn write_by(&self, file: &mut File, content: Content<'_>) -> io::Result<()> {
+        self.faults.strike(Step::Change)?;
+        content(file)
     }
 
     /// A disk that fails here has taken a part of the bytes.
@@ -311,13 +364,10 @@ impl Root {
         &self,
         path: &Path,
         mode: u32,
-        write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
+        content: Content<'_>,
     ) -> Result<File, Error> {
         self.remove(path)?;
-        self.write_new_by(path, mode, None, &mut |file| {
-            self.faults.strike(Step::Change)?;
-            write(file)
-        })
+        self.write_new_by(path, mode, None, &mut |file| self.write_by(file, content))
     }
 
     /// Like [`Root::write_stage`], for the file at `place`: the stage gets the owner and group of that

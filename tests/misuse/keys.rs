@@ -143,9 +143,10 @@ impl Thread {
     }
 }
 
-/// `3</tmp/file>`: the number and the path.
+/// `3</tmp/file>`: the number and the path. Of a file without a name it is one that nothing else has.
 fn described(word: &str) -> Option<(&str, PathBuf)> {
     let (number, path) = word.split_once('<')?;
+    let path = path.strip_suffix("(deleted)").unwrap_or(path);
     Some((number, path.strip_suffix('>')?.into()))
 }
 
@@ -183,8 +184,11 @@ fn judge(sandbox: &Sandbox, arguments: &[&str], variables: &[(&str, &str)]) -> u
                     how.contains("O_EXCL|") && how.contains("|O_NOFOLLOW"),
                     "{place}"
                 );
-                let mode = u32::from_str_radix(how.rsplit(", ").next().unwrap(), 8).unwrap();
-                assert_eq!(mode & widened(is_secret(path)), 0, "{place}");
+                assert_eq!(mode_in(how) & widened(is_secret(path)), 0, "{place}");
+            }
+            // It has no name yet.
+            Call::Opened { path, how } if how.contains("O_TMPFILE") => {
+                assert_eq!(mode_in(how) & widened(is_secret(path)), 0, "{place}");
             }
             Call::Opened { path, how } if is_secret(path) => {
                 assert!(how.starts_with("O_RDONLY"), "{place}");
@@ -207,6 +211,11 @@ fn judge(sandbox: &Sandbox, arguments: &[&str], variables: &[(&str, &str)]) -> u
         }
     }
     secret.len()
+}
+
+/// What a new file is opened with.
+fn mode_in(how: &str) -> u32 {
+    u32::from_str_radix(how.rsplit(", ").next().unwrap(), 8).unwrap()
 }
 
 /// The permissions that nobody but the owner may have.
