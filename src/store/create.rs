@@ -210,13 +210,23 @@ fn make_lock(base: &Root, path: &Path) -> Result<Root, Error> {
 /// there was a lock, one that has nothing in it; or, when the power was lost and the lock with it, one that
 /// has something in it.
 fn sweep(base: &Root, path: &Path) {
-    let Ok(root) = base.enter(path) else {
-        return;
-    };
+    if let Ok(root) = base.enter(path) {
+        sweep_away(&root, base, path);
+    }
+}
+
+/// Removes the stage `root` from `path`, where another may stand by now: its run has put it in its place,
+/// and one more has begun.
+fn sweep_away(root: &Root, base: &Root, path: &Path) {
     // To be asked before the lock, which a living run has from before this until after it.
-    let is_begun = is_begun(&root);
-    match lock::try_lock(&root) {
-        Ok(Attempt::Held(_lock)) => _ = remove(base, path),
+    let is_begun = is_begun(root);
+    match lock::try_lock(root) {
+        // Who has the lock of what stands there is alone with it.
+        Ok(Attempt::Held(_lock)) => {
+            if base.is_at(root, path).unwrap_or(false) {
+                let _ = remove(base, path);
+            }
+        }
         Ok(Attempt::Gone) if is_begun => {
             // By now another run may have made its own stage at this path.
             let _ = root.remove_contents();
@@ -577,6 +587,25 @@ mod tests {
             create(&dir.path().join("demo"), &trees(), &Quiet).unwrap();
             assert!(!stage.exists(), "{lost}");
         }
+    }
+
+    #[test]
+    fn a_stage_that_is_published_as_it_is_looked_at_is_left_and_so_is_the_next_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        let base = Root::open(dir.path(), &Faults::default()).unwrap();
+        let stage = Path::new(".zpki-init-0");
+        create(&path("first"), &trees(), &Quiet).unwrap();
+        let expected = listing(&path("first"));
+        let seen = base.enter(Path::new("first")).unwrap();
+        create(&path("second"), &trees(), &Quiet).unwrap();
+        fs::rename(path("second"), dir.path().join(stage)).unwrap();
+        sweep_away(&seen, &base, stage);
+        assert_eq!(listing(&path("first")), expected);
+        assert_eq!(listing(&dir.path().join(stage)), expected);
+        // The same one goes when it does stand there.
+        sweep(&base, stage);
+        assert_eq!(listing(dir.path()).len(), expected.len() + 1);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -488,9 +488,9 @@ impl Root {
         file.try_lock()
     }
 
-    /// Whether `file` still is what stands at `path`.
-    pub(super) fn is_at(&self, file: &File, path: &Path) -> Result<bool, Error> {
-        let held = fs::fstat(file).map_err(|errno| self.error("read", path, errno))?;
+    /// Whether what is `open` still is what stands at `path`.
+    pub(super) fn is_at(&self, open: impl AsFd, path: &Path) -> Result<bool, Error> {
+        let held = fs::fstat(open).map_err(|errno| self.error("read", path, errno))?;
         let there = self.stat(path, AtFlags::SYMLINK_NOFOLLOW)?;
         Ok(there.is_some_and(|there| (there.st_dev, there.st_ino) == (held.st_dev, held.st_ino)))
     }
@@ -664,6 +664,12 @@ impl Root {
     ) -> io::Result<T> {
         self.faults.strike(step)?;
         Ok(call()?)
+    }
+}
+
+impl AsFd for Root {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.directory.as_fd()
     }
 }
 
