@@ -4,16 +4,13 @@
 //! Nothing comes back later to tidy up there, and the file may hold private keys. So it has no name while
 //! it is made, and goes with the run that is killed meanwhile.
 
-use std::io::{self, Write};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process;
 
 use super::error::Error;
 use super::fault::Faults;
-use super::root::{Root, parent};
-
-/// What writes the bytes of a file.
-pub(super) type Content<'a> = &'a mut dyn FnMut(&mut dyn Write) -> io::Result<()>;
+use super::root::{Content, Root, parent};
 
 /// Makes the file at `path` with exactly this mode; `false` when it is there already with these bytes.
 /// It has the mode before it has its name, so that a key is at no time readable by others.
@@ -84,22 +81,35 @@ impl<'a> Place<'a> {
         self.root.sync_directory(Path::new(""))
     }
 
-    /// Whether the place was free; None where a file cannot be without a name.
+    /// Whether the place was free; None where there is no file without a name.
     fn make_unnamed(&self, mode: u32, content: Content<'_>) -> Result<Option<bool>, Error> {
         let Some(file) = self.root.write_unnamed(self.name, mode, content)? else {
             return Ok(None);
         };
         self.root.sync_file(&file, self.name)?;
-        self.root.name_new(&file, self.name)
+        self.root.name_new(&file, self.name).map(Some)
     }
 
     /// Whether the place was free. A run that is killed here leaves what it has written.
     fn make_staged(&self, mode: u32, content: Content<'_>) -> Result<bool, Error> {
-        let stage = self.stage();
+        let mut number = 0;
+        let (stage, file) = loop {
+            let stage = self.stage(number);
+            match self.root.write_new_from(&stage, mode, content) {
+                Ok(file) => break (stage, file),
+                // It is that of another run, perhaps of a living one in another container.
+                Err(Error::Io { source, .. }) if source.kind() == ErrorKind::AlreadyExists => {
+                    number += 1;
+                }
+                Err(error) => {
+                    _ = self.root.remove(&stage);
+                    return Err(error);
+                }
+            }
+        };
         let placed = self
             .root
-            .write_stage_by(&stage, mode, content)
-            .and_then(|file| self.root.sync_file(&file, &stage))
+            .sync_file(&file, &stage)
             .and_then(|()| self.root.rename_new(&stage, self.name));
         if !matches!(placed, Ok(true)) {
             _ = self.root.remove(&stage);
@@ -107,9 +117,9 @@ impl<'a> Place<'a> {
         placed
     }
 
-    /// A name that HAProxy does not load, and that no other run has.
-    fn stage(&self) -> PathBuf {
-        format!(".{}.{}.tmp", self.name.display(), process::id()).into()
+    /// A name that HAProxy does not load.
+    fn stage(&self, number: usize) -> PathBuf {
+        format!(".{}.{}-{number}.tmp", self.name.display(), process::id()).into()
     }
 }
 
@@ -208,6 +218,21 @@ mod tests {
     }
 
     #[test]
+    fn the_stage_of_another_run_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        let place = Place::of(&path, &Faults::default()).unwrap();
+        fs::write(dir.path().join(place.stage(0)), "half").unwrap();
+        assert!(
+            place
+                .make_staged(0o600, &mut |out| out.write_all(b"new"))
+                .unwrap()
+        );
+        let texts: Vec<_> = found(dir.path()).into_iter().map(|it| it.1).collect();
+        assert_eq!(texts, ["0644 half", "0600 new"]);
+    }
+
+    #[test]
     fn where_each_file_has_a_name_a_failure_leaves_nothing_behind() {
         for step in 0.. {
             let dir = tempfile::tempdir().unwrap();
@@ -217,8 +242,8 @@ mod tests {
             let made = place.make_staged(0o600, &mut |out| out.write_all(b"new"));
             if !faults.struck() {
                 assert!(made.unwrap());
-                // A stage that was left, making it, writing it, its mode, making it durable, putting it in place.
-                assert_eq!(step, 6);
+                // Making it, writing it, its mode, making it durable, putting it in place.
+                assert_eq!(step, 5);
                 break;
             }
             made.unwrap_err();

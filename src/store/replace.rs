@@ -1,7 +1,7 @@
 //! A file outside the PKI directory that zpki is to change: the CA's private key, where that is kept
 //! elsewhere. It is replaced whole, with the mode and the owner that it has.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process;
 
@@ -20,7 +20,15 @@ use crate::domain::digest::Digest;
 pub struct Replacement {
     root: Root,
     name: PathBuf,
-    is_staged: bool,
+    stage: Stage,
+}
+
+/// Where the new bytes are.
+#[derive(Debug)]
+enum Stage {
+    Unnamed(File),
+    Named,
+    Gone,
 }
 
 /// Writes what is to be put in place of the file at `path`, durably, if that has the digest `before`. What
@@ -62,20 +70,25 @@ fn stage_with(
     for stage in handout::left(&root)?.remove(name).unwrap_or_default() {
         root.remove(&stage)?;
     }
-    let name = name.to_owned();
-    let replacement = Replacement {
+    let mut replacement = Replacement {
         root,
-        name,
-        is_staged: true,
+        name: name.to_owned(),
+        stage: Stage::Named,
     };
     replacement.write(stat.st_mode & 0o7777, bytes)?;
     Ok(replacement)
 }
 
 impl Replacement {
-    fn write(&self, mode: u32, bytes: &[u8]) -> Result<(), Error> {
-        let stage = stage_of(&self.name);
+    /// Where there is no file without a name, a run that is killed from here on leaves the bytes.
+    fn write(&mut self, mode: u32, bytes: &[u8]) -> Result<(), Error> {
         let root = &self.root;
+        if let Some(file) = root.write_unnamed_of(&self.name, mode, bytes)? {
+            root.sync_file(&file, &self.name)?;
+            self.stage = Stage::Unnamed(file);
+            return Ok(());
+        }
+        let stage = stage_of(&self.name);
         let file = root.write_stage_of(&stage, &self.name, mode, bytes)?;
         root.sync_file(&file, &stage)
     }
@@ -83,10 +96,19 @@ impl Replacement {
     /// Replaces the file.
     ///
     /// # Errors
-    /// [`Error::Io`]; the old file is in its place then, and nothing beside it.
+    /// [`Error::Exists`] and [`Error::Io`]; the old file is in its place then, and nothing beside it.
     pub fn put(mut self) -> Result<Replaced, Error> {
-        self.root.rename(&stage_of(&self.name), &self.name)?;
-        self.is_staged = false;
+        let stage = stage_of(&self.name);
+        if let Stage::Unnamed(file) = &self.stage {
+            // A file takes another's place by its name only.
+            if !self.root.name_new(file, &stage)? {
+                let path = self.root.shown(&stage);
+                return Err(Error::Exists { path });
+            }
+            self.stage = Stage::Named;
+        }
+        self.root.rename(&stage, &self.name)?;
+        self.stage = Stage::Gone;
         Ok(Replaced(self))
     }
 }
@@ -107,7 +129,7 @@ impl Replaced {
 
 impl Drop for Replacement {
     fn drop(&mut self) {
-        if self.is_staged {
+        if let Stage::Named = self.stage {
             let _ = self.root.remove(&stage_of(&self.name));
         }
     }
@@ -123,6 +145,7 @@ mod tests {
     use std::io::ErrorKind;
     use std::os::unix::fs::{PermissionsExt, symlink};
 
+    use super::super::fault::Step;
     use super::super::testing::listing;
     use super::*;
     use crate::x509::digest::sha256;
@@ -171,6 +194,36 @@ mod tests {
         let (dir, path) = with_key(0o600);
         drop(stage(&path, &sha256(b"old"), b"new").unwrap());
         let expected = ("ca.key.pem".to_owned(), "0600 old".to_owned());
+        assert_eq!(found(dir.path()), [expected]);
+    }
+
+    /// Nothing is removed after a crash, so that there must have been nothing.
+    #[test]
+    fn a_crash_before_it_is_put_leaves_nothing() {
+        for step in 0.. {
+            let (dir, path) = with_key(0o600);
+            let faults = Faults::crash_at(step);
+            let staged = stage_with(&path, &sha256(b"old"), b"new", &faults);
+            if !faults.struck() {
+                drop(staged.unwrap());
+                // Making it, writing it, its mode, making it durable.
+                assert_eq!(step, 4);
+                break;
+            }
+            staged.unwrap_err();
+            let expected = ("ca.key.pem".to_owned(), "0600 old".to_owned());
+            assert_eq!(found(dir.path()), [expected], "step {step}");
+        }
+    }
+
+    #[test]
+    fn where_each_file_has_a_name_it_is_made_beside_its_place() {
+        let (dir, path) = with_key(0o640);
+        let faults = Faults::fail_every(Step::Unnamed, ErrorKind::Unsupported);
+        let staged = stage_with(&path, &sha256(b"old"), b"new", &faults).unwrap();
+        assert_eq!(found(dir.path()).len(), 2);
+        staged.put().unwrap();
+        let expected = ("ca.key.pem".to_owned(), "0640 new".to_owned());
         assert_eq!(found(dir.path()), [expected]);
     }
 

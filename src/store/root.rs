@@ -21,7 +21,6 @@ use crate::x509::digest::sha256;
 use super::error::Error;
 use super::fault::{Faults, Step};
 use super::file::PUBLIC;
-use super::output::Content;
 
 mod likeness;
 
@@ -30,6 +29,9 @@ pub(super) use self::likeness::{Likeness, Owned};
 /// A file is at most this long, 64 MiB: more than any that zpki writes, and less than would exhaust
 /// the memory of a small machine.
 pub(super) const LONGEST: usize = 64 << 20;
+
+/// What writes the bytes of a file.
+pub(super) type Content<'a> = &'a mut dyn FnMut(&mut dyn Write) -> io::Result<()>;
 
 /// An open directory. It stays the same one when its path is renamed.
 #[derive(Debug)]
@@ -304,11 +306,33 @@ impl Root {
     }
 
     /// Writes a file that has no name, and goes with this process unless [`Root::name_new`] gives it
-    /// one; `path` is what it is for. None where there is no such file: on NFS, or on FAT.
+    /// one; `path` is what it is for. None where there is no such file, as on NFS or FAT, or no /proc, by
+    /// which it gets its name.
     pub(super) fn write_unnamed(
         &self,
         path: &Path,
         mode: u32,
+        content: Content<'_>,
+    ) -> Result<Option<File>, Error> {
+        self.write_unnamed_for(path, mode, None, content)
+    }
+
+    /// The same in place of the file at `place`, with its owner and group: see [`Root::write_stage_of`].
+    pub(super) fn write_unnamed_of(
+        &self,
+        place: &Path,
+        mode: u32,
+        bytes: &[u8],
+    ) -> Result<Option<File>, Error> {
+        let heir = self.heir(place)?;
+        self.write_unnamed_for(place, mode, heir, &mut |out| out.write_all(bytes))
+    }
+
+    fn write_unnamed_for(
+        &self,
+        path: &Path,
+        mode: u32,
+        heir: Option<Heir<'_>>,
         content: Content<'_>,
     ) -> Result<Option<File>, Error> {
         let flags = OFlags::WRONLY | OFlags::TMPFILE | OFlags::CLOEXEC;
@@ -321,21 +345,24 @@ impl Root {
             }
             Err(error) => return Err(self.error("create", path, error)),
         };
+        if fs::stat(by_descriptor(&file)).is_err() {
+            return Ok(None);
+        }
+        if let Some(heir) = heir {
+            self.hand_over(&file, &heir, mode)?;
+        }
         self.fill(&mut file, path, mode, &mut |file| {
             self.write_by(file, content)
         })?;
         Ok(Some(file))
     }
 
-    /// Gives a file that [`Root::write_unnamed`] has written a name; `Some(false)` when that is taken,
-    /// None where there is no /proc, without which only root can.
-    pub(super) fn name_new(&self, file: &File, path: &Path) -> Result<Option<bool>, Error> {
-        let open = format!("/proc/self/fd/{}", file.as_raw_fd());
-        let here = &self.directory;
+    /// Gives a file that was written without a name this one; `false` when it is taken.
+    pub(super) fn name_new(&self, file: &File, path: &Path) -> Result<bool, Error> {
+        let (open, here) = (by_descriptor(file), &self.directory);
         match self.attempt(|| fs::linkat(CWD, &open, here, path, AtFlags::SYMLINK_FOLLOW)) {
-            Ok(()) => Ok(Some(true)),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(Some(false)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
             Err(error) => Err(self.error("put in place", path, error)),
         }
     }
@@ -359,14 +386,13 @@ impl Root {
         self.write_stage_with(path, || self.write_new(path, mode, bytes))
     }
 
-    /// Like [`Root::write_stage`], for what is too long to be held as one piece.
-    pub(super) fn write_stage_by(
+    /// Like [`Root::write_new`], for what is too long to be held as one piece.
+    pub(super) fn write_new_from(
         &self,
         path: &Path,
         mode: u32,
         content: Content<'_>,
     ) -> Result<File, Error> {
-        self.remove(path)?;
         self.write_new_by(path, mode, None, &mut |file| self.write_by(file, content))
     }
 
@@ -383,15 +409,20 @@ impl Root {
         mode: u32,
         bytes: &[u8],
     ) -> Result<File, Error> {
+        let heir = self.heir(place)?;
+        self.write_stage_with(path, || self.write_new_for(path, mode, heir, bytes))
+    }
+
+    /// Whose the file at `place` is, or would be.
+    fn heir<'a>(&self, place: &'a Path) -> Result<Option<Heir<'a>>, Error> {
         let owner = match self.stat(place, AtFlags::SYMLINK_NOFOLLOW)? {
             None => self.stat(parent(place), AtFlags::empty())?,
             found => found,
         };
-        let heir = owner.map(|stat| Heir {
+        Ok(owner.map(|stat| Heir {
             place,
             owner: Owner::of(&stat),
-        });
-        self.write_stage_with(path, || self.write_new_for(path, mode, heir, bytes))
+        }))
     }
 
     fn write_stage_with(
@@ -757,10 +788,15 @@ fn open_path(above: &OwnedFd, path: &Path) -> rustix::io::Result<(OwnedFd, Stat)
     Ok((open, stat))
 }
 
+/// What an open file is reached by without its path.
+fn by_descriptor(open: &impl AsRawFd) -> String {
+    format!("/proc/self/fd/{}", open.as_raw_fd())
+}
+
 /// What is opened like this has no fchmod; by its name in /proc it is reached without its path, at which
 /// something else may stand by now. Where there is no /proc it is opened for reading, and compared.
 fn change_mode(above: &OwnedFd, path: &Path, open: &OwnedFd, mode: Mode) -> rustix::io::Result<()> {
-    match fs::chmod(format!("/proc/self/fd/{}", open.as_raw_fd()), mode) {
+    match fs::chmod(by_descriptor(open), mode) {
         Err(Errno::NOENT) => {
             let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let readable = fs::openat(above, path, flags, Mode::empty())?;

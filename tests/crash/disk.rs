@@ -25,6 +25,8 @@ pub(super) struct Disk {
     syncs: BTreeSet<usize>,
     /// From when on the user has been told of the success.
     pub(super) told: usize,
+    /// The files that were opened without a name, by what strace calls them.
+    unnamed: BTreeMap<PathBuf, Inode>,
 }
 
 /// What comes to the disk as a whole.
@@ -101,6 +103,7 @@ impl Disk {
             moments: vec![0],
             syncs: BTreeSet::new(),
             told: calls.last().unwrap().ended + 1,
+            unnamed: BTreeMap::new(),
         };
         // As the program sees it.
         let mut seen = start.clone();
@@ -109,7 +112,7 @@ impl Disk {
                 Call::Say => disk.told = *ended,
                 Call::Sync { .. } | Call::SyncAll if !honoured(call) => {}
                 Call::Sync { path } => {
-                    let inode = seen.find(path).unwrap();
+                    let inode = disk.find(path, &seen);
                     disk.sync(*began, *ended, |effect| effect.is_of(inode));
                 }
                 Call::SyncAll => disk.sync(*began, *ended, |_| true),
@@ -136,13 +139,17 @@ impl Disk {
     fn change(&mut self, call: &Call, done: usize, seen: &mut Image) {
         match call {
             Call::Link { from, to } => {
-                let inode = Some(seen.find(from).unwrap());
+                let inode = Some(self.find(from, seen));
                 self.add(Kind::Names, to, done, vec![entry(seen, to, inode)], seen);
             }
             Call::MakeDirectory { path, mode } => {
                 self.make(Node::directory(*mode), path, done, seen);
             }
             Call::Open { path, mode } => self.make(Node::file(*mode), path, done, seen),
+            Call::OpenUnnamed { path, mode } => {
+                let inode = self.add_inode(Node::file(*mode), seen);
+                self.unnamed.insert(path.clone(), inode);
+            }
             Call::Remove { path } => {
                 self.add(Kind::Names, path, done, vec![entry(seen, path, None)], seen);
             }
@@ -155,7 +162,7 @@ impl Disk {
                 }
             }
             Call::SetMode { path, mode } => {
-                let (inode, mode) = (seen.find(path).unwrap(), *mode);
+                let (inode, mode) = (self.find(path, seen), *mode);
                 self.add(
                     Kind::Mode,
                     path,
@@ -165,7 +172,7 @@ impl Disk {
                 );
             }
             Call::Write { path, bytes } => {
-                let file = seen.find(path).unwrap();
+                let file = self.find(path, seen);
                 let (first, second) = bytes.split_at(bytes.len() / 2);
                 for (half, bytes) in [(Half::First, first), (Half::Second, second)] {
                     let at = seen.inodes[file].bytes().len();
@@ -188,9 +195,7 @@ impl Disk {
 
     /// A new inode, and its name.
     fn make(&mut self, node: Node, path: &Path, done: usize, seen: &mut Image) {
-        self.start.inodes.push(node.clone());
-        seen.inodes.push(node);
-        let inode = Some(seen.inodes.len() - 1);
+        let inode = Some(self.add_inode(node, seen));
         self.add(
             Kind::Names,
             path,
@@ -198,6 +203,17 @@ impl Disk {
             vec![entry(seen, path, inode)],
             seen,
         );
+    }
+
+    fn add_inode(&mut self, node: Node, seen: &mut Image) -> Inode {
+        self.start.inodes.push(node.clone());
+        seen.inodes.push(node);
+        seen.inodes.len() - 1
+    }
+
+    fn find(&self, path: &Path, seen: &Image) -> Inode {
+        let unnamed = self.unnamed.get(path).copied();
+        unnamed.unwrap_or_else(|| seen.find(path).unwrap())
     }
 
     fn add(&mut self, kind: Kind, path: &Path, done: usize, whats: Vec<What>, seen: &mut Image) {

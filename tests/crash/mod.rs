@@ -77,6 +77,17 @@ impl Scenario {
         scenario.begun_here()
     }
 
+    /// The same for a key that is where only this command writes.
+    fn ca_passphrase_elsewhere() -> Self {
+        let scenario = Self::ca_passphrase();
+        let key = scenario.sandbox.read("demo/ca/ca.key.pem");
+        fs::remove_file(scenario.path("demo/ca/ca.key.pem")).unwrap();
+        scenario.sandbox.file("vault/key.pem", key);
+        scenario.sandbox.mode("vault/key.pem", 0o600);
+        let command = scenario.command.join(" ") + " --ca-key vault/key.pem";
+        scenario.begun_here().followed_by(&command)
+    }
+
     /// From what there is now.
     fn begun_here(self) -> Self {
         Self {

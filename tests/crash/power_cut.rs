@@ -89,16 +89,9 @@ fn ca_passphrase() {
     cut_into(FEWER, Scenario::ca_passphrase());
 }
 
-/// The key is where only this command writes.
 #[test]
 fn ca_passphrase_elsewhere() {
-    let scenario = Scenario::ca_passphrase();
-    let key = scenario.sandbox.read("demo/ca/ca.key.pem");
-    fs::remove_file(scenario.path("demo/ca/ca.key.pem")).unwrap();
-    scenario.sandbox.file("vault/key.pem", key);
-    scenario.sandbox.mode("vault/key.pem", 0o600);
-    let command = scenario.command.join(" ") + " --ca-key vault/key.pem";
-    cut_into(FEWER, scenario.begun_here().followed_by(&command));
+    cut_into(FEWER, Scenario::ca_passphrase_elsewhere());
 }
 
 #[test]
@@ -124,6 +117,19 @@ fn apply() {
 #[test]
 fn config_apply() {
     cut(Scenario::config_apply());
+}
+
+#[test]
+fn backup() {
+    cut(Scenario::new(&[INIT], "-C demo backup demo.tar"));
+}
+
+#[test]
+fn export() {
+    cut(Scenario::new(
+        &[INIT],
+        "-C demo export server1 --format key-cert --out key-cert.pem",
+    ));
 }
 
 /// The power is cut once more, when the run is at work that puts in order what a killed one has left.

@@ -202,10 +202,23 @@ fn config_apply() {
 
 #[test]
 fn the_passphrase_of_the_ca() {
-    let scenario = Scenario::ca_passphrase();
-    scenario.stop_everywhere(50, |scenario, place| {
-        let key = scenario.sandbox.read("demo/ca/ca.key.pem");
-        let is_whole = key.starts_with("-----BEGIN ") && key.ends_with("PRIVATE KEY-----\n");
-        assert!(is_whole, "{place}");
+    Scenario::ca_passphrase().stop_everywhere(50, |scenario, place| {
+        assert_whole(&scenario.sandbox.read("demo/ca/ca.key.pem"), place);
     });
+}
+
+/// Beside it there is no other, which might have no passphrase, but from when the new one is given a name to
+/// when it takes the place of the old one.
+#[test]
+fn the_passphrase_of_the_ca_elsewhere() {
+    Scenario::ca_passphrase_elsewhere().stop_everywhere(50, |scenario, place| {
+        assert_whole(&scenario.sandbox.read("vault/key.pem"), place);
+        let is_alone = fs::read_dir(scenario.path("vault")).unwrap().count() == 1;
+        assert!(is_alone || place.contains("Killed at renameat"), "{place}");
+    });
+}
+
+fn assert_whole(key: &str, place: &str) {
+    let is_whole = key.starts_with("-----BEGIN ") && key.ends_with("PRIVATE KEY-----\n");
+    assert!(is_whole, "{place}");
 }

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs;
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -35,6 +35,11 @@ pub(super) enum Call {
     },
     /// Opens a file for writing that is made if it is missing.
     Open {
+        path: PathBuf,
+        mode: u32,
+    },
+    /// Opens a new file that has no name yet; the path is one that nothing else has.
+    OpenUnnamed {
         path: PathBuf,
         mode: u32,
     },
@@ -74,7 +79,7 @@ const HARMLESS: &str = "access,arch_prctl,brk,clock_nanosleep,clone,clone3,close
                         socketpair,stat,statfs,statx,sysinfo,tgkill,timerfd_create,uname,vfork,wait4,waitid";
 
 /// How files are opened without a consequence that would have to be known here.
-const FLAGS: [&str; 14] = [
+const FLAGS: [&str; 15] = [
     "O_CLOEXEC",
     "O_CREAT",
     "O_DIRECTORY",
@@ -87,6 +92,7 @@ const FLAGS: [&str; 14] = [
     "O_PATH",
     "O_RDONLY",
     "O_RDWR",
+    "O_TMPFILE",
     "O_TRUNC",
     "O_WRONLY",
 ];
@@ -232,6 +238,12 @@ impl Reader {
 
     fn open(&mut self, path: PathBuf, line: &Line<'_>, flags: usize) -> Option<Call> {
         let (descriptor, _) = line.result.split_once('<').unwrap();
+        let is_unnamed = line.arguments[flags].contains("O_TMPFILE");
+        let path = if is_unnamed {
+            opened(line.result)
+        } else {
+            path
+        };
         self.opened.insert(descriptor.to_owned(), path.clone());
         let path = self.inside(&path)?;
         let is_structure = line.arguments[flags].starts_with('{');
@@ -242,14 +254,21 @@ impl Reader {
             is_known,
             "a file is opened in a way that is not known: {line}"
         );
+        let mode = |umask: u32| {
+            let given = u32::from_str_radix(line.arguments[flags + 1], 8).unwrap();
+            given & !umask
+        };
+        if is_unnamed {
+            let mode = mode(self.umask);
+            return Some(Call::OpenUnnamed { path, mode });
+        }
         if !given.contains(&"O_CREAT") {
             assert!(!given.contains(&"O_TRUNC"), "{line}");
             return None;
         }
         // What is there would have to be made empty.
         assert!(given.contains(&"O_EXCL") && !is_structure, "{line}");
-        let mode = u32::from_str_radix(line.arguments[flags + 1], 8).unwrap();
-        let mode = mode & !self.umask;
+        let mode = mode(self.umask);
         Some(Call::Open { path, mode })
     }
 
@@ -323,12 +342,16 @@ impl std::fmt::Display for Line<'_> {
     }
 }
 
-/// The path that strace gives with a descriptor, `7<...>`. A file whose name is gone is of no consequence.
+/// The path that strace gives with a descriptor, `7<...>`. A file whose name is gone is of no consequence; one
+/// that has none yet is `#` and its inode.
 fn opened(argument: &str) -> PathBuf {
-    let path = argument
-        .split_once('<')
-        .and_then(|(_, it)| it.strip_suffix('>'));
-    PathBuf::from(OsString::from_vec(path.map(unescape).unwrap_or_default()))
+    let text = argument.split_once('<').map_or("", |(_, text)| text);
+    let path = |text| PathBuf::from(OsString::from_vec(unescape(text)));
+    let is_unnamed = |it: &PathBuf| it.file_name().is_some_and(|it| it.as_bytes()[0] == b'#');
+    match text.strip_suffix(">(deleted)").map(path) {
+        Some(gone) => Some(gone).filter(is_unnamed).unwrap_or_default(),
+        None => text.strip_suffix('>').map(path).unwrap_or_default(),
+    }
 }
 
 fn string(argument: &str) -> Vec<u8> {
