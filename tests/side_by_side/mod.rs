@@ -183,3 +183,35 @@ fn who_waits_gets_the_lock() {
         assert!(at.unix_timestamp() >= unlocked.unix_timestamp(), "{line}");
     }
 }
+
+/// These have much to do before they are to write, and it is their turn that counts all the same.
+#[test]
+fn what_is_logged_is_as_of_the_turn_of_who_waits() {
+    let site = Site::new();
+    let init = "init other --cluster other --server s=127.0.0.1:1 --no-ca-passphrase";
+    site.sandbox.args(init.split(' ')).run_program().product();
+    site.sandbox.file("new", "secret\n");
+    let lines = [
+        "ca import other/ca/ca.cert.pem other/ca/ca.key.pem --force --no-ca-passphrase",
+        "ca passphrase --new-ca-passphrase-file new",
+    ];
+    for line in lines {
+        let lock = File::open(site.sandbox.path("demo/.zpki/lock")).unwrap();
+        lock.lock().unwrap();
+        let unlocked = thread::scope(|scope| {
+            let waiting = scope.spawn(|| site.zpki(&format!("{line} --lock-timeout 5m")));
+            // Long enough to be another second than that of its start.
+            thread::sleep(Duration::from_secs(3));
+            assert!(!waiting.is_finished(), "{line}");
+            let unlocked = OffsetDateTime::now_utc().unix_timestamp();
+            lock.unlock().unwrap();
+            let output = waiting.join().unwrap();
+            assert!(output.status.success(), "{line}: {output:?}");
+            unlocked
+        });
+        let log = site.sandbox.read("demo/ca/log.jsonl");
+        let last: Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
+        let at = OffsetDateTime::parse(last["at"].as_str().unwrap(), &Rfc3339).unwrap();
+        assert!(at.unix_timestamp() >= unlocked, "{line}: {last}");
+    }
+}

@@ -132,7 +132,7 @@ pub fn run(
     let opened = open_key(&request, system)?;
     let stays = is_same_file(&opened.path, &home);
     let was_encrypted = opened.encryption.is_some();
-    let import = judged(&request, opened, cluster, at, system)?;
+    let mut import = judged(&request, opened, cluster, at, system)?;
     let before = directory.read(|view| import.survey(&request, view))?;
     let key = match stays || before.key.is_some() {
         true => None,
@@ -164,7 +164,7 @@ pub fn run(
     }
     Ok(CaImportReport {
         schema: 1,
-        at,
+        at: import.at,
         changed,
         directory: directory.path().display().to_string(),
         cluster: import.cluster.settings().name.clone(),
@@ -350,7 +350,7 @@ impl Import {
     /// Writes everything, if anything differs; answers whether it did, and where the files of the CA
     /// before are.
     fn write(
-        &self,
+        &mut self,
         key: Option<&str>,
         request: &Request,
         directory: &PkiDirectory,
@@ -358,6 +358,7 @@ impl Import {
     ) -> Result<(bool, Option<String>), Error> {
         system.interruption.defer();
         let writer = directory.lock(request.lock_timeout, system)?;
+        self.at = trusted_clock(system, request.force, FORCE)?;
         let (transaction, previous) = directory.read(|view| {
             let before = self.survey(request, view)?;
             self.transaction(&before, key, view, system)

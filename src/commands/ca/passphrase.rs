@@ -119,7 +119,7 @@ pub fn run(
     directory: &PkiDirectory,
     system: &mut System,
 ) -> Result<PassphraseReport, Error> {
-    let at = system.now.ok_or(Error::NoClock)?;
+    let mut at = system.now.ok_or(Error::NoClock)?;
     let (cluster, ca) = directory.read(|view| Ok((view.cluster()?, Ca::read(view)?)))?;
     let may_ask = request.ca_key.may_ask;
     let opened = request.ca_key.open_key(&cluster, directory, system)?;
@@ -133,7 +133,7 @@ pub fn run(
     let changed = text.as_bytes() != opened.bytes.as_slice();
     if changed {
         system.interruption.defer();
-        write(&opened, &text, became, &request, directory, at, system)?;
+        at = write(&opened, &text, became, &request, directory, system)?;
     }
     let mut findings = request.findings;
     findings.extend(remarks(became, changed, &opened.path));
@@ -187,17 +187,18 @@ pub(super) fn encoded(
 }
 
 /// The key and the line in the log: in one transaction, where the key is in the PKI directory; else
-/// the log is changed only when the key is, and everything that may fail is done before.
+/// the log is changed only when the key is, and everything that may fail is done before. Answers when that
+/// was.
 fn write(
     opened: &OpenedKey,
     text: &Zeroizing<String>,
     became: Became,
     request: &Request,
     directory: &PkiDirectory,
-    at: OffsetDateTime,
     system: &mut System,
-) -> Result<(), Error> {
+) -> Result<OffsetDateTime, Error> {
     let writer = directory.lock(request.lock_timeout, system)?;
+    let at = system.now.ok_or(Error::NoClock)?;
     let (inside, mut transaction) = directory.read(|view| {
         let inside = inside(&opened.path, view)?;
         let transaction = Transaction {
@@ -214,13 +215,15 @@ fn write(
             before: Some(before),
         };
         transaction.changes.insert(0, key);
-        return Ok(writer.commit(&transaction, progress)?);
+        writer.commit(&transaction, progress)?;
+        return Ok(at);
     }
     let key = replace::stage(&opened.path, &before, text.as_bytes())?;
     let log = writer.stage(&transaction, progress)?;
     let key = key.put()?;
     let logged = key.sync().and_then(|()| log.commit());
-    logged.map_err(|error| Error::PassphraseNotLogged { error })
+    logged.map_err(|error| Error::PassphraseNotLogged { error })?;
+    Ok(at)
 }
 
 /// Where in the PKI directory a file is, and its mode: in the key's usual place without what others may
