@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use serde::Deserialize;
+use serde_json::Value;
 use time::{Duration, OffsetDateTime};
 
 use crate::sandbox::{NOW, Run, Sandbox, Tree};
@@ -68,7 +69,7 @@ fn openssl_takes(sandbox: &Sandbox, file: &str, purpose: &str) {
 fn logged(sandbox: &Sandbox) -> Vec<(String, Option<String>)> {
     let log = sandbox.read("demo/ca/log.jsonl");
     let lines = log.lines().map(|line| {
-        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let line: Value = serde_json::from_str(line).unwrap();
         let text = |key: &str| line[key].as_str().map(str::to_owned);
         (text("name").unwrap(), text("origin"))
     });
@@ -1463,4 +1464,29 @@ zpki: error: cannot issue `app`
         .product();
     // Nothing is signed, so nothing is opened.
     issue(&sandbox, &APP).run().stdout("unchanged\n");
+}
+
+/// Dates have whole seconds, so that they do not tell which of two is the newer.
+#[test]
+fn the_newest_of_one_second_is_the_one_made_last() {
+    let sandbox = Sandbox::with_demo();
+    let file = "demo/servers/server1/zato-server-cert.pem";
+    for again in 0..8 {
+        let renew = ["-C", "demo", "renew", "server1", "--force"];
+        sandbox.args(renew).run().product();
+        let superseded = ["-C", "demo", "revoke", "server1", "--superseded"];
+        sandbox.args(superseded).run().product();
+        let list = ["-C", "demo", "list", "--output", "json"];
+        let listed: Value = serde_json::from_str(&sandbox.args(list).run().product()).unwrap();
+        let entries = listed["entries"].as_array().unwrap();
+        let server = entries.iter().find(|it| it["name"] == "server1").unwrap();
+        let serial_number = server["certificate"]["serialNumber"].as_str().unwrap();
+        let installed = ["x509", "-in", file, "-noout", "-serial"];
+        let installed = sandbox.tool("openssl", &installed).to_lowercase();
+        assert_eq!(installed, format!("serial={serial_number}\n"), "{again}");
+        assert!(server["certificate"]["revocation"].is_null(), "{again}");
+        let show = ["-C", "demo", "show", "server1"];
+        let shown = sandbox.args(show).run().product();
+        assert!(shown.contains(serial_number), "{again}: {shown}");
+    }
 }

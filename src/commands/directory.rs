@@ -1,5 +1,6 @@
 //! The PKI directory that a command works on, read.
 
+use std::cmp::Ordering;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,14 +11,15 @@ use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use super::error::Error;
+use super::log;
 use crate::domain::cluster::{Cluster, HaproxyFiles};
 use crate::domain::error::Invalid;
 use crate::domain::name::EntryName;
 use crate::domain::role::Role;
 use crate::domain::settings::{AbsolutePath, LoadBalancerSettings};
 use crate::store::layout::{
-    self, CA_CERTIFICATE, CLUSTER_FILE, CRL_FILE, HostFolder, ISSUED, KEY_CERT, TRUST_BUNDLE,
-    issued_directory,
+    self, CA_CERTIFICATE, CLUSTER_FILE, CRL_FILE, HostFolder, ISSUED, KEY_CERT, LOG_FILE,
+    TRUST_BUNDLE, issued_directory,
 };
 use crate::store::snapshot::{FileKind, Metadata};
 use crate::store::{self, Snapshot, Store, Writer, cluster_file};
@@ -163,8 +165,8 @@ impl View<'_> {
         Ok(known.filter_map(EntryName::of_inventory).collect())
     }
 
-    /// The newest certificate that was issued to `name`: that with the latest notBefore, and of
-    /// two such the one that lasts longer. Of the CA it is the one in its place: one that was made
+    /// The newest certificate that was issued to `name`: that with the latest notBefore, of such the one
+    /// that lasts longest, and of those, made within a second, the last by the log. Of the CA it is the one in its place: one that was made
     /// elsewhere may be older than the one before it.
     ///
     /// # Errors
@@ -183,16 +185,47 @@ impl View<'_> {
             let path = directory.join(file);
             self.issued(path).transpose()
         });
-        // The leftmost error, and of what is equally new the leftmost.
-        let newest = issued.reduce_with(|one, other| match (one, other) {
-            (Ok(one), Ok(other)) if one.age < other.age => Ok(other),
-            (Ok(_), Err(error)) => Err(error),
-            (one, _) => one,
-        });
-        let newest = newest.transpose()?;
+        // The leftmost error, and all that is equally new.
+        let newest = issued
+            .map(|one| one.map(|one| vec![one]))
+            .reduce_with(|ones, others| {
+                let (mut ones, others) = (ones?, others?);
+                match ones[0].age.cmp(&others[0].age) {
+                    Ordering::Less => Ok(others),
+                    Ordering::Greater => Ok(ones),
+                    Ordering::Equal => {
+                        ones.extend(others);
+                        Ok(ones)
+                    }
+                }
+            });
+        let newest = match newest.transpose()? {
+            Some(ones) => self.last_logged(ones)?,
+            None => None,
+        };
         newest
             .map(|newest| certificate(&newest.bytes, &self.path.join(newest.path)))
             .transpose()
+    }
+
+    /// The certificate that the log names last for the first time, which is when it was made.
+    fn last_logged(&self, mut ones: Vec<Issued>) -> Result<Option<Issued>, store::Error> {
+        if ones.len() < 2 {
+            return Ok(ones.pop());
+        }
+        let former = log::former(self)?.into_iter().map(layout::former_log);
+        let mut text = Vec::new();
+        for path in former.chain([LOG_FILE.into()]) {
+            if let Some(bytes) = self.snapshot.bytes(&path)? {
+                text.extend_from_slice(&bytes);
+            }
+        }
+        let text = String::from_utf8_lossy(&text);
+        let made = |one: &Issued| {
+            let serial_number = one.path.file_stem()?.to_str()?;
+            text.find(serial_number)
+        };
+        Ok(ones.into_iter().max_by_key(made))
     }
 
     /// A file of the inventory; None when it is gone.
