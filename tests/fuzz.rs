@@ -80,3 +80,55 @@ fn cargo_fuzz_and_these_tests_know_the_same_targets() {
         assert!(names("crashes", "").is_subset(&targets));
     }
 }
+
+/// Each target is there, and with it the graphs, which `make fuzz` runs too; and none has found anything.
+#[test]
+fn the_readme_says_of_each_target_how_its_last_run_ended() {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let results = fs::read_to_string(in_fuzz("RESULTS.md")).unwrap();
+    let readme = fs::read_to_string(manifest.join("README.md")).unwrap();
+    let (_, readme) = readme.split_once("<!-- fuzz -->").unwrap();
+    let (readme, _) = readme.split_once("<!-- /fuzz -->").unwrap();
+    let [recorded, told] = [&results, readme].map(rows);
+    let targets = TARGETS.iter().map(|(name, _)| *name);
+    let expected: BTreeSet<String> = targets.chain(["graphs"]).map(str::to_owned).collect();
+    for rows in [&recorded, &told] {
+        let names = rows.iter().map(|row| row[0].clone());
+        assert_eq!(names.collect::<BTreeSet<_>>(), expected);
+        assert_eq!(rows.len(), expected.len());
+    }
+    for (recorded, told) in recorded.iter().zip(&told) {
+        let [target, _, seconds, runs, _, _, crashes, ..] = &recorded[..] else {
+            panic!("{recorded:?}");
+        };
+        let [_, _, rest @ ..] = &told[..] else {
+            panic!("{told:?}");
+        };
+        assert_eq!(
+            rest,
+            [seconds.clone(), runs.clone(), crashes.clone()],
+            "{target}"
+        );
+        assert_eq!(crashes, "0", "{target}");
+        let runs: u64 = runs.parse().unwrap();
+        let is_graphs = target == "graphs";
+        assert!(
+            is_graphs || seconds.parse::<u64>().unwrap() >= 600,
+            "{target}"
+        );
+        assert!(runs >= if is_graphs { 100_000 } else { 1 }, "{target}");
+    }
+}
+
+/// The cells of a table, without its head.
+fn rows(text: &str) -> Vec<Vec<String>> {
+    let cells = |line: &str| -> Option<Vec<String>> {
+        let line = line.strip_prefix("| ")?.strip_suffix(" |")?;
+        Some(
+            line.split(" | ")
+                .map(|cell| cell.trim().to_owned())
+                .collect(),
+        )
+    };
+    text.lines().filter_map(cells).skip(1).collect()
+}
