@@ -11,9 +11,12 @@ TARGET ?= $(shell uname -m)-unknown-linux-musl
 target_directory = $(or $(CARGO_TARGET_DIR),target)
 tools = $(target_directory)/test-tools/bin
 
+# Where it was built is nobody's business, and makes two builds of the same sources differ.
+remapped = --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo --remap-path-prefix=$(CURDIR)=/zpki
+
 static:
 	tests/install-tools package $(TARGET)
-	$(tools)/cargo-auditable auditable build --release --locked --target $(TARGET)
+	RUSTFLAGS='$(remapped)' $(tools)/cargo-auditable auditable build --release --locked --target $(TARGET)
 
 deb: static
 	packaging/make-parts $(TARGET) $(target_directory)/$(TARGET)/release/zpki

@@ -133,11 +133,34 @@ fn cargo_installs_the_program() {
     assert_eq!(version, concat!("zpki ", env!("CARGO_PKG_VERSION"), "\n"));
 }
 
+/// Also where its crates were read from.
+#[test]
+fn the_program_does_not_tell_where_it_was_built() {
+    let program = fs::read(program()).unwrap();
+    for place in [cargo_home().to_str().unwrap(), REPOSITORY] {
+        let mut windows = program.windows(place.len());
+        assert!(!windows.any(|window| window == place.as_bytes()), "{place}");
+    }
+}
+
+fn cargo_home() -> PathBuf {
+    let home = || PathBuf::from(env::var_os("HOME").unwrap()).join(".cargo");
+    env::var_os("CARGO_HOME").map_or_else(home, PathBuf::from)
+}
+
 /// cargo as `make static` runs it: what cargo tells its tests in the environment would have crates
 /// built anew.
 fn cargo() -> Command {
     let mut cargo = Command::new(target().join("test-tools/bin/cargo-auditable"));
-    cargo.arg("auditable").current_dir(REPOSITORY);
+    let home = cargo_home();
+    let remapped = format!(
+        "--remap-path-prefix={}=/cargo --remap-path-prefix={REPOSITORY}=/zpki",
+        home.display()
+    );
+    cargo
+        .arg("auditable")
+        .env("RUSTFLAGS", remapped)
+        .current_dir(REPOSITORY);
     for (name, _) in env::vars_os() {
         let is_setting = name == "CARGO_HOME" || name == "CARGO_TARGET_DIR";
         if name.as_encoded_bytes().starts_with(b"CARGO_") && !is_setting {
