@@ -2,6 +2,9 @@
 
 .PHONY: build static deb tools test fuzz ci format lint docs leftovers clean-tree advisories bench man clean
 
+# Several targets run tests/install-tools, which must not run twice at once.
+.NOTPARALLEL:
+
 build:
 	cargo build --release
 
