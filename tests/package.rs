@@ -95,16 +95,7 @@ fn the_program_tells_what_it_was_built_of() {
     let listed = run(Command::new(python()).args(["-c", LIST]).arg(section));
     let listed: BTreeSet<&str> = listed.lines().collect();
 
-    let built = run(cargo()
-        .args(["tree", "--quiet", "--locked", "--edges=no-dev"])
-        .args(["--prefix=none", "--format={p}", "--target", &triple()]));
-    let built = built.lines().map(|package| {
-        let (name, rest) = package.split_once(" v").unwrap();
-        let version = rest.split(' ').next().unwrap();
-        format!("{name} {version}")
-    });
-    let built: BTreeSet<String> = built.collect();
-    assert!(built.len() > 100, "{built:?}");
+    let built = crates("no-dev");
     for package in &built {
         assert!(listed.contains(&**package), "{package}: {listed:?}");
     }
@@ -119,6 +110,21 @@ fn the_program_tells_what_it_was_built_of() {
     for package in listed {
         assert!(locked.contains(package), "{package} is not in Cargo.lock");
     }
+}
+
+/// The crates that the program is built of, each with its version, as far as cargo follows these edges.
+fn crates(edges: &str) -> BTreeSet<String> {
+    let tree = run(cargo()
+        .args(["tree", "--quiet", "--locked", "--edges", edges])
+        .args(["--prefix=none", "--format={p}", "--target", &triple()]));
+    let crates = tree.lines().map(|package| {
+        let (name, rest) = package.split_once(" v").unwrap();
+        let version = rest.split(' ').next().unwrap();
+        format!("{name} {version}")
+    });
+    let crates: BTreeSet<String> = crates.collect();
+    assert!(crates.len() > 100, "{crates:?}");
+    crates
 }
 
 /// What was built for `make static` is used again: built anew it would take minutes.
@@ -211,6 +217,32 @@ const FILES: &str = "\
 -rw-r--r-- ./usr/share/fish/vendor_completions.d/zpki.fish
 -rw-r--r-- ./usr/share/lintian/overrides/zpki
 -rw-r--r-- ./usr/share/zsh/vendor-completions/_zpki";
+
+/// Of a proc macro nothing is linked.
+#[test]
+fn the_package_has_the_licence_of_every_crate_that_is_linked() {
+    let sandbox = Sandbox::new();
+    run(tool("dpkg-deb")
+        .arg("--extract")
+        .arg(package())
+        .arg(sandbox.path("")));
+    let licences = run(tool("gzip")
+        .args(["--decompress", "--stdout"])
+        .arg(sandbox.path("usr/share/doc/zpki/licenses.gz")));
+    let headings = licences
+        .lines()
+        .filter_map(|line| line.strip_prefix("---- "));
+    let told: BTreeSet<String> = headings
+        .map(|heading| {
+            let (package, licence) = heading.split_once(": ").unwrap();
+            assert!(!["", "null"].contains(&licence), "{heading}");
+            package.to_owned()
+        })
+        .collect();
+    let mut linked = crates("normal,no-proc-macro");
+    linked.remove(concat!("zpki ", env!("CARGO_PKG_VERSION")));
+    assert_eq!(told, linked);
+}
 
 #[test]
 fn the_package_has_the_version_of_the_program_and_no_file_to_configure() {
