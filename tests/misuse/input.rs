@@ -357,27 +357,37 @@ fn a_journal() {
     sandbox.file("victim", "somebody else's\n");
     let digest = zpki::x509::digest::sha256(b"somebody else's\n").to_string();
     let victim = sandbox.path("victim").display().to_string();
-    for path in ["../victim", "ca/../../victim", &victim, "", ".", "/"] {
+    let leads_out = "leads out of the PKI directory";
+    for (path, because) in [
+        ("../victim", leads_out),
+        ("ca/../../victim", leads_out),
+        (&victim, leads_out),
+        ("", "is empty"),
+        (".", leads_out),
+        ("/", leads_out),
+    ] {
+        let said = format!("cannot be read: the path `{path}` {because}");
         for step in [
             format!(r#"{{"change":"delete","path":"{path}","before":"{digest}"}}"#),
             format!(r#"{{"change":"move","from":"{path}","to":"x","before":"{digest}"}}"#),
             format!(r#"{{"change":"move","from":"zpki.toml","to":"{path}","before":"{digest}"}}"#),
             format!(r#"{{"change":"move-directory","from":"ca","to":"{path}"}}"#),
-            format!(r#"{{"change":"set-mode","path":"{path}","before":420,"after":511}}"#),
+            format!(r#"{{"change":"set-mode","path":"{path}","before":420,"mode":511}}"#),
         ] {
             let journal = format!(r#"{{"schema":1,"directories":[],"steps":[{step}]}}"#);
             sandbox.file("demo/.zpki/journal", journal);
             sandbox.mode("demo/.zpki", 0o700).mode("demo", 0o755);
-            refused(&sandbox, "-C demo renew --all", 74, "cannot be read");
+            refused(&sandbox, "-C demo renew --all", 74, &said);
         }
     }
-    for journal in [
-        "{".repeat(1_000_000),
-        "[".repeat(1_000_000),
-        "\0".repeat(1_000),
+    for (journal, because) in [
+        ("{".repeat(1_000_000), "key must be a string"),
+        ("[".repeat(1_000_000), "invalid type: sequence"),
+        ("\0".repeat(1_000), "expected value"),
     ] {
         sandbox.file("demo/.zpki/journal", journal);
         sandbox.mode("demo/.zpki", 0o700);
-        refused(&sandbox, "-C demo renew --all", 74, "cannot be read");
+        let said = format!("cannot be read: {because}");
+        refused(&sandbox, "-C demo renew --all", 74, &said);
     }
 }
