@@ -20,6 +20,7 @@ use super::image::Image;
 use super::stopped::Fault;
 use super::trace::{Call, Traced, record};
 use super::{ADD_SERVER, INIT, ISSUE, ISSUE_OUT, REMOVE_SERVER, Scenario, now};
+use crate::random::Random;
 use crate::sandbox::Tree;
 
 /// How many states are tried of each run, unless the environment says otherwise.
@@ -245,7 +246,7 @@ impl<'a> Run<'a> {
         let (seed, limit) = (number("SEED", SEED), number("STATES", states));
         let mut violations = Vec::new();
         let (mut tried, mut known) = (HashSet::new(), HashSet::new());
-        for (moment, survivors) in candidates(&disk, &mut Chance(seed)) {
+        for (moment, survivors) in candidates(&disk, &mut Random::new(seed)) {
             if tried.len() as u64 >= limit {
                 break;
             }
@@ -396,14 +397,14 @@ impl Survivors {
             Self::From(first) => index >= first,
             Self::None => false,
             Self::Only(survivor) => index == survivor,
-            Self::Some(seed) => Chance(seed ^ index as u64).next().is_multiple_of(2),
+            Self::Some(seed) => Random::new(seed ^ index as u64).one_in(2),
         }
     }
 }
 
 /// The states that are to be tried, those that tell most first: when the user has been told of the success,
 /// then around each sync. The others come by chance.
-fn candidates(disk: &Disk, chance: &mut Chance) -> Vec<(usize, Survivors)> {
+fn candidates(disk: &Disk, random: &mut Random) -> Vec<(usize, Survivors)> {
     let (mut told, mut at_syncs, mut others) = (Vec::new(), Vec::new(), Vec::new());
     for &moment in &disk.moments {
         let plain = [Survivors::None, Survivors::All].into_iter();
@@ -413,7 +414,7 @@ fn candidates(disk: &Disk, chance: &mut Chance) -> Vec<(usize, Survivors)> {
             [without, Survivors::From(index), Survivors::Only(index)]
         };
         let single = disk.pending(moment).flat_map(|(index, _)| each(index));
-        let by_chance = (0..4).map(|_| Survivors::Some(chance.next()));
+        let by_chance = (0..4).map(|_| Survivors::Some(random.next()));
         let is_told = moment >= disk.told;
         let to_plain = match disk.is_at_a_sync(moment) {
             _ if is_told => &mut told,
@@ -424,27 +425,9 @@ fn candidates(disk: &Disk, chance: &mut Chance) -> Vec<(usize, Survivors)> {
         let to_others = if is_told { &mut told } else { &mut others };
         to_others.extend(single.chain(by_chance).map(|it| (moment, it)));
     }
-    chance.shuffle(&mut at_syncs);
-    chance.shuffle(&mut others);
+    random.shuffle(&mut at_syncs);
+    random.shuffle(&mut others);
     [told, at_syncs, others].concat()
-}
-
-/// Random numbers that are the same each time: SplitMix64.
-struct Chance(u64);
-
-impl Chance {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn shuffle<T>(&mut self, items: &mut [T]) {
-        for index in (1..items.len()).rev() {
-            items.swap(index, (self.next() % (index as u64 + 1)) as usize);
-        }
-    }
 }
 
 fn number(variable: &str, otherwise: u64) -> u64 {
