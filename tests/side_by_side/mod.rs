@@ -11,7 +11,8 @@ mod judge;
 
 use std::collections::BTreeSet;
 use std::env;
-use std::fs::File;
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
 use std::process::Output;
 use std::sync::Mutex;
 use std::thread;
@@ -22,6 +23,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use self::hand::{Hand, Reported};
+use crate::e2e::process::wait_for;
 use crate::sandbox::Sandbox;
 
 /// How many processes there are at once.
@@ -152,10 +154,11 @@ fn spaced(seconds: &str) -> String {
 #[test]
 fn who_waits_gets_the_lock() {
     let site = Site::new();
-    let lock = File::open(site.sandbox.path("demo/.zpki/lock")).unwrap();
-    lock.lock().unwrap();
     let mut unlocked = OffsetDateTime::UNIX_EPOCH;
     thread::scope(|scope| {
+        // In here, so that a test that fails does not wait for those who wait for it.
+        let lock = File::open(site.sandbox.path("demo/.zpki/lock")).unwrap();
+        lock.lock().unwrap();
         let waiting: Vec<_> = (0..HANDS)
             .map(|number| {
                 let line = format!("issue app{number} --role client --lock-timeout 5m");
@@ -163,7 +166,12 @@ fn who_waits_gets_the_lock() {
                 scope.spawn(move || site.zpki(&line).status.code())
             })
             .collect();
-        thread::sleep(Duration::from_millis(1500));
+        wait_for(
+            || (blocked(&lock) == HANDS).then_some(()),
+            || format!("{HANDS} runs at the lock; there are {}", blocked(&lock)),
+        );
+        // So that it is another second than that in which the last of them began.
+        thread::sleep(Duration::from_secs(1));
         assert_eq!(site.inventory().len(), site.first.len());
         unlocked = OffsetDateTime::now_utc();
         lock.unlock().unwrap();
@@ -196,13 +204,16 @@ fn what_is_logged_is_as_of_the_turn_of_who_waits() {
         "ca passphrase --new-ca-passphrase-file new",
     ];
     for line in lines {
-        let lock = File::open(site.sandbox.path("demo/.zpki/lock")).unwrap();
-        lock.lock().unwrap();
         let unlocked = thread::scope(|scope| {
+            let lock = File::open(site.sandbox.path("demo/.zpki/lock")).unwrap();
+            lock.lock().unwrap();
             let waiting = scope.spawn(|| site.zpki(&format!("{line} --lock-timeout 5m")));
-            // Long enough to be another second than that of its start.
-            thread::sleep(Duration::from_secs(3));
-            assert!(!waiting.is_finished(), "{line}");
+            wait_for(
+                || (blocked(&lock) == 1).then_some(()),
+                || format!("`{line}` at the lock"),
+            );
+            // So that it is another second than that in which it began.
+            thread::sleep(Duration::from_secs(1));
             let unlocked = OffsetDateTime::now_utc().unix_timestamp();
             lock.unlock().unwrap();
             let output = waiting.join().unwrap();
@@ -214,4 +225,13 @@ fn what_is_logged_is_as_of_the_turn_of_who_waits() {
         let at = OffsetDateTime::parse(last["at"].as_str().unwrap(), &Rfc3339).unwrap();
         assert!(at.unix_timestamp() >= unlocked, "{line}: {last}");
     }
+}
+
+/// How many wait for the lock on this file, by proc_locks(5): each has a line with an arrow, with the inode's
+/// number behind that of its file system.
+fn blocked(lock: &File) -> usize {
+    let inode = format!(":{} ", lock.metadata().unwrap().ino());
+    let locks = fs::read_to_string("/proc/locks").unwrap();
+    let is_blocked = |line: &&str| line.contains("-> FLOCK") && line.contains(&inode);
+    locks.lines().filter(is_blocked).count()
 }
