@@ -33,6 +33,8 @@ const ISSUE_OUT: &str = "-C demo issue other --role server --host other.lan --ou
 /// What does not come to its end: a command, in a directory that is as it was before each time.
 struct Scenario {
     sandbox: Sandbox,
+    /// TMPDIR, which is no part of what is compared: what a killed run leaves there, nobody removes.
+    temporary: Sandbox,
     command: Vec<String>,
     before: Image,
     /// The paths that begin so change together.
@@ -48,6 +50,7 @@ impl Scenario {
             command: words(command),
             unit: "demo",
             sandbox,
+            temporary: Sandbox::in_memory(),
         };
         for command in setting_up {
             let status = scenario.zpki(&words(command)).status().unwrap();
@@ -128,6 +131,7 @@ impl Scenario {
         command
             .args(arguments)
             .current_dir(self.path(""))
+            .env("TMPDIR", self.temporary.path(""))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());

@@ -198,6 +198,14 @@ fn config_apply() {
         let key = scenario.path("repo/zato-server-priv-key.pem");
         assert_eq!(key.exists(), found == new, "{place}");
     });
+    // Copies of haproxy.cfg that HAProxy was to check, where nobody else can enter.
+    let left = scenario.temporary.tree().modes("");
+    assert!(left.contains("/haproxy.cfg\n"), "{left}");
+    for line in left.lines() {
+        let is_directory = line.starts_with("0700 zpki-") && line.ends_with('/');
+        let is_copy = line.starts_with("0600 zpki-") && line.ends_with("/haproxy.cfg");
+        assert!(is_directory || is_copy, "{left}");
+    }
 }
 
 #[test]
