@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::e2e::process::{run, tool};
 
-/// Licences, versions that are there twice, and sources, by the rules of deny.toml. What was compiled has
-/// been fetched: no network is needed.
+/// Licences, versions that are there twice, and sources, by the rules of deny.toml. It reads the crates of
+/// every platform, which tests/install-tools has fetched: no network is needed.
 #[test]
 fn cargo_deny_finds_nothing() {
     run(tool("cargo-deny")
