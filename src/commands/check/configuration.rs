@@ -663,8 +663,9 @@ fn peer_of<'p>(server: &Server, peers: &'p [Peer], addresses: &[&str]) -> Option
     };
     let everywhere: Vec<&Peer> = peers.iter().filter(binds_all).collect();
     let has_port = |address: &&&str| address.rsplit_once(':').is_some_and(|(_, it)| it == port);
-    let is_only_line = addresses.iter().filter(has_port).count() == 1;
-    if let ([only], true) = (&everywhere[..], is_only_line) {
+    if let [only] = &everywhere[..]
+        && addresses.iter().filter(has_port).take(2).count() == 1
+    {
         return Some(only);
     }
     let name = server
