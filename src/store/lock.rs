@@ -273,6 +273,7 @@ mod tests {
     use std::io::Read;
     use std::os::unix::fs::symlink;
     use std::process::{Command, Stdio};
+    use std::sync::Mutex;
     use std::sync::atomic::AtomicUsize;
 
     use crate::domain::progress::Quiet;
@@ -416,29 +417,39 @@ mod tests {
     }
 
     #[test]
-    fn nobody_who_waits_is_passed_over_time_and_again() {
+    fn who_waits_gets_the_lock_in_turn() {
+        use std::os::unix::fs::MetadataExt;
+
         let dir = tempfile::tempdir().unwrap();
         let store = Store::at(dir.path());
         let writer = store.lock(SOON, &Quiet).unwrap();
         writer.commit(&vec![tree("first")].into(), &Quiet).unwrap();
-        let turns = AtomicUsize::new(0);
-        let longest = AtomicUsize::new(0);
+        let lock = File::open(dir.path().join(LOCK)).unwrap();
+        // proc_locks(5): who waits has a line with an arrow.
+        let inode = format!(":{} ", lock.metadata().unwrap().ino());
+        let waiting = || {
+            let locks = fs::read_to_string("/proc/locks").unwrap();
+            let waits = |line: &&str| line.contains("-> FLOCK") && line.contains(&inode);
+            locks.lines().filter(waits).count()
+        };
+        lock.lock().unwrap();
+        let turns = Mutex::new(Vec::new());
         thread::scope(|scope| {
-            for _ in 0..16 {
-                scope.spawn(|| {
-                    for _ in 0..25 {
-                        let before = turns.load(Ordering::SeqCst);
-                        let _writer = store.lock(Duration::from_secs(60), &Quiet).unwrap();
-                        let passed = turns.fetch_add(1, Ordering::SeqCst) - before;
-                        longest.fetch_max(passed, Ordering::SeqCst);
-                        thread::sleep(Duration::from_millis(3));
-                    }
+            let (store, turns) = (&store, &turns);
+            for number in 0..16 {
+                scope.spawn(move || {
+                    let _writer = store.lock(Duration::from_secs(60), &Quiet).unwrap();
+                    turns.lock().unwrap().push(number);
                 });
+                let began = Instant::now();
+                while waiting() <= number {
+                    assert!(began.elapsed() < Duration::from_secs(60), "{number}");
+                    thread::sleep(Duration::from_millis(1));
+                }
             }
+            lock.unlock().unwrap();
         });
-        // In turn it is some thirty, on a busy machine a hundred; where chance decides, nearly all others.
-        let longest = longest.into_inner();
-        assert!(longest < 250, "{longest}");
+        assert_eq!(turns.into_inner().unwrap(), (0..16).collect::<Vec<_>>());
     }
 
     #[test]
