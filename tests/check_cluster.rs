@@ -662,3 +662,25 @@ zpki: error: cannot list the entries
     );
     assert_eq!(sandbox.tree(), before);
 }
+
+/// Two hosts that came to one key, and what is to be done about it.
+#[test]
+fn a_key_of_two_hosts_is_a_warning() {
+    let copied = |sandbox: &Sandbox| {
+        for file in ["priv-key", "pub-key", "cert"] {
+            let place =
+                |server| sandbox.path(format!("demo/servers/{server}/zato-server-{file}.pem"));
+            fs::copy(place("server1"), place("server2")).unwrap();
+        }
+        // A certificate with its own names, for the key that is there.
+        sandbox.args(["-C", "demo", "apply"]).run().product();
+    };
+    let expected = ["warning shared-key servers/server2/zato-server-cert.pem"];
+    said(copied, &[], 1, &expected);
+    let mended = |sandbox: &Sandbox| {
+        copied(sandbox);
+        let rekey = ["-C", "demo", "rekey", "server2", "--force"];
+        sandbox.args(rekey).run().product();
+    };
+    said(mended, &[], 0, &[]);
+}

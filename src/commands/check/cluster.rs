@@ -1,6 +1,6 @@
 //! `zpki check` in a PKI directory: everything, in both directions.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, hash_map};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -89,6 +89,7 @@ pub fn run(
         installation: &installation,
         judge: Judge::at(at),
         revoked: HashMap::new(),
+        keys: HashMap::new(),
         findings: installation.findings.clone(),
     };
     inspection.authority();
@@ -452,6 +453,8 @@ struct Inspection<'a> {
     judge: Judge,
     /// What ca/crl.pem has revoked.
     revoked: HashMap<Vec<u8>, u8>,
+    /// The public keys so far, and the certificate that each was in first.
+    keys: HashMap<Vec<u8>, String>,
     findings: Vec<Finding>,
 }
 
@@ -554,9 +557,10 @@ impl Inspection<'_> {
         let Some(leaf) = sent.first() else {
             return report;
         };
-        self.pair(&folder.private_key(), leaf);
+        let command = format!("zpki rekey {} --force", entry.name);
+        self.pair(&folder.private_key(), leaf, &command);
         self.public_key(entry, leaf);
-        self.revocation(leaf, &format!("zpki rekey {}", entry.name));
+        self.revocation(leaf, &command);
         self.findings.extend(entry::check(&Installed {
             entry,
             about: &leaf.shown(),
@@ -582,8 +586,9 @@ impl Inspection<'_> {
         let Some(leaf) = sent.first() else {
             return report;
         };
-        self.pair(&folder.private_key(), leaf);
-        self.revocation(leaf, &format!("zpki issue {name} --role client --force"));
+        let command = format!("zpki issue {name} --role client --force");
+        self.pair(&folder.private_key(), leaf, &command);
+        self.revocation(leaf, &command);
         let issued = self.installation.issued_to(name);
         let inventory = entry::inventory(&leaf.shown(), &leaf.certificate, issued, &self.revoked);
         self.findings.extend(inventory);
@@ -591,16 +596,23 @@ impl Inspection<'_> {
         report
     }
 
-    /// Whether the private key is the certificate's.
-    fn pair(&mut self, path: &Path, leaf: &Located) {
+    /// Whether the private key is the certificate's; `command` makes another.
+    fn pair(&mut self, path: &Path, leaf: &Located, command: &str) {
         let Some(bytes) = self.installation.files.get(path) else {
             return;
         };
         let keys = private_keys(bytes, path);
         if keys.is_empty() {
             self.findings.push(no_key(path));
+            return;
         }
-        let problems = keys.iter().filter_map(|key| key_problem(key, leaf));
+        let problems: Vec<_> = keys
+            .iter()
+            .filter_map(|key| key_problem(key, leaf))
+            .collect();
+        if problems.is_empty() {
+            self.own_key(leaf, command);
+        }
         self.findings.extend(problems);
     }
 
@@ -647,6 +659,23 @@ impl Inspection<'_> {
                 "it was revoked (ca/crl.pem); servers read no CRL, and HAProxy only the crl-file that it was given",
                 format!("give it a new key and certificate: {command}"),
             ));
+        }
+    }
+
+    /// A key should be one host's: with that of another a host passes for it, whatever names are checked.
+    fn own_key(&mut self, leaf: &Located, command: &str) {
+        let key = leaf.certificate.public_key_der.clone();
+        match self.keys.entry(key) {
+            hash_map::Entry::Vacant(free) => _ = free.insert(leaf.shown()),
+            hash_map::Entry::Occupied(first) => self.findings.push(Finding::warning(
+                "shared-key",
+                leaf.shown(),
+                format!(
+                    "{} has the same key: who takes over one of the hosts can pass for the other",
+                    first.get()
+                ),
+                format!("give it a key of its own: {command}"),
+            )),
         }
     }
 
