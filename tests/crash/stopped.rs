@@ -13,7 +13,7 @@ use std::process::ExitStatus;
 use tempfile::NamedTempFile;
 
 use super::{
-    ADD_SERVER, HAPROXY_CFG, INIT, ISSUE, ISSUE_OUT, REMOVE_SERVER, SERVER_CONF, Scenario,
+    ADD_SERVER, HAPROXY_CFG, INIT, ISSUE, ISSUE_OUT, REMOVE_SERVER, SERVER_CONF, Scenario, words,
 };
 
 /// What changes the disk; what reads it, and what a file is opened with, does not.
@@ -145,6 +145,26 @@ fn revoke() {
 #[test]
 fn the_ca() {
     stopped(&[INIT], "-C demo ca renew --force", 70);
+}
+
+#[test]
+fn ca_import() {
+    let other = "init other --cluster other --server server1=127.0.0.1:17010 --no-ca-passphrase";
+    let command = "-C demo ca import other/ca/ca.cert.pem other/ca/ca.key.pem --no-ca-passphrase \
+                   --force";
+    stopped(&[INIT, other], command, 60);
+}
+
+/// The new directory is whole, or not there.
+#[test]
+fn restore() {
+    let before = [INIT, "-C demo backup demo.tar"];
+    Scenario::new(&before, "restore demo.tar copy").stop_everywhere(60, |scenario, place| {
+        if scenario.path("copy").exists() {
+            let check = words("-C copy check");
+            assert!(scenario.zpki(&check).status().unwrap().success(), "{place}");
+        }
+    });
 }
 
 /// What holds private keys, for a place of the user's where nothing comes back to tidy up: a file that is whole,
