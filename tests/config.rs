@@ -521,7 +521,11 @@ fn apply_with_the_configuration_needs_to_know_where_that_is() {
     let outcome = sandbox
         .args(["-C", "demo", "--yes", "apply", "--config"])
         .run();
-    outcome.status(64).stderr_with("no configuration was named");
+    outcome.status(64).stderr(
+        "zpki: error: cannot apply zpki.toml and change the configuration\n\
+         \x20 because: zpki.toml names no configuration\n\
+         \x20 hint: put config in [load_balancer] and conf in [[servers]] of zpki.toml, or leave out --config and run `zpki config apply --haproxy FILE --server-conf NAME=FILE`\n",
+    );
     assert_eq!(sandbox.tree(), before);
 }
 

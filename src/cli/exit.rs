@@ -188,6 +188,7 @@ impl Status {
             Refusal::ValidatorHangs { .. } | Refusal::ValidatorNotRun { .. } => Self::Unknown,
             Refusal::NoStatistics { .. }
             | Refusal::NoTargets
+            | Refusal::NoneInClusterFile
             | Refusal::NotConfirmed
             | Refusal::NotForThis { .. }
             | Refusal::Twice { .. }

@@ -74,12 +74,12 @@ impl Request {
 /// That zpki.toml names configurations.
 ///
 /// # Errors
-/// [`Refusal::NoTargets`], or when it cannot be read.
+/// [`Refusal::NoneInClusterFile`], or when it cannot be read.
 pub fn check_named(directory: &PkiDirectory) -> Result<(), Error> {
     let cluster = directory.read(|view| view.cluster())?;
     match cluster.settings().names_configurations() {
         true => Ok(()),
-        false => Err(Error::Config(Refusal::NoTargets)),
+        false => Err(Error::Config(Refusal::NoneInClusterFile)),
     }
 }
 

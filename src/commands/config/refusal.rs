@@ -72,6 +72,8 @@ pub enum Refusal {
     },
     /// No file was named.
     NoTargets,
+    /// zpki.toml names no configuration, and the command takes none from elsewhere.
+    NoneInClusterFile,
     /// A server does not come up; it is disabled again.
     NotUp {
         /// The server.
@@ -249,6 +251,9 @@ impl Refusal {
             Self::NoTargets => {
                 "give --haproxy FILE and --server-conf NAME=FILE, or put config in [load_balancer] and conf in [[servers]] of zpki.toml".to_owned()
             }
+            Self::NoneInClusterFile => {
+                "put config in [load_balancer] and conf in [[servers]] of zpki.toml, or leave out --config and run `zpki config apply --haproxy FILE --server-conf NAME=FILE`".to_owned()
+            }
             Self::Stopped { .. } => "run the same command again: it goes on where it stopped".to_owned(),
             Self::NotUp { name, .. } => format!(
                 "see the log of `{name}` and HAProxy's; then run the same command again: it goes on where it stopped"
@@ -301,6 +306,7 @@ impl Display for Refusal {
                 "it has no `stats socket` that tells when a server is up, and no --probe was given",
             ),
             Self::NoTargets => f.write_str("no configuration was named"),
+            Self::NoneInClusterFile => f.write_str("zpki.toml names no configuration"),
             Self::NotUp { name, because } => write!(
                 f,
                 "`{name}` is not up ({because}); HAProxy sends it no requests, and the others are as they were"
