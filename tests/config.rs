@@ -529,6 +529,45 @@ fn apply_with_the_configuration_needs_to_know_where_that_is() {
     assert_eq!(sandbox.tree(), before);
 }
 
+/// A crontab that has forgotten `--config` would never reload HAProxy.
+#[test]
+fn what_needs_another_flag_is_refused_without_it() {
+    const ROLLING: &str = "--reload <COMMAND> --restart <COMMAND> --rolling";
+    let sandbox = cluster();
+    let before = sandbox.tree();
+    for (args, missing) in [
+        (&["apply", "--reload=touch r"][..], "--config"),
+        (&["apply", "--restart=touch r"], "--config"),
+        (&["apply", "--validate=touch r"], "--config"),
+        (&["apply", "--no-validate"], "--config"),
+        (&["config", "apply", "--drain=1s"], ROLLING),
+        (&["config", "apply", "--up-timeout=1s"], ROLLING),
+        (&["config", "apply", "--probe=true"], ROLLING),
+    ] {
+        let outcome = sandbox
+            .args(["-C", "demo", "--yes"].iter().chain(args).copied())
+            .run();
+        outcome.status(64).stderr(format!(
+            "zpki: error: cannot read the command line\n\
+             \x20 because: the following required arguments were not provided: {missing}\n\
+             \x20 hint: see `zpki --help`, or `zpki COMMAND --help`\n"
+        ));
+    }
+    for flag in [
+        "--reload=true",
+        "--restart=true",
+        "--validate=true",
+        "--no-validate",
+        "--exit-code",
+    ] {
+        config(&sandbox, &["rollback", "--list", flag])
+            .run()
+            .status(64)
+            .stderr_with("cannot be used with");
+    }
+    assert_eq!(sandbox.tree(), before);
+}
+
 #[test]
 fn a_host_folder_is_enough() {
     let sandbox = cluster();

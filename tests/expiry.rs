@@ -219,6 +219,15 @@ fn usage_errors_never_look_like_a_finding() {
                hint: it has text, json, jsonl, nagios and prometheus\n",
         );
     sandbox
+        .args(["expiry", "a.pem", "--all"])
+        .run()
+        .status(64)
+        .stderr(
+            "zpki: error: cannot see what runs out\n  \
+               because: --all goes with --textfile or --output prometheus only\n  \
+               hint: leave it out, or give --textfile PATH\n",
+        );
+    sandbox
         .args(["expiry", "-", "--haproxy", "-"])
         .run()
         .status(64)
@@ -233,6 +242,9 @@ fn usage_errors_never_look_like_a_finding() {
         &["list", "--output", "nagios"],
         &["expiry", "--exclude", "[a"],
         &["expiry", "--textfile", "zpki.txt"],
+        &["expiry", "--print", "cron", "--warn", "60d"],
+        &["expiry", "--print", "cron", "--exit-zero"],
+        &["expiry", "--print", "prometheus-rules", "--all"],
     ] {
         let outcome = sandbox.args(args.iter().copied()).run();
         outcome.status(64).stderr_with("zpki: error: ");

@@ -517,12 +517,16 @@ pub(super) struct Expiry {
     #[arg(long, value_name = "PATH", conflicts_with = "at", help_heading = METRICS)]
     pub(super) textfile: Option<TextfilePath>,
 
-    /// Write the metrics of every certificate: of more than 1,000, by default, only the problems
+    /// Write the metrics of every certificate: of more than 1,000, by default, only the problems; with
+    /// --textfile or --output prometheus
     #[arg(long, help_heading = METRICS)]
     pub(super) all: bool,
 
     /// Print a template that runs `expiry` for you, or tells you of it
-    #[arg(long, value_name = "WHAT", value_enum, conflicts_with_all = ["inputs", "haproxy", "server_conf", "textfile"])]
+    #[arg(long, value_name = "WHAT", value_enum, conflicts_with_all = [
+        "inputs", "haproxy", "server_conf", "exclude", "warn", "crit", "grace", "at", "allow_empty", "exit_zero",
+        "textfile", "all"
+    ])]
     pub(super) print: Option<IntegrationName>,
 }
 

@@ -29,6 +29,9 @@ pub(super) fn run(
         return Ok(Rendered::product(&text));
     }
     let (textfile, all) = (arguments.textfile.clone(), arguments.all);
+    if all && textfile.is_none() && format != OutputFormat::Prometheus {
+        return Err(Error::Usage(Usage::AllWithoutMetrics));
+    }
     let exit_zero = arguments.exit_zero;
     let report = expiry::run(&request(arguments)?, directory, system)?;
     let metrics = |report| render::prometheus::prometheus(report, all, seconds(system));

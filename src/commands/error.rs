@@ -296,6 +296,8 @@ pub enum Error {
 /// What is wrong with a command line that could be parsed.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Usage {
+    /// Metrics of every certificate, where no metrics are written.
+    AllWithoutMetrics,
     /// An archive and a report on one standard output.
     ArchiveAndReport,
     /// An archive on a terminal.
@@ -880,6 +882,9 @@ impl Display for Usage {
             Self::NoP12Passphrase => {
                 f.write_str("a PKCS#12 file needs a passphrase, and nobody can be asked for it")
             }
+            Self::AllWithoutMetrics => {
+                f.write_str("--all goes with --textfile or --output prometheus only")
+            }
             Self::P12PassphraseForNothing => {
                 f.write_str("--p12-passphrase-file goes with --format p12 only")
             }
@@ -934,6 +939,7 @@ impl Usage {
             Self::NoName { .. } => "give the name: zpki issue NAME --csr FILE".into(),
             Self::NoOut { .. } => "say where its files are to go: --out DIR".into(),
             Self::NoP12Passphrase => "give it: --p12-passphrase-file FILE".into(),
+            Self::AllWithoutMetrics => "leave it out, or give --textfile PATH".into(),
             Self::P12PassphraseForNothing => "leave it out, or give --format p12".into(),
             Self::NoPrivateKey { .. } => "give --format pem or fullchain".into(),
             Self::NoPassphrase => "give it: --ca-passphrase-file FILE, or ZPKI_CA_PASSPHRASE".into(),

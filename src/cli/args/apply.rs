@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
+use clap::{Arg, Args};
 
 use super::CaPassphrase;
-use super::config::Making;
+use super::config::{self, Making};
 use crate::domain::validity::Instant;
 
 /// `zpki plan`.
@@ -27,6 +27,7 @@ pub(in crate::cli) struct Plan {
 
 /// `zpki apply`.
 #[derive(Args, Debug)]
+#[command(mut_args(with_config))]
 pub(in crate::cli) struct Apply {
     /// Look at these entries alone, and at nothing of the CA (repeatable)
     #[arg(long, value_name = "NAME", num_args = 1..)]
@@ -47,6 +48,16 @@ pub(in crate::cli) struct Apply {
     /// How that is done.
     #[command(flatten)]
     pub(in crate::cli) making: Making,
+}
+
+/// What says how the configuration is changed needs the flag that has it changed.
+fn with_config(argument: Arg) -> Arg {
+    match argument.get_help_heading() {
+        Some(config::CHANGE) => argument
+            .help_heading("With --config: checks, and what follows the change")
+            .requires("config"),
+        _ => argument,
+    }
 }
 
 /// `zpki renew` and `zpki rekey`.

@@ -124,11 +124,11 @@ pub(in crate::cli) struct Apply {
     pub(in crate::cli) probe: Option<String>,
 
     /// How long requests that are under way may take before their server is restarted
-    #[arg(long, value_name = "DURATION", default_value = "2s", help_heading = ROLLING)]
+    #[arg(long, value_name = "DURATION", default_value = "2s", requires = "rolling", help_heading = ROLLING)]
     pub(in crate::cli) drain: Span,
 
     /// How long a server may take to come up
-    #[arg(long, value_name = "DURATION", default_value = "60s", help_heading = ROLLING)]
+    #[arg(long, value_name = "DURATION", default_value = "60s", requires = "rolling", help_heading = ROLLING)]
     pub(in crate::cli) up_timeout: Span,
 
     /// Exit with 10 when something was changed
@@ -165,7 +165,7 @@ pub(in crate::cli) struct Rollback {
     pub(in crate::cli) files: Files,
 
     /// List the backups, and change nothing
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["validate", "no_validate", "reload", "restart", "exit_code"])]
     pub(in crate::cli) list: bool,
 
     /// How it is done.
@@ -173,10 +173,10 @@ pub(in crate::cli) struct Rollback {
     pub(in crate::cli) making: Making,
 
     /// Exit with 10 when something was changed
-    #[arg(long, conflicts_with = "list")]
+    #[arg(long)]
     pub(in crate::cli) exit_code: bool,
 }
 
-const CHANGE: &str = "Checks, and what follows the change";
+pub(super) const CHANGE: &str = "Checks, and what follows the change";
 const FILES: &str = "Files";
 const ROLLING: &str = "One server after the other";
