@@ -929,6 +929,31 @@ zpki: error: cannot show `server3`
     );
 }
 
+/// It is read and not written, so that nothing is in the way.
+#[test]
+fn a_zpki_toml_that_is_no_regular_file_is_wrong() {
+    let sandbox = Sandbox::with_demo();
+    let place = sandbox.path("demo/zpki.toml");
+    fs::remove_file(&place).unwrap();
+    for kind in ["pipe", "directory"] {
+        match kind {
+            "pipe" => _ = sandbox.tool("mkfifo", &["demo/zpki.toml"]),
+            _ => {
+                fs::remove_file(&place).unwrap();
+                fs::create_dir(&place).unwrap();
+            }
+        }
+        for (command, what) in [("plan", "plan"), ("apply", "apply zpki.toml")] {
+            let stderr = format!(
+                "zpki: error: cannot {what}\n  at: [root]/demo/zpki.toml\n  \
+                   because: it is not a regular file\n  \
+                   hint: put the zpki.toml of the cluster there, a regular file or a link to one\n"
+            );
+            refused(&sandbox, sandbox.args(["-C", "demo", command]), 78, &stderr);
+        }
+    }
+}
+
 #[test]
 fn a_file_that_show_cannot_read() {
     let sandbox = Sandbox::with_demo();

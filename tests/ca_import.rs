@@ -556,6 +556,13 @@ fn revocation_under_an_intermediate_needs_the_crls_above() {
     refused(&sandbox, &import, 78, lacking);
     enabled("extra_crls = [\"../absent.crl\"]\n");
     refused(&sandbox, &import, 78, "because: it is not there\n");
+    enabled("extra_crls = [\"/dev/zero\"]\n");
+    refused(
+        &sandbox,
+        &import,
+        78,
+        "at: /dev/zero\n  because: it is not a regular file\n  hint: name a fresh CRL of each CA above in extra_crls",
+    );
     enabled("extra_crls = [\"../other.crl\"]\n");
     refused(
         &sandbox,

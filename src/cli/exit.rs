@@ -77,7 +77,9 @@ impl Status {
             }
             Error::CaImport { refusals, .. } => Self::of_ca_import(refusals),
             Error::ExtraCrl { .. } => Self::Config,
-            Error::ClusterFile { .. } | Error::NotPermitted { .. } => Self::Config,
+            Error::ClusterFile { .. }
+            | Error::ClusterFileIrregular { .. }
+            | Error::NotPermitted { .. } => Self::Config,
             Error::CaNotRenewable { .. }
             | Error::IsDue { .. }
             | Error::NeedsNewKey { .. }

@@ -105,7 +105,11 @@ impl View<'_> {
     /// # Errors
     /// When there is none, or it is wrong.
     pub fn cluster(&self) -> Result<Cluster, Error> {
-        let bytes = self.snapshot.bytes(Path::new(CLUSTER_FILE))?;
+        let bytes = self.snapshot.bytes(Path::new(CLUSTER_FILE));
+        let bytes = bytes.map_err(|error| match error {
+            store::Error::NotAFile { path } => Error::ClusterFileIrregular { path },
+            error => error.into(),
+        })?;
         let bytes = bytes.ok_or_else(|| Error::NotAPkiDirectory {
             path: self.path.to_owned(),
         })?;

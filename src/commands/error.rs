@@ -83,6 +83,11 @@ pub enum Error {
         /// Everything that is wrong with it.
         problems: Vec<Problem>,
     },
+    /// zpki.toml is a directory, a FIFO or the like.
+    ClusterFileIrregular {
+        /// Where it is.
+        path: PathBuf,
+    },
     /// A configuration is not edited.
     Config(config::refusal::Refusal),
     /// The last question was answered with no.
@@ -481,6 +486,7 @@ impl Error {
     pub(super) fn place(&self) -> Option<String> {
         match self {
             Self::CaKeyPassphrase { path }
+            | Self::ClusterFileIrregular { path }
             | Self::Input { path, .. }
             | Self::IsDue { path, .. }
             | Self::NoCaKey { path, .. }
@@ -519,6 +525,9 @@ impl Error {
             }
             Self::ClockContradicted { flag, .. } | Self::ClockSuspect { flag, .. } => {
                 format!("set the clock, or give {flag} if it is right")
+            }
+            Self::ClusterFileIrregular { .. } => {
+                "put the zpki.toml of the cluster there, a regular file or a link to one".to_owned()
             }
             Self::Export(refusal) => refusal.hint(),
             Self::ExtraCrl { .. } => {
@@ -738,6 +747,7 @@ impl Display for Error {
                 f.write_str("the clock shows a date that no certificate can have")
             }
             Self::ClusterFile { problems, .. } => write!(f, "{} problems", problems.len()),
+            Self::ClusterFileIrregular { .. } => f.write_str("it is not a regular file"),
             Self::Config(refusal) => refusal.fmt(f),
             Self::Declined => f.write_str("not confirmed; nothing was made"),
             Self::Export(refusal) => refusal.fmt(f),

@@ -11,6 +11,7 @@ use super::state::Ca;
 use crate::domain::settings::RevocationSettings;
 use crate::domain::text::Quoted;
 use crate::domain::validity::show;
+use crate::store;
 use crate::x509::certificate::ParsedCertificate;
 use crate::x509::path_certificate::PathCertificate;
 use crate::x509::path_crl::PathCrl;
@@ -20,8 +21,8 @@ use crate::x509::{crl, pem};
 /// revocation.
 ///
 /// # Errors
-/// [`Error::ExtraCrl`] when one is not there, has expired at `fresh_at`, if that matters, or by none of the CAs above; and when one of
-/// these has none.
+/// [`Error::ExtraCrl`] when one is not there or no regular file, has expired at `fresh_at`, if that matters,
+/// or is by none of the CAs above; and when one of these has none.
 pub(super) fn read(
     settings: &RevocationSettings,
     ca: &Ca,
@@ -39,7 +40,10 @@ pub(super) fn read(
             path: Some(view.path().join(path)),
             because,
         };
-        let bytes = view.bytes(path)?;
+        let bytes = view.bytes(path).map_err(|error| match error {
+            store::Error::NotAFile { .. } => refused("it is not a regular file".to_owned()),
+            error => error.into(),
+        })?;
         let bytes = bytes.ok_or_else(|| refused("it is not there".to_owned()))?;
         let blocks = ders(&bytes).map_err(|error| refused(error.to_string()))?;
         for der in blocks {
