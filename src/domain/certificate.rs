@@ -11,7 +11,7 @@ use super::digest::Digest;
 use super::host::Host;
 use super::revocation::Revocation;
 use super::serial_number::SerialNumber;
-use super::text::{Hex, serialize_as_text};
+use super::text::{Hex, Plain, serialize_as_text};
 use super::validity::Validity;
 
 /// A certificate (RFC 5280 4.1), read. Names are as RFC 4514 writes them, in the order of the
@@ -75,7 +75,7 @@ pub struct BasicConstraints {
 /// A subjectAltName entry of any kind, valid or not: what stands in the certificate.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum AltName {
-    /// dNSName.
+    /// dNSName, as it stands there: perhaps not fit for a terminal.
     Dns(String),
     /// iPAddress.
     Ip(IpAddr),
@@ -168,7 +168,7 @@ impl Certificate {
 impl Display for AltName {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Dns(name) => write!(f, "DNS:{name}"),
+            Self::Dns(name) => write!(f, "DNS:{}", Plain(name)),
             Self::Ip(address) => write!(f, "IP:{address}"),
             Self::Other(name) => f.write_str(name),
         }

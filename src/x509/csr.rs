@@ -327,6 +327,14 @@ mod tests {
             hosts("DNS:a_b"),
             asks("`_` is not allowed in the host name `a_b`")
         );
+        // The character that the name has, though not as it would be shown.
+        let escape = p256("-addext subjectAltName=DNS:a\u{1b}[31m.b");
+        assert_eq!(
+            escape.hosts().unwrap_err().to_string(),
+            "the certification request asks for an impossible name: `\\u{1b}` is not allowed in the host name `a\\u{1b}[31m.b`"
+        );
+        let shown = escape.description().subject_alt_name[0].to_string();
+        assert_eq!(shown, "DNS:a\\u{1b}[31m.b");
         assert_eq!(
             hosts("DNS:10.0.0.1"),
             asks("`10.0.0.1` is neither an IPv4 address nor a host name")

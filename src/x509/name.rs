@@ -55,7 +55,7 @@ pub fn first_value(name: &X509Name<'_>, attribute: &str) -> Option<String> {
 pub fn alt_name(name: &GeneralName<'_>) -> AltName {
     let other = |text: String| AltName::Other(Plain(&text).to_string());
     match name {
-        GeneralName::DNSName(name) => AltName::Dns(Plain(name).to_string()),
+        GeneralName::DNSName(name) => AltName::Dns((*name).to_owned()),
         GeneralName::IPAddress(octets) => ip_address(octets),
         GeneralName::RFC822Name(address) => other(format!("email:{address}")),
         GeneralName::URI(uri) => other(format!("URI:{uri}")),
