@@ -1284,13 +1284,29 @@ zpki: error: cannot {what}
         &stderr("revoke `server1`"),
     );
     fs::remove_file(sandbox.path(CRL)).unwrap();
-    let none = "restore it from a backup, or from load-balancer/crl.pem: nothing else knows what was revoked";
+    let none = "restore it from a backup: nothing else knows what was revoked";
     let before = sandbox.tree();
     zpki(&sandbox, "revoke server1 --force")
         .status(66)
         .stderr_with(none);
     zpki(&sandbox, "crl").status(66).stderr_with(none);
     assert!(sandbox.tree() == before);
+}
+
+/// HAProxy has a CRL only where revocation is enabled.
+#[test]
+fn a_lost_record_is_not_looked_for_where_none_is() {
+    let sandbox = Sandbox::with_demo();
+    let backup = "hint: restore it from a backup: nothing else knows what was revoked\n";
+    for (text, status) in [(Some("damaged\n"), 65), (None, 66)] {
+        match text {
+            Some(text) => _ = sandbox.file(CRL, text),
+            None => fs::remove_file(sandbox.path(CRL)).unwrap(),
+        }
+        let before = sandbox.tree();
+        zpki(&sandbox, "crl").status(status).stderr_with(backup);
+        assert!(sandbox.tree() == before);
+    }
 }
 
 /// A damaged file of somebody else's inventory hinders no revocation, and might be a twin.

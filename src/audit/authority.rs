@@ -4,7 +4,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::domain::cluster::Cluster;
 use crate::domain::finding::{Finding, Severity};
-use crate::domain::revocation::RESTORE_RECORD;
+use crate::domain::revocation::restore_record;
 use crate::domain::validity::{Validity, show};
 use crate::x509::extensions::KeyUsage;
 use crate::x509::path_certificate::PathCertificate;
@@ -95,7 +95,7 @@ pub fn crl(crl: &PathCrl, ca: &PathCertificate, in_use: bool, at: OffsetDateTime
         .and_then(|signed| signed.is_by(&ca.public_key_der));
     if !crl.issuer.is_same_as(&ca.subject) || signed == Some(false) {
         findings.push(Finding {
-            next: Some(RESTORE_RECORD.to_owned()),
+            next: Some(restore_record(in_use)),
             ..finding("crl-signature", "it is not signed by the CA".to_owned())
         });
     }

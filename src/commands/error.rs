@@ -15,7 +15,7 @@ use crate::domain::name::EntryName;
 use crate::domain::name_constraints::NameConstraints;
 use crate::domain::order;
 use crate::domain::progress::Interrupted;
-use crate::domain::revocation::RESTORE_RECORD;
+use crate::domain::revocation::restore_record;
 use crate::domain::serial_number::SerialNumber;
 use crate::domain::settings::Settings;
 use crate::domain::text::{Plain, Quoted, ShellWord, joined};
@@ -191,6 +191,8 @@ pub enum Error {
     NoCrl {
         /// Where it should be.
         path: PathBuf,
+        /// Whether HAProxy has a CRL.
+        at_haproxy: bool,
     },
     /// There is no zpki.toml.
     NotAPkiDirectory {
@@ -490,7 +492,7 @@ impl Error {
             | Self::Input { path, .. }
             | Self::IsDue { path, .. }
             | Self::NoCaKey { path, .. }
-            | Self::NoCrl { path }
+            | Self::NoCrl { path, .. }
             | Self::NotAPkiDirectory { path }
             | Self::Pkcs12Passphrase { path }
             | Self::WouldReplace { path, .. } => Some(path.display().to_string()),
@@ -574,7 +576,7 @@ impl Error {
             Self::NoCaKey { .. } => {
                 "say where it is: --ca-key FILE, or key_file in [ca] of zpki.toml".to_owned()
             }
-            Self::NoCrl { .. } => RESTORE_RECORD.to_owned(),
+            Self::NoCrl { at_haproxy, .. } => restore_record(*at_haproxy),
             Self::NotAPkiDirectory { .. } => {
                 "name a PKI directory with -C or ZPKI_DIR, or make one with `zpki init`".to_owned()
             }

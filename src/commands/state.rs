@@ -16,7 +16,7 @@ use crate::audit;
 use crate::domain::certificate::RevocationList;
 use crate::domain::cluster::{Cluster, Entry};
 use crate::domain::name::EntryName;
-use crate::domain::revocation::{RESTORE_RECORD, Revocation, RevocationReason};
+use crate::domain::revocation::{Revocation, RevocationReason, restore_record};
 use crate::domain::role::Role;
 use crate::domain::serial_number::SerialNumber;
 use crate::plan::authority::is_self_signed;
@@ -321,7 +321,8 @@ impl Ca {
 fn read_crl(ca: &ParsedCertificate, view: &View<'_>) -> Result<RevocationList, Error> {
     let path = view.path().join(CRL);
     let Some(record) = crl_if_any(view)? else {
-        return Err(Error::NoCrl { path });
+        let at_haproxy = has_haproxy_crl(view);
+        return Err(Error::NoCrl { path, at_haproxy });
     };
     let bytes = view.bytes(Path::new(CRL))?.unwrap_or_default();
     if !only_block(&bytes, &path).is_ok_and(|block| is_crl_by(ca, &block.contents)) {
@@ -329,7 +330,7 @@ fn read_crl(ca: &ParsedCertificate, view: &View<'_>) -> Result<RevocationList, E
             path,
             line: None,
             because: "it is not signed by the CA of this cluster".to_owned(),
-            hint: RESTORE_RECORD.to_owned(),
+            hint: restore_record(has_haproxy_crl(view)),
         });
     }
     let haproxy = haproxy_crl();
@@ -358,6 +359,11 @@ pub(super) fn haproxy_crl() -> PathBuf {
     HostFolder::of(&EntryName::load_balancer(), Role::LoadBalancer)
         .directory()
         .join(CRL_FILE)
+}
+
+/// Whether there is that file, of which nothing more is known.
+fn has_haproxy_crl(view: &View<'_>) -> bool {
+    matches!(view.metadata(&haproxy_crl()), Ok(Some(_)))
 }
 
 /// Whether a CRL is by a CA, as far as its signature can be checked.
@@ -389,7 +395,7 @@ pub(super) fn crl_if_any(view: &View<'_>) -> Result<Option<RevocationList>, Erro
             path,
             line,
             because,
-            hint: RESTORE_RECORD.to_owned(),
+            hint: restore_record(has_haproxy_crl(view)),
         },
         error => error,
     })

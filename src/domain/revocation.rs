@@ -96,9 +96,16 @@ impl Display for RevocationReason {
     }
 }
 
-/// What to do when the record of revocations, which is the CA's own CRL, is gone or not to be believed.
-pub const RESTORE_RECORD: &str =
-    "restore it from a backup, or from load-balancer/crl.pem: nothing else knows what was revoked";
+/// What to do when the record of revocations, which is the CA's own CRL, is gone or not to be believed;
+/// `at_haproxy` is whether load-balancer/crl.pem has it too.
+#[must_use]
+pub fn restore_record(at_haproxy: bool) -> String {
+    let from = match at_haproxy {
+        true => "a backup, or from load-balancer/crl.pem",
+        false => "a backup",
+    };
+    format!("restore it from {from}: nothing else knows what was revoked")
+}
 
 /// One entry of a CRL.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
