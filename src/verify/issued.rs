@@ -135,6 +135,13 @@ pub enum Refusal {
         /// The purpose.
         purpose: String,
     },
+    /// The CA is not valid yet: the clock is behind, or was ahead when the CA was made.
+    TooEarly {
+        /// The CA's notBefore.
+        not_before: OffsetDateTime,
+        /// What the clock says.
+        now: OffsetDateTime,
+    },
     /// Not valid now, or not within the CA's validity.
     Validity {
         /// The dates, shown.
@@ -169,7 +176,7 @@ impl Refusal {
     #[must_use]
     pub fn is_by_time(&self) -> bool {
         match self {
-            Self::Validity { .. } => true,
+            Self::TooEarly { .. } | Self::Validity { .. } => true,
             Self::Verdict { reason, .. } => matches!(
                 reason.rule,
                 reason::Rule::Expired { .. } | reason::Rule::NotYetValid { .. }
@@ -373,6 +380,10 @@ fn validity(
 ) -> Rule {
     let own = certificate.details.validity;
     let issuers = issuer.details.validity;
+    if now < issuers.not_before {
+        let not_before = issuers.not_before;
+        return Err(Refusal::TooEarly { not_before, now });
+    }
     let valid_now = |validity: Validity| validity.not_before <= now && now < validity.not_after;
     let within = issuers.not_before <= own.not_before && own.not_after <= issuers.not_after;
     if valid_now(own) && valid_now(issuers) && within {
@@ -414,6 +425,12 @@ impl Display for Refusal {
             }
             Self::PublicKey => f.write_str("its public key is not the one that it was made for"),
             Self::Signature => f.write_str("it is not signed by the CA"),
+            Self::TooEarly { not_before, now } => write!(
+                f,
+                "the CA is not valid before {}, and by the clock it is {}",
+                show(*not_before),
+                show(*now)
+            ),
             Self::Validity { dates } => {
                 write!(
                     f,
@@ -718,6 +735,22 @@ mod tests {
             let refusals = verdict(certificate, &key, &ca, |_| {});
             assert_eq!(refusals.len(), refused, "{validity:?}: {refusals:?}");
         }
+    }
+
+    #[test]
+    fn before_the_cas_not_before_the_clock_is_what_is_told() {
+        let second = Duration::SECOND;
+        let (ca, key) = (ca(), key());
+        let certificate = ca.issue(&template(), &key).unwrap();
+        let not_before = CA_VALIDITY.not_before;
+        let change = |expected: &mut Expected<'_>| expected.now = not_before - second;
+        assert_eq!(
+            verdict(certificate, &key, &ca, change),
+            [
+                "the CA is not valid before 2020-01-01 00:00:00 UTC, and by the clock it is \
+              2019-12-31 23:59:59 UTC"
+            ]
+        );
     }
 
     #[test]
