@@ -958,9 +958,37 @@ fn a_zpki_toml_that_is_no_regular_file_is_wrong() {
 fn a_file_that_show_cannot_read() {
     let sandbox = Sandbox::with_demo();
     let pem = sandbox.read("demo/ca/ca.cert.pem");
+    sandbox.tool(
+        "openssl",
+        &[
+            "pkcs12",
+            "-export",
+            "-nokeys",
+            "-in",
+            "demo/ca/ca.cert.pem",
+            "-out",
+            "a store.p12",
+            "-passout",
+            "pass:",
+        ],
+    );
+    sandbox.tool(
+        "openssl",
+        &[
+            "crl2pkcs7",
+            "-nocrl",
+            "-certfile",
+            "demo/ca/ca.cert.pem",
+            "-outform",
+            "DER",
+            "-out",
+            "certs.p7b",
+        ],
+    );
     sandbox
         .file("text", "hello\n")
         .file("empty", "")
+        .file("java.jks", b"\xfe\xed\xfe\xed\0\0\0\x02")
         .file("cut.pem", &pem[..200])
         .file("damaged.pem", pem.replacen("MII", "MIJ", 1));
     let none = "it has no PEM block and is not DER of a certificate, request or CRL";
@@ -968,6 +996,21 @@ fn a_file_that_show_cannot_read() {
     for (file, because, hint) in [
         ("text", none, name),
         ("empty", none, name),
+        (
+            "a store.p12",
+            "it is a PKCS#12 key store, which is not opened",
+            "take its certificates out as PEM: openssl pkcs12 -nokeys -in 'a store.p12'",
+        ),
+        (
+            "certs.p7b",
+            "it is PKCS#7, which is not opened",
+            "take its certificates out as PEM: openssl pkcs7 -inform DER -print_certs -in certs.p7b",
+        ),
+        (
+            "java.jks",
+            "it is a Java key store, which is not opened",
+            "take its certificates out as PEM: keytool -list -rfc -keystore java.jks",
+        ),
         (
             "cut.pem",
             "the PEM block `CERTIFICATE` has no END line",

@@ -14,7 +14,9 @@ use crate::domain::certificate::{
 use crate::domain::name::EntryName;
 use crate::domain::revocation::Revocation;
 use crate::domain::role::Role;
+use crate::domain::text::ShellWord;
 use crate::domain::validity::{RenewWithin, Status};
+use crate::scan::decode::NotInspectedKind;
 use crate::store::layout::HostFolder;
 use crate::system::System;
 use crate::x509::certificate::ParsedCertificate;
@@ -203,13 +205,7 @@ fn file(
     if blocks.is_empty() {
         return der(&bytes, system.now)
             .map(|shown| vec![shown])
-            .ok_or_else(|| Error::Unreadable {
-                path: path.clone(),
-                line: None,
-                because: "it has no PEM block and is not DER of a certificate, request or CRL"
-                    .to_owned(),
-                hint: "name a file with one of these, or with a key as PEM".to_owned(),
-            });
+            .ok_or_else(|| nothing_in(path, &bytes));
     }
     let unreadable = |error: x509::error::Error, line| match error {
         x509::error::Error::PassphraseWrong => Error::X509(error),
@@ -231,6 +227,42 @@ fn file(
                 .map_err(|error| unreadable(error, Some(block.line)))
         })
         .collect()
+}
+
+/// What is said of a file without PEM that is no DER to be shown.
+fn nothing_in(path: &Path, bytes: &[u8]) -> Error {
+    let file = path.display().to_string();
+    let (because, hint) = match NotInspectedKind::of(bytes) {
+        Some(kind) => (kind.to_string(), as_pem(kind, ShellWord(&file))),
+        None => (
+            "it has no PEM block and is not DER of a certificate, request or CRL".to_owned(),
+            "name a file with one of these, or with a key as PEM".to_owned(),
+        ),
+    };
+    Error::Unreadable {
+        path: path.to_owned(),
+        line: None,
+        because,
+        hint,
+    }
+}
+
+/// How to make PEM of `file`, which can be shown.
+fn as_pem(kind: NotInspectedKind, file: ShellWord<'_>) -> String {
+    match kind {
+        NotInspectedKind::Jks => {
+            format!("take its certificates out as PEM: keytool -list -rfc -keystore {file}")
+        }
+        NotInspectedKind::Pkcs7 => format!(
+            "take its certificates out as PEM: openssl pkcs7 -inform DER -print_certs -in {file}"
+        ),
+        NotInspectedKind::Pkcs12 => {
+            format!("take its certificates out as PEM: openssl pkcs12 -nokeys -in {file}")
+        }
+        NotInspectedKind::Csr | NotInspectedKind::Key | NotInspectedKind::Other => {
+            format!("make PEM of it: openssl pkey -inform DER -out KEY.pem -in {file}")
+        }
+    }
 }
 
 fn show_block(

@@ -88,6 +88,16 @@ pub enum Note {
 }
 
 impl NotInspectedKind {
+    /// What the bytes of a file are by how they begin, when nothing in them is looked at: a key store,
+    /// PKCS#7 or a key, as DER.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Option<Self> {
+        match Kind::of(bytes)? {
+            Kind::Certificate | Kind::Crl | Kind::Request => None,
+            kind => Some(not_inspected(kind)),
+        }
+    }
+
     /// Whether certificates can be in it.
     #[must_use]
     pub fn may_hold_certificates(self) -> bool {
