@@ -552,7 +552,7 @@ fn the_folder_of_an_issued_client_is_looked_after() {
     zpki(&["revoke", "cron", "--force"]).product();
     zpki(&["check"])
         .status(1)
-        .stdout_with("zpki issue cron --role client --force");
+        .stdout_with("/demo issue cron --role client --force");
     // What is on its host only is not missed here.
     fs::remove_file(sandbox.path("demo/clients/cron/client.key.pem")).unwrap();
     assert_eq!(plan(&sandbox), "nothing to do\n");

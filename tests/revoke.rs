@@ -1309,6 +1309,17 @@ fn a_lost_record_is_not_looked_for_where_none_is() {
     }
 }
 
+#[test]
+fn check_says_how_to_replace_what_is_revoked() {
+    let sandbox = Sandbox::with_demo();
+    zpki(&sandbox, "revoke server1 --force").status_alone();
+    let directory = sandbox.path("demo").display().to_string();
+    let command =
+        format!("next: give it a new key and certificate: zpki -C {directory} rekey server1\n");
+    let (_, said) = zpki(&sandbox, "check").answer();
+    assert!(said.contains(&command), "{said}");
+}
+
 /// A damaged file of somebody else's inventory hinders no revocation, and might be a twin.
 #[test]
 fn a_damaged_certificate_of_the_inventory_is_told_of() {

@@ -74,9 +74,16 @@ pub fn is_one(ca: &PathCertificate) -> Option<Finding> {
     })
 }
 
-/// What is wrong with the record of revocations; critical where HAProxy looks at it.
+/// What is wrong with the record of revocations; critical where HAProxy looks at it. `sign` is the command
+/// that signs a fresh one.
 #[must_use]
-pub fn crl(crl: &PathCrl, ca: &PathCertificate, in_use: bool, at: OffsetDateTime) -> Vec<Finding> {
+pub fn crl(
+    crl: &PathCrl,
+    ca: &PathCertificate,
+    in_use: bool,
+    at: OffsetDateTime,
+    sign: &str,
+) -> Vec<Finding> {
     let severity = if in_use {
         Severity::Critical
     } else {
@@ -87,7 +94,7 @@ pub fn crl(crl: &PathCrl, ca: &PathCertificate, in_use: bool, at: OffsetDateTime
         id,
         about: "ca/crl.pem".to_owned(),
         why,
-        next: Some("sign a fresh one: zpki crl".to_owned()),
+        next: Some(format!("sign a fresh one: {sign}")),
     };
     let mut findings = Vec::new();
     let signed = crl

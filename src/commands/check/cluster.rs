@@ -22,6 +22,7 @@ use crate::domain::cluster::{Cluster, Entry};
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::name::{ClusterName, EntryName};
 use crate::domain::role::Role;
+use crate::domain::text::ShellWord;
 use crate::domain::validity::Validity;
 use crate::store::layout::{
     self, CA, CA_CERTIFICATE, CA_CHAIN, CA_FILE, CA_FILES, CA_KEY, CLIENTS, CLOSED_DIRECTORY,
@@ -85,6 +86,7 @@ pub fn run(
     let at = at.or(system.now).ok_or(Error::NoClock)?;
     let installation = directory.read(Installation::read)?;
     let mut inspection = Inspection {
+        directory: directory.path(),
         at,
         installation: &installation,
         judge: Judge::at(at),
@@ -448,6 +450,7 @@ fn damaged(path: &Path, error: &Error) -> Finding {
 
 /// The check as it goes on.
 struct Inspection<'a> {
+    directory: &'a Path,
     at: OffsetDateTime,
     installation: &'a Installation,
     judge: Judge,
@@ -472,10 +475,17 @@ impl Inspection<'_> {
         self.ca_key(&located);
         let in_use = cluster.settings().revocation.enabled;
         for crl in self.crls(Path::new(CRL)) {
-            self.findings.extend(authority::crl(&crl, ca, in_use, at));
+            self.findings
+                .extend(authority::crl(&crl, ca, in_use, at, &self.zpki("crl")));
             self.revoked = crl.revoked;
         }
         self.anchors(ca);
+    }
+
+    /// A command for this directory, as a shell takes it.
+    fn zpki(&self, arguments: &str) -> String {
+        let directory = self.directory.display().to_string();
+        format!("zpki -C {} {arguments}", ShellWord(&directory))
     }
 
     /// The CA's private key is its own; one that is encrypted is not opened for that.
@@ -557,7 +567,7 @@ impl Inspection<'_> {
         let Some(leaf) = sent.first() else {
             return report;
         };
-        let command = format!("zpki rekey {} --force", entry.name);
+        let command = self.zpki(&format!("rekey {} --force", entry.name));
         self.pair(&folder.private_key(), leaf, &command);
         self.public_key(entry, leaf);
         self.revocation(leaf, &command);
@@ -586,7 +596,7 @@ impl Inspection<'_> {
         let Some(leaf) = sent.first() else {
             return report;
         };
-        let command = format!("zpki issue {name} --role client --force");
+        let command = self.zpki(&format!("issue {name} --role client --force"));
         self.pair(&folder.private_key(), leaf, &command);
         self.revocation(leaf, &command);
         let issued = self.installation.issued_to(name);
@@ -627,7 +637,10 @@ impl Inspection<'_> {
                 "crl-differs",
                 shown(path),
                 format!("it is not what {CRL} is: HAProxy does not know what was revoked since"),
-                "run `zpki apply`, which writes the newer one, and reload HAProxy",
+                format!(
+                    "write the newer one, and reload HAProxy: {}",
+                    self.zpki("apply")
+                ),
             ));
         }
     }
@@ -823,11 +836,11 @@ impl Inspection<'_> {
         };
         crls_of(bytes, path).unwrap_or_else(|error| {
             let next = match path == Path::new(CRL) {
-                true => "restore it from a backup: it is the record of revocations",
-                false => "write it again: zpki apply",
+                true => "restore it from a backup: it is the record of revocations".to_owned(),
+                false => format!("write it again: {}", self.zpki("apply")),
             };
             self.findings.push(Finding {
-                next: Some(next.to_owned()),
+                next: Some(next),
                 ..damaged(path, &error)
             });
             Vec::new()
