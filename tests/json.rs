@@ -550,9 +550,9 @@ fn the_snippets_have_the_text_and_its_lines() {
     let agent: Snippet = json(&sandbox, &["-C", "demo", "snippet", "lb-agent"]);
     assert!(agent.text.ends_with("}\n"), "{}", agent.text);
     let keys: BTreeMap<String, Value> = serde_json::from_str(&agent.text).unwrap();
-    assert_eq!(keys["is_tls_enabled"], true);
+    assert_eq!(keys["is_tls_enabled"], false);
     assert_eq!(keys["ca_certs"], "./zato-lba-ca-certs.pem");
-    assert_eq!(agent.lines[0], "\"is_tls_enabled\": true");
+    assert_eq!(agent.lines[0], "\"is_tls_enabled\": false");
     assert_eq!(agent.lines.len(), keys.len());
     let [note] = &agent.notes[..] else {
         panic!("{:?}", agent.notes)
