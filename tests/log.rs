@@ -215,7 +215,7 @@ fn a_line_that_is_damaged_is_named_and_hides_no_other() {
             "\
 warning: ca/log.jsonl:5: it is not JSON, or was cut off
   hint: see who writes to the log beside zpki; a backup may have the line
-warning: ca/log.jsonl:7: it is no event of the log: missing field `action`
+warning: ca/log.jsonl:7: it is no event of the log: it has no `action`
   hint: see who writes to the log beside zpki; a backup may have the line
 ",
         )

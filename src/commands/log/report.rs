@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::commands::directory::{PkiDirectory, View};
 use crate::commands::error::Error;
@@ -134,7 +135,7 @@ fn events(bytes: &[u8], file: &Path, request: &Request) -> Read {
         .map(|(line, number)| (number, line))
         .collect();
     let read = lines.into_par_iter().map(|(number, line)| {
-        serde_json::from_slice::<Event>(line).map_err(|error| damaged(file, number, &error))
+        serde_json::from_slice::<Event>(line).map_err(|error| damaged(file, number, line, &error))
     });
     let wanted = read.filter(|event| event.as_ref().map_or(true, |event| request.wants(event)));
     wanted.collect::<Vec<_>>().into_iter().fold(
@@ -156,22 +157,62 @@ impl Request {
     }
 }
 
-fn damaged(file: &Path, line: usize, error: &serde_json::Error) -> Finding {
+fn damaged(file: &Path, number: usize, line: &[u8], error: &serde_json::Error) -> Finding {
     let why = if error.is_data() {
-        let text = error.to_string();
-        // The line that serde_json counts is always its first.
-        let because = text.split(" at line ").next().unwrap_or_default();
-        format!("it is no event of the log: {because}")
+        format!("it is no event of the log: {}", what_is_wrong(line))
     } else {
         "it is not JSON, or was cut off".to_owned()
     };
     Finding::warning(
         "log-line",
-        format!("{}:{line}", file.display()),
+        format!("{}:{number}", file.display()),
         why,
         "see who writes to the log beside zpki; a backup may have the line",
     )
 }
+
+/// What a line of JSON lacks to be an [`Event`].
+fn what_is_wrong(line: &[u8]) -> String {
+    let Ok(fields) = serde_json::from_slice::<Map<String, Value>>(line) else {
+        return "it is not a JSON object".to_owned();
+    };
+    let missing = NEEDED.iter().find(|name| !fields.contains_key(**name));
+    if let Some(name) = missing {
+        return format!("it has no `{name}`");
+    }
+    let is_text = |name: &str| match fields.get(name) {
+        Some(Value::Null) => !NEEDED.contains(&name),
+        value => value.is_none_or(Value::is_string),
+    };
+    if let Some(name) = TEXTS.iter().find(|name| !is_text(name)) {
+        return format!("its `{name}` is not text");
+    }
+    let is_instant = |name: &str| {
+        let text = fields.get(name).and_then(Value::as_str);
+        text.is_none_or(|text| OffsetDateTime::parse(text, &Rfc3339).is_ok())
+    };
+    match INSTANTS.iter().find(|name| !is_instant(name)) {
+        Some(name) => format!("its `{name}` is not an instant such as 2026-11-23T12:00:00Z"),
+        None => "it has a field twice".to_owned(),
+    }
+}
+
+/// Without which a line is no event.
+const NEEDED: [&str; 3] = ["at", "action", "by"];
+/// Whose values are text.
+const TEXTS: [&str; 9] = [
+    "at",
+    "action",
+    "by",
+    "name",
+    "serialNumber",
+    "notBefore",
+    "notAfter",
+    "reason",
+    "command",
+];
+/// Whose text is an instant, RFC 3339.
+const INSTANTS: [&str; 3] = ["at", "notBefore", "notAfter"];
 
 #[cfg(test)]
 mod tests {
@@ -196,11 +237,38 @@ mod tests {
         let places: Vec<&str> = findings.iter().map(|it| it.about.as_str()).collect();
         let expected = [3, 4, 5, 7, 8].map(|line| format!("ca/log.jsonl:{line}"));
         assert_eq!(places, expected);
+        let why: Vec<&str> = findings.iter().map(|it| it.why.as_str()).collect();
         assert_eq!(
-            findings[0].why,
-            "it is no event of the log: missing field `by`"
+            why,
+            [
+                "it is no event of the log: it has no `by`",
+                "it is no event of the log: its `at` is not an instant such as 2026-11-23T12:00:00Z",
+                "it is no event of the log: it is not a JSON object",
+                "it is not JSON, or was cut off",
+                "it is not JSON, or was cut off",
+            ]
         );
-        assert_eq!(findings[4].why, "it is not JSON, or was cut off");
+    }
+
+    #[test]
+    fn the_field_that_is_wrong_is_named() {
+        let whole = "\"at\":\"2026-11-23T12:00:00Z\",\"action\":\"issue\",\"by\":\"a\"";
+        for (more, expected) in [
+            ("\"name\":7", "its `name` is not text"),
+            ("\"serialNumber\":[]", "its `serialNumber` is not text"),
+            (
+                "\"notAfter\":\"soon\"",
+                "its `notAfter` is not an instant such as 2026-11-23T12:00:00Z",
+            ),
+            ("\"by\":\"b\"", "it has a field twice"),
+        ] {
+            let line = format!("{{{whole},{more}}}");
+            let (events, findings) =
+                events(line.as_bytes(), Path::new(LOG_FILE), &Request::default());
+            assert!(events.is_empty(), "{line}");
+            let expected = format!("it is no event of the log: {expected}");
+            assert_eq!(findings[0].why, expected, "{line}");
+        }
     }
 
     #[test]
