@@ -172,11 +172,15 @@ fn page(command: &clap::Command) -> String {
     man.render_title(&mut text).unwrap();
     man.render_name_section(&mut text).unwrap();
     text.extend(synopsis(command).into_bytes());
-    man.render_description_section(&mut text).unwrap();
+    Man::new(beyond_its_name(command))
+        .render_description_section(&mut text)
+        .unwrap();
     if command.has_subcommands() {
         man.render_subcommands_section(&mut text).unwrap();
     }
-    man.render_options_section(&mut text).unwrap();
+    for part in [arguments(command), options(command)] {
+        Man::new(part).render_options_section(&mut text).unwrap();
+    }
     let mut roff = Roff::default();
     if let Some(runbook) = command.get_after_long_help() {
         as_it_stands(&mut roff, &runbook.to_string());
@@ -200,6 +204,37 @@ fn page(command: &clap::Command) -> String {
     text.extend(roff.render().into_bytes());
     let page = once(&String::from_utf8(text).unwrap());
     wrapped(&without_breaks(&as_typed(&page)))
+}
+
+/// What is said of a command beyond the line that NAME has, if anything is.
+fn beyond_its_name(command: &clap::Command) -> clap::Command {
+    let about = command.get_long_about().map(ToString::to_string);
+    let rest = about.and_then(|about| Some(about.split_once("\n\n")?.1.to_owned()));
+    let command = command.clone();
+    match rest {
+        Some(rest) => command.long_about(rest),
+        None => command,
+    }
+}
+
+/// A command of whose arguments only those without a flag are shown, in a section of their own.
+fn arguments(command: &clap::Command) -> clap::Command {
+    command.clone().mut_args(|argument| {
+        let is_shown = argument.is_positional() && !argument.is_hide_set();
+        argument.help_heading("Arguments").hide(!is_shown)
+    })
+}
+
+/// A command of whose arguments only those with a flag are shown; a page has no summary besides.
+fn options(command: &clap::Command) -> clap::Command {
+    command.clone().mut_args(|argument| {
+        let is_shown = !argument.is_positional() && !argument.is_hide_set();
+        let argument = match argument.get_id().as_str() {
+            "help" => argument.long_help("Print help"),
+            _ => argument,
+        };
+        argument.hide(!is_shown)
+    })
 }
 
 /// roff prints these two as typographic marks, which no shell knows.

@@ -90,7 +90,7 @@ pub(super) struct Global {
     )]
     pub(super) output: OutputFormat,
 
-    /// Leave out what commands that write report as text, notes and warnings included; other output stays
+    /// Print no text report, notes or warnings of a command that writes; errors are printed all the same
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(super) quiet: bool,
 

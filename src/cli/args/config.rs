@@ -28,7 +28,7 @@ pub(in crate::cli) enum ConfigCommand {
     /// those that the flags name; without any, those of `config` in [load_balancer] and `conf` in
     /// [[servers]] of zpki.toml.
     Diff(Diff),
-    /// Change them: all of them, or none
+    /// Change HAProxy's configuration and server.conf in place: all of the files, or none
     ///
     /// Shows the change, asks, has the new text checked, keeps each old file beside the new one as
     /// NAME.zpki-TIME, and puts the new ones in place with their owner, mode, ACL and SELinux label. When
@@ -39,7 +39,7 @@ pub(in crate::cli) enum ConfigCommand {
     /// is what --rolling does: server by server, disabled on its line while it is changed and restarted.
     /// When a server does not come up the run stops there, and the same command goes on from there.
     Apply(Apply),
-    /// Undo the last change
+    /// Undo the last change of HAProxy's configuration and of server.conf
     ///
     /// Each file gets back the text that it had before the last change of any of them; one that had no part in
     /// that stays. After the same checks, and with backups of its own: a second rollback undoes the first.
@@ -148,7 +148,7 @@ pub(in crate::cli) struct Making {
     #[arg(long, conflicts_with = "validate")]
     pub(in crate::cli) no_validate: bool,
 
-    /// What has HAProxy read its files again, such as 'systemctl reload haproxy'
+    /// How to make HAProxy read its files again, such as 'systemctl reload haproxy'
     #[arg(long, value_name = "COMMAND", value_parser = NonEmptyStringValueParser::new())]
     pub(in crate::cli) reload: Option<String>,
 
