@@ -7,8 +7,9 @@ use zpki::commands::init::RELEASED;
 use zpki::store::STATE;
 use zpki::store::layout::{
     self, CA_CERTIFICATE, CA_FILE, CA_KEY, CLIENT_CERTIFICATE, CLIENT_PRIVATE_KEY, CLUSTER_FILE,
-    CRL, CRL_FILE, HAPROXY_LINES, ISSUED, KEY_CERT, LOG_FILE, PREVIOUS, SERVER_CA_CERTIFICATES,
-    SERVER_CERTIFICATE, SERVER_PRIVATE_KEY, SERVER_PUBLIC_KEY, SERVER_SETTINGS, TRUST_BUNDLE,
+    CRL, CRL_FILE, HAPROXY_LINES, ISSUED, KEY_CERT, LOG_FILE, PENDING, PREVIOUS, RETIRED,
+    SERVER_CA_CERTIFICATES, SERVER_CERTIFICATE, SERVER_PRIVATE_KEY, SERVER_PUBLIC_KEY,
+    SERVER_SETTINGS, TRUST_BUNDLE,
 };
 
 use crate::e2e::process::{run, tool};
@@ -472,6 +473,16 @@ fn files() -> Vec<(String, String)> {
             below(PREVIOUS, ""),
             layout::CLOSED_DIRECTORY,
             "The certificate, the key and the CRL of a CA that another was imported in place of.",
+        ),
+        (
+            below(RETIRED, ""),
+            layout::CLOSED_DIRECTORY,
+            "The host folders of entries that zpki.toml no longer names, with their private keys.",
+        ),
+        (
+            below(PENDING, ""),
+            layout::CLOSED_DIRECTORY,
+            "The commands of --exec that have not succeeded yet; each later run tries them again.",
         ),
         (
             below(STATE, ""),

@@ -62,13 +62,15 @@ pub(super) struct Arguments {
 /// The table of exit statuses, as `--help` and the man page show it.
 pub(super) const EXIT_STATUS: &str = "\
 Exit status:
-  0  done, nothing to do, or all well       66  an input file is missing or unreadable
-  1  warning: due soon; --exec failed       73  refused to overwrite
-  2  critical: expired, or refused          74  I/O error (disk full, wrong clock, ...)
-  3  unknown: could not be checked          75  locked by another run
- 10  changes pending or made                77  wrong passphrase, or no permission
- 64  wrong usage                            78  zpki.toml is wrong
- 65  input that cannot be understood
+  0  done, nothing to do, or all well
+  1  warning: due soon; or done, but --exec failed or a backup left something out
+  2  critical: expired, or refused; config: refused, or a server did not come up
+  3  unknown: could not be checked; config: what checks the change did not run
+ 10  changes pending or made (--exit-code)   74  I/O error (disk full, wrong clock, ...)
+ 64  wrong usage                             75  locked by another run
+ 65  input that cannot be understood         77  wrong passphrase, or no permission
+ 66  an input file is missing or unreadable  78  zpki.toml is wrong
+ 73  refused to overwrite
 128+N  ended by signal N, such as 130 for Ctrl-C; also 130: not confirmed";
 
 /// What applies to every command.
