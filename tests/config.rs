@@ -835,6 +835,20 @@ fn options(sandbox: &Sandbox, server: &str) -> Vec<String> {
 }
 
 #[test]
+fn a_record_of_a_rolling_switch_that_is_damaged_is_told_of() {
+    let sandbox = cluster();
+    for text in ["", "{\"schema\":1,\"begun\":\"soon\",\"disabled\":[]}"] {
+        sandbox.file(".zato.config.zpki-rolling", text);
+        refused_with(
+            &sandbox,
+            &["apply", "--yes", "--haproxy=zato.config"],
+            65,
+            "zato.config.zpki-rolling\n  because: it is not what zpki writes there\n  hint: take `disabled` off",
+        );
+    }
+}
+
+#[test]
 fn what_its_user_has_disabled_stays_so_in_a_rolling_switch() {
     let (sandbox, _listeners) = listening_cluster();
     let text = sandbox.read("zato.config").replace(

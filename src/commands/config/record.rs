@@ -54,8 +54,8 @@ impl Record {
             because,
             hint: "take `disabled` off the server lines yourself, and remove it".to_owned(),
         };
-        let content: Content =
-            serde_json::from_slice(&bytes).map_err(|error| unreadable(error.to_string()))?;
+        let content: Content = serde_json::from_slice(&bytes)
+            .map_err(|_| unreadable("it is not what zpki writes there".to_owned()))?;
         if content.schema != SCHEMA {
             return Err(unreadable(
                 "another version of zpki has written it".to_owned(),
