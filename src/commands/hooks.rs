@@ -87,17 +87,18 @@ pub(super) fn owed(view: &View<'_>) -> Result<Vec<Owed>, Error> {
     Ok(owed)
 }
 
-/// What is owed in a PKI directory that is made of `files`.
-pub(super) fn owed_in(files: &[File]) -> Vec<Owed> {
-    let pending = files.iter().filter(|file| file.path.starts_with(PENDING));
-    let owed = pending.filter_map(|file| {
-        Some(Owed {
-            name: entry_of(&file.path)?,
-            path: file.path.clone(),
-            command: Zeroizing::new(file.bytes.to_vec()),
-        })
-    });
-    owed.collect()
+/// That the command in a file of a backup is not owed where that is restored. Who made the backup says
+/// nothing about what is run there.
+pub(super) fn not_restored(file: &File) -> Option<Finding> {
+    Some(Finding::warning(
+        "hook-not-restored",
+        entry_of(&file.path)?,
+        format!(
+            "a command was owed when the backup was made, and is not restored: {}",
+            String::from_utf8_lossy(&file.bytes)
+        ),
+        "see what it does; if it is still wanted, run it by hand",
+    ))
 }
 
 /// For which entry a command is owed, by the name of its file.

@@ -7,7 +7,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::error::Error;
-use super::hooks::{Owed, owed_in};
+use super::hooks::not_restored;
 use super::init::write;
 use super::next_steps::{NextStep, after_restore};
 use crate::domain::finding::Finding;
@@ -15,8 +15,8 @@ use crate::domain::name::ClusterName;
 use crate::store::Store;
 use crate::store::archive::{self, Unusable};
 use crate::store::cluster_file;
-use crate::store::file::Tree;
-use crate::store::layout::CLUSTER_FILE;
+use crate::store::file::{File, Tree};
+use crate::store::layout::{CLUSTER_FILE, is_command};
 use crate::store::target::Target;
 use crate::system::System;
 
@@ -48,7 +48,7 @@ pub struct RestoreReport {
     pub cluster: Option<ClusterName>,
     /// How many files there are.
     pub files: usize,
-    /// The commands that are owed there, which the next run carries out.
+    /// The commands that were owed, which are not restored.
     pub findings: Vec<Finding>,
     /// What to do next.
     pub next_steps: Vec<NextStep>,
@@ -60,7 +60,7 @@ pub struct RestoreReport {
 /// Any; nothing is left behind then.
 pub fn run(request: &Request, system: &mut System) -> Result<RestoreReport, Error> {
     let target = target(request, system)?;
-    let tree = read(&request.file, system)?;
+    let (tree, commands) = without_commands(read(&request.file, system)?);
     let settings = tree
         .files
         .iter()
@@ -73,11 +73,22 @@ pub fn run(request: &Request, system: &mut System) -> Result<RestoreReport, Erro
         directory: target.path().display().to_string(),
         cluster: settings.map(|cluster| cluster.settings().name.clone()),
         files: tree.files.len(),
-        findings: owed_in(&tree.files).iter().map(Owed::pending).collect(),
+        findings: commands.iter().filter_map(not_restored).collect(),
         next_steps: after_restore(target.path()),
     };
     write(&target, vec![tree], request.lock_timeout, system)?;
     Ok(report)
+}
+
+/// What is restored, and what was owed when the backup was made.
+fn without_commands(tree: Tree) -> (Tree, Vec<File>) {
+    let Tree {
+        mut directories,
+        files,
+    } = tree;
+    directories.retain(|directory| !is_command(&directory.path));
+    let (commands, files) = files.into_iter().partition(|file| is_command(&file.path));
+    (Tree { directories, files }, commands)
 }
 
 /// What a killed run has left there is put in order first; nothing else is made.

@@ -53,6 +53,12 @@ pub const RETIRED: &str = "retired";
 /// The hooks that are owed, within `.zpki`.
 pub const PENDING: &str = ".zpki/pending";
 
+/// Whether the file at `path` is a command that is owed.
+#[must_use]
+pub fn is_command(path: &Path) -> bool {
+    path.starts_with(PENDING)
+}
+
 /// The files of the CA, each with its mode.
 pub const CA_FILES: [(&str, u32); 5] = [
     (CA_CERTIFICATE, PUBLIC),
@@ -143,7 +149,7 @@ pub fn widest_mode(path: &Path, is_directory: bool) -> u32 {
         || folders
             .iter()
             .any(|above| *path != **above && path.starts_with(above));
-    let is_pending = path.starts_with(PENDING);
+    let is_pending = is_command(path);
     if is_directory {
         let is_closed = is_folder || is_pending;
         return if is_closed {

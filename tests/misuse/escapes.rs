@@ -340,6 +340,8 @@ fn not_from_a_command_that_is_owed() {
     let hook = "-C demo rekey --all --force --exec it='EVIL';false";
     assert!(said(&sandbox, hook) > 0);
     all_tell(&sandbox, &["-C demo plan"]);
+    assert_eq!(said(&sandbox, "-C demo backup owed.tar"), 0);
+    all_tell(&sandbox, &["restore owed.tar copy"]);
     for line in ["-C demo check", "-C demo expiry"] {
         said(&sandbox, line);
     }
