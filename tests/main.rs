@@ -26,6 +26,7 @@ mod export;
 mod fuzz;
 mod haproxy_edit;
 mod help;
+mod hooks;
 mod import;
 mod init;
 mod issue;

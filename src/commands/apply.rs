@@ -159,12 +159,14 @@ pub(super) fn finish(
         };
         reconciliation.carry_out(authority, besides, writer, system)?
     };
-    let hooks = hooks::run(cluster, directory, lock_timeout, system).unwrap_or_else(|error| {
+    let given = done.given.as_ref();
+    let hooks = hooks::run(given, cluster, directory, lock_timeout, system);
+    let hooks = hooks.unwrap_or_else(|error| {
         // What was done is done, and has to be told.
         findings.push(hooks::unread(&error));
-        Vec::new()
+        hooks::Run::default()
     });
-    findings.extend(hooks::findings(&hooks));
+    findings.extend(hooks.findings);
     Ok(ApplyReport {
         schema: 1,
         at: reconciliation.now(),
@@ -175,7 +177,7 @@ pub(super) fn finish(
         next_steps: next_steps::after(&done, cluster, directory.path()),
         certificates: done.made,
         crl: done.crl,
-        hooks,
+        hooks: hooks.reports,
         config: None,
         findings,
     })

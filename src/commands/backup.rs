@@ -10,7 +10,7 @@ use super::directory::{PkiDirectory, View};
 use super::error::Error;
 use crate::domain::finding::{Finding, Severity};
 use crate::store::file::{Directory, File, Tree};
-use crate::store::layout::{self, CA_CERTIFICATE, CA_KEY, CLUSTER_FILE, KEPT, Named, PENDING};
+use crate::store::layout::{self, CA_CERTIFICATE, CA_KEY, CLUSTER_FILE, KEPT, Named, is_command};
 use crate::store::snapshot::FileKind;
 use crate::store::{Store, archive};
 use crate::system::{STDIN, System};
@@ -300,12 +300,16 @@ impl Collection<'_> {
                     .into_iter()
                     .try_for_each(|name| self.take(&path.join(name)))?;
             }
-            FileKind::File => {
-                if let Some(bytes) = self.view.own_bytes(&path)? {
+            FileKind::File => match self.view.own_bytes(&path) {
+                Ok(None) => {}
+                Ok(Some(bytes)) => {
                     let bytes = bytes.into();
                     self.tree.files.push(File { path, mode, bytes });
                 }
-            }
+                // It is another user's, and nothing of the PKI.
+                Err(_) if is_command(&path) => self.left_out(&path, "it cannot be read"),
+                Err(error) => return Err(error.into()),
+            },
             FileKind::Other => self.left_out(&path, LINK),
         }
         Ok(())
@@ -324,8 +328,8 @@ impl Collection<'_> {
             "left-out",
             path.display(),
             format!("it is not in the backup: {why}"),
-            if path.starts_with(PENDING) {
-                "remove it"
+            if is_command(path) {
+                "remove it, or let the user whose command it is run `zpki apply`"
             } else {
                 "put a regular file in its place, or back it up by other means"
             },

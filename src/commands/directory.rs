@@ -17,6 +17,7 @@ use crate::domain::error::Invalid;
 use crate::domain::name::EntryName;
 use crate::domain::role::Role;
 use crate::domain::settings::{AbsolutePath, LoadBalancerSettings};
+use crate::store::command::Command;
 use crate::store::layout::{
     self, CA_CERTIFICATE, CLUSTER_FILE, CRL_FILE, HostFolder, ISSUED, KEY_CERT, LOG_FILE,
     TRUST_BUNDLE, issued_directory,
@@ -133,6 +134,12 @@ impl View<'_> {
     /// When it cannot be read.
     pub fn own_bytes(&self, path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, store::Error> {
         self.snapshot.own_bytes(path)
+    }
+
+    /// The command in a file; None when nothing stands there.
+    #[must_use]
+    pub fn command(&self, path: &Path) -> Option<Command> {
+        self.snapshot.command(path)
     }
 
     /// What stands at a path, itself and not what it leads to; None when there is nothing.

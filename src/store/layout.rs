@@ -15,6 +15,11 @@ use crate::domain::settings::{CaSettings, FilePath, Settings};
 pub const PUBLIC: u32 = 0o644;
 /// Mode of a private key.
 pub const SECRET: u32 = 0o600;
+/// Mode of a command that is owed. No other file of a PKI directory is one that can be executed: a file
+/// of root's that whoever owns the directory renames to a command is none.
+pub const COMMAND: u32 = 0o500;
+/// The bits of [`COMMAND`] that no other file has.
+pub const EXECUTABLE: u32 = 0o111;
 /// Mode of the log: who did what is not everyone's business.
 pub const LOG: u32 = 0o640;
 /// Mode of a directory that holds no secrets.
@@ -50,7 +55,7 @@ pub const CLIENTS: &str = "clients";
 /// Host folders of entries that zpki.toml names no more.
 pub const RETIRED: &str = "retired";
 
-/// The hooks that are owed, within `.zpki`.
+/// The commands that are owed, within `.zpki`.
 pub const PENDING: &str = ".zpki/pending";
 
 /// Whether the file at `path` is a command that is owed.

@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 
 pub mod archive;
 pub mod cluster_file;
+pub mod command;
 pub mod create;
 pub mod error;
 pub mod exchange;

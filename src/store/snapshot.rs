@@ -19,6 +19,7 @@ use rustix::fs::{AtFlags, FileType};
 use zeroize::Zeroizing;
 
 use super::Store;
+use super::command::{self, Command};
 use super::error::Error;
 use super::generation::GENERATION;
 use super::journal::{INTENT, Journal, Step};
@@ -128,6 +129,12 @@ impl Snapshot {
     /// [`Error::NotAFile`]; [`Error::Io`].
     pub fn own_bytes(&self, path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
         self.look(path, |path| self.root.read_own(path))
+    }
+
+    /// The command in a file; `None` when nothing stands there.
+    pub fn command(&self, path: &Path) -> Option<Command> {
+        let read = |path: &Path| Ok(command::read(&self.root, path));
+        self.look(path, read).ok().flatten()
     }
 
     /// What stands at a path; `None` when there is nothing.

@@ -13,7 +13,8 @@
 //! as, or the whole PKI directory to a user of its own. So a file keeps the owner and group of the
 //! one it replaces, and what is new has those of the directory it is in. Where the process may not
 //! give them, a file that everyone may read is written all the same; any other is refused before
-//! anything has changed, for its reader would be locked out.
+//! anything has changed, for its reader would be locked out. Commands that are owed are the writer's own,
+//! in any directory: nobody else runs them.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,7 @@ use super::error::Error;
 use super::file::{Directory, File, Tree, check_path};
 use super::generation;
 use super::journal::{Journal, Step};
+use super::layout::{self, EXECUTABLE};
 use super::lock::Writer;
 use super::root::Root;
 
@@ -63,7 +65,7 @@ pub enum Change {
         to: PathBuf,
     },
     /// Makes or replaces a file. Owner and group are those of the file that is replaced, or else of
-    /// the directory.
+    /// the directory; of a command that is owed, those of this process. Nothing else can be executed.
     Put {
         /// What it shall be.
         file: File,
@@ -198,7 +200,12 @@ fn prepare(
     progress.start("writing files", staged.len() + 1);
     for_each(&staged, |(stage, file)| {
         progress.advance()?;
-        root.write_stage_of(stage, &file.path, file.mode, &file.bytes)?;
+        if layout::is_command(&file.path) {
+            root.write_stage(stage, file.mode, &file.bytes)?;
+        } else {
+            let mode = file.mode & !EXECUTABLE;
+            root.write_stage_of(stage, &file.path, mode, &file.bytes)?;
+        }
         Ok(())
     })?;
     generation::prepare(root)?;
@@ -956,7 +963,7 @@ mod tests {
     fn what_is_owed_is_noted_behind_the_door_of_zpki_s_own() {
         let dir = pki();
         let store = Store::at(dir.path());
-        let pending = Path::new(crate::store::layout::PENDING);
+        let pending = Path::new(layout::PENDING);
         let note = |text: &str, before: Option<&str>| Transaction {
             directories: vec![Directory {
                 path: pending.to_owned(),
@@ -1002,7 +1009,7 @@ mod tests {
 
     #[test]
     fn what_is_owed_is_seen_through_the_journal_of_a_killed_run() {
-        let pending = Path::new(crate::store::layout::PENDING);
+        let pending = Path::new(layout::PENDING);
         let note = Transaction {
             directories: vec![directory(".zpki/pending", 0o700)],
             changes: vec![Change::Put {
@@ -1166,6 +1173,30 @@ mod tests {
             assert_eq!(owner(&dir.path().join(path)), expected, "{path}");
         }
         assert_eq!(visible(dir.path())["zpki.toml"], "0644 new settings");
+    }
+
+    #[test]
+    fn a_command_is_its_writer_s_in_any_directory_and_nothing_else_can_be_executed() {
+        let dir = pki();
+        let ours = owner(dir.path());
+        let pending = Path::new(layout::PENDING);
+        fs::create_dir(dir.path().join(pending)).unwrap();
+        give(&dir.path().join(pending));
+        give(&dir.path().join("ca"));
+        let put = |path: PathBuf| Change::Put {
+            file: File::new(path, layout::COMMAND, "reload"),
+            before: None,
+        };
+        let transaction = Transaction {
+            directories: vec![],
+            changes: vec![put(pending.join("server1.1")), put("ca/new".into())],
+        };
+        commit(&Store::at(dir.path()), &transaction).unwrap();
+        let all = listing(dir.path());
+        assert_eq!(all[".zpki/pending/server1.1"], "0500 reload");
+        assert_eq!(owner(&dir.path().join(".zpki/pending/server1.1")), ours);
+        assert_eq!(all["ca/new"], "0400 reload");
+        assert_eq!(owner(&dir.path().join("ca/new")), OTHER);
     }
 
     /// A key of another user's, its group's too if it has 0640, replaced by a run to which the step

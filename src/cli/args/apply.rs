@@ -88,7 +88,7 @@ pub(in crate::cli) struct Change {
     pub(in crate::cli) exit_code: bool,
 
     /// Run this with the shell for each entry whose files have changed, with ZPKI_NAME and ZPKI_FOLDER in
-    /// its environment; until it has succeeded, every later run tries it again
+    /// its environment; until it has succeeded, every later run of the same user tries it again
     #[arg(long, value_name = "COMMAND", value_parser = NonEmptyStringValueParser::new())]
     pub(in crate::cli) exec: Option<String>,
 

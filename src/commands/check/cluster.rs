@@ -16,8 +16,8 @@ use crate::audit::files::Observed;
 use crate::audit::{authority, entry, files, revocation};
 use crate::commands::directory::{PkiDirectory, View};
 use crate::commands::error::Error;
-use crate::commands::extra_crls;
 use crate::commands::init::RELEASED;
+use crate::commands::{extra_crls, hooks};
 use crate::domain::cluster::{Cluster, Entry};
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::name::{ClusterName, EntryName};
@@ -284,12 +284,9 @@ impl Installation {
     /// Hooks that are owed, and a passphrase beside the key that it opens.
     fn hooks_and_passphrases(&mut self, view: &View<'_>) {
         for name in self.list(view, Path::new(PENDING)).unwrap_or_default() {
-            self.findings.push(Finding::warning(
-                "hook-pending",
-                shown(&Path::new(PENDING).join(name)),
-                "the certificate of this entry was changed, and the command that should follow has not succeeded yet",
-                "run the command again, or reload its host by hand",
-            ));
+            let path = Path::new(PENDING).join(name);
+            let found = hooks::found(view, &path, "hook-pending", shown(&path));
+            self.findings.extend(found);
         }
         let in_ca = self.list(view, Path::new(CA)).unwrap_or_default();
         self.left_behind(&in_ca);

@@ -8,7 +8,7 @@ use super::{Holdings, Inventory};
 use crate::audit::expiry::Rules;
 use crate::commands::directory::View;
 use crate::commands::error::Error;
-use crate::commands::extra_crls;
+use crate::commands::{extra_crls, hooks};
 use crate::domain::cluster::Cluster;
 use crate::domain::digest::Digest;
 use crate::domain::expiry::{PathRole, ReadReason, Reason, State};
@@ -251,13 +251,10 @@ impl Reader<'_> {
         // Who may not look there is no one who could run them.
         let owed = self.view.list(Path::new(PENDING)).unwrap_or_default();
         for name in owed {
-            let about = self.located(&Path::new(PENDING).join(name));
-            self.inventory.findings.push(Finding::warning(
-                "hook_pending",
-                about.display(),
-                "the certificate of this entry was changed, and the command that should follow has not succeeded yet",
-                "run the command again, or reload its host by hand",
-            ));
+            let path = Path::new(PENDING).join(name);
+            let about = self.located(&path);
+            let found = hooks::found(self.view, &path, "hook_pending", about.display());
+            self.inventory.findings.extend(found);
         }
     }
 

@@ -9,12 +9,13 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::{Action, Known, NewRevocation, Reconciliation, Task, trust_bundle};
+use crate::commands::certificate_authority;
 use crate::commands::error::Error;
+use crate::commands::hooks::{self, Given};
 use crate::commands::host_folder::{self, Identity};
 use crate::commands::issuance::{AT_ONCE, Issuer, Made, made};
 use crate::commands::log::{self, Event};
 use crate::commands::state::Key;
-use crate::commands::{certificate_authority, hooks};
 use crate::domain::cluster::Entry;
 use crate::domain::name::EntryName;
 use crate::domain::text::joined;
@@ -56,6 +57,8 @@ pub(in crate::commands) struct Done<'a> {
     pub(in crate::commands) changed: Vec<&'a Entry>,
     /// The files that have changed, relative to the PKI directory.
     pub(in crate::commands) files: Vec<PathBuf>,
+    /// The command that is owed for them.
+    pub(in crate::commands) given: Option<Given>,
 }
 
 /// A CRL that was signed.
@@ -145,11 +148,12 @@ impl Reconciliation {
                 .iter()
                 .map(|entry| host_folder::directory(&entry.name, entry.role)),
         );
-        if let Some(hook) = &besides.hook {
-            let change = hooks::change(self.now, system)?;
+        let given = besides.hook.map(|hook| Given::new(hook, self.now, system));
+        let given = given.transpose()?;
+        if let Some(given) = &given {
             let owed = changed
                 .iter()
-                .flat_map(|entry| hooks::owe(&entry.name, hook, &change, &self.state.hooks));
+                .flat_map(|entry| given.owe(&entry.name, &self.state.hooks));
             transaction.changes.extend(owed);
             transaction.directories.push(closed(PENDING));
         }
@@ -163,6 +167,7 @@ impl Reconciliation {
                 .iter()
                 .map(|it| it.path().to_owned())
                 .collect(),
+            given,
         })
     }
 

@@ -141,7 +141,7 @@ impl Record {
             path: root.shown(path),
             because,
         };
-        let Some(Owned { user, bytes }) = root.read_owned(path)? else {
+        let Some(Owned { user, bytes, .. }) = root.read_owned(path)? else {
             return Ok(None);
         };
         if user != rustix::process::geteuid().as_raw() {

@@ -37,6 +37,10 @@ struct Attribute {
 /// What is in a file, and the numeric user whom it belongs to.
 pub(in crate::store) struct Owned {
     pub(in crate::store) user: u32,
+    /// The permission bits.
+    pub(in crate::store) mode: u32,
+    /// Whether it has other names too.
+    pub(in crate::store) is_linked: bool,
     pub(in crate::store) bytes: Zeroizing<Vec<u8>>,
 }
 
@@ -264,6 +268,8 @@ impl Root {
         match read_all(file, stat) {
             Ok(bytes) => Ok(Some(Owned {
                 user: stat.st_uid,
+                mode: stat.st_mode & 0o7777,
+                is_linked: stat.st_nlink > 1,
                 bytes,
             })),
             Err(error) => Err(self.error("read", path, error)),

@@ -1,0 +1,229 @@
+//! Whose command is run: root works in PKI directories of others, and whoever owns one puts there what he
+//! likes.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, chown, symlink};
+use std::process::Command;
+
+use rustix::fs::{CWD, Mode, mkfifoat};
+use rustix::process::geteuid;
+
+use crate::sandbox::{Outcome, PROGRAM, Sandbox};
+
+const NOBODY: u32 = 65_534;
+const OWED: &str = "demo/.zpki/pending/server1.1795737465-46c42c5d";
+/// Every command that could run what is owed.
+const WRITING: [&str; 7] = [
+    "apply",
+    "renew server1 --force",
+    "rekey load-balancer --force",
+    "ca renew --force",
+    "crl",
+    "revoke server2 --force --reason superseded",
+    "server add server3=127.0.0.1:17012",
+];
+
+fn zpki<'a>(sandbox: &'a Sandbox, line: &str) -> Outcome<'a> {
+    let words = ["-C", "demo"].into_iter().chain(line.split_whitespace());
+    sandbox.args(words).run()
+}
+
+/// The real program, as nobody: its exit status, and what it says.
+fn as_nobody(sandbox: &Sandbox, line: &str) -> (i32, String) {
+    let ids = ["--reuid=65534", "--regid=65534", "--clear-groups", "--"];
+    let mut command = Command::new("setpriv");
+    command.args(ids).arg(PROGRAM).args(["-C", "demo"]);
+    command.args(line.split_whitespace()).env_clear();
+    let output = command.current_dir(sandbox.path("")).output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8(said).unwrap();
+    (output.status.code().unwrap(), said)
+}
+
+/// A PKI directory that root has given to nobody; None where the tests are not root's, who alone can.
+fn of_nobody() -> Option<Sandbox> {
+    if !geteuid().is_root() {
+        return None;
+    }
+    let sandbox = Sandbox::with_demo();
+    sandbox.mode("", 0o755);
+    fs::create_dir_all(sandbox.path(OWED).parent().unwrap()).unwrap();
+    sandbox.mode("demo/.zpki/pending", 0o700);
+    sandbox.tool("chown", &["-R", "65534:65534", "demo"]);
+    Some(sandbox)
+}
+
+/// What puts a file beside zpki.toml when it is run.
+const EVIL: &str = "touch $ZPKI_DIR/ran";
+
+fn put(sandbox: &Sandbox, command: &str, mode: u32) {
+    sandbox.file(OWED, command).mode(OWED, mode);
+    sandbox.mode("demo/.zpki/pending", 0o700);
+    sandbox.mode("demo/.zpki", 0o700);
+}
+
+fn has_run(sandbox: &Sandbox) -> bool {
+    sandbox.path("demo/ran").exists()
+}
+
+#[test]
+fn root_runs_no_command_that_another_user_wrote() {
+    let Some(sandbox) = of_nobody() else { return };
+    put(&sandbox, EVIL, 0o500);
+    chown(sandbox.path(OWED), Some(NOBODY), Some(NOBODY)).unwrap();
+    let told = "warning: server1: a command that is owed is not run by this user: user 65534 has written it\n  \
+                hint: `zpki apply` runs it when user 65534 starts it; if it is not wanted, remove \
+                .zpki/pending/server1.1795737465-46c42c5d\n";
+    for line in WRITING {
+        let (status, [_, stderr]) = zpki(&sandbox, line).all();
+        assert_eq!(status, 0, "{line}: {stderr}");
+        assert!(stderr.contains(told), "{line}: {stderr}");
+        assert!(!has_run(&sandbox), "{line}");
+        assert_eq!(sandbox.read(OWED), EVIL, "{line}");
+    }
+    let (status, [_, stderr]) = zpki(&sandbox, "plan").all();
+    assert_eq!((status, stderr.contains(told)), (0, true), "{stderr}");
+    for line in ["check", "expiry"] {
+        let (_, [stdout, stderr]) = zpki(&sandbox, line).all();
+        let said = stdout + &stderr;
+        assert!(said.contains("user 65534 has written it"), "{said}");
+    }
+    // It is nobody's own, and nobody runs it.
+    let (status, said) = as_nobody(&sandbox, "apply");
+    assert_eq!(status, 0, "{said}");
+    assert!(
+        said.contains(&format!("ran for server1: {EVIL}\n")),
+        "{said}"
+    );
+    assert!(has_run(&sandbox) && !sandbox.path(OWED).exists());
+}
+
+#[test]
+fn what_root_owes_waits_for_root_in_a_directory_of_another_user() {
+    let Some(sandbox) = of_nobody() else { return };
+    let hook = "cd $ZPKI_DIR/.. && test -e works && touch ran";
+    let renew = ["renew", "server1", "--force", "--exec", hook];
+    let renew = ["-C", "demo"].into_iter().chain(renew);
+    let renew = sandbox.args(renew).command().output().unwrap();
+    assert_eq!(renew.status.code(), Some(1));
+    let pending = || fs::read_dir(sandbox.path("demo/.zpki/pending")).unwrap();
+    let file = pending().next().unwrap().unwrap().path();
+    let found = file.metadata().unwrap();
+    assert_eq!((found.uid(), found.mode() & 0o7777), (0, 0o500));
+    let certificate = "demo/servers/server1/zato-server-cert.pem";
+    assert_eq!(sandbox.path(certificate).metadata().unwrap().uid(), NOBODY);
+    // Who owns the directory works on in it, and is told.
+    let name = file.file_name().unwrap().to_str().unwrap();
+    for (line, expected) in [
+        ("plan", 0),
+        ("apply", 0),
+        ("renew server2 --force --exec true", 0),
+        ("check", 1),
+        ("expiry", 1),
+        ("server remove server1", 0),
+        ("apply", 0),
+    ] {
+        let (status, said) = as_nobody(&sandbox, line);
+        assert_eq!(status, expected, "{line}: {said}");
+        assert!(said.contains("user 0 has written it"), "{line}: {said}");
+        assert_eq!(pending().count(), 1, "{line}");
+        assert_eq!(fs::read_to_string(&file).unwrap(), hook, "{line}");
+    }
+    sandbox.mode("", 0o777);
+    let (status, said) = as_nobody(&sandbox, "backup demo.tar");
+    assert_eq!(status, 1, "{said}");
+    let left_out = format!(
+        "warning: .zpki/pending/{name}: it is not in the backup: it cannot be read\n  \
+         hint: remove it, or let the user whose command it is run `zpki apply`\n"
+    );
+    assert!(said.contains(&left_out), "{said}");
+    // Without an entry it has no folder to work on.
+    sandbox.file("works", "");
+    let apply = zpki(&sandbox, "apply");
+    apply.stdout("unchanged\n").stderr(format!(
+        "warning: server1: a command is owed, and is not run: zpki.toml has no such entry any more\n  \
+         hint: remove .zpki/pending/{name}\n"
+    ));
+    assert!(!sandbox.path("ran").exists());
+    let (status, said) = as_nobody(&sandbox, "server add server1=127.0.0.1:17010");
+    assert_eq!(status, 0, "{said}");
+    let apply = ["-C", "demo", "apply"];
+    sandbox
+        .args(apply)
+        .run_program()
+        .stdout(format!("unchanged\nran for server1: {hook}\n"));
+    assert!(sandbox.path("ran").exists());
+    assert_eq!(pending().count(), 0);
+}
+
+#[test]
+fn what_another_user_owes_for_an_entry_goes_with_it() {
+    let Some(sandbox) = of_nobody() else { return };
+    put(&sandbox, EVIL, 0o500);
+    chown(sandbox.path(OWED), Some(NOBODY), Some(NOBODY)).unwrap();
+    zpki(&sandbox, "server remove server1").product();
+    assert!(!sandbox.path(OWED).exists() && !has_run(&sandbox));
+}
+
+/// Applies, and holds that what is there instead of a command is not run, and stays.
+fn is_not_run(sandbox: &Sandbox, because: &str) {
+    let before = sandbox.tree();
+    let told = format!(
+        "warning: server1: a command that is owed is not run by this user: {because}\n  \
+         hint: remove .zpki/pending/server1.1795737465-46c42c5d; if the command is wanted, run it by hand\n"
+    );
+    zpki(sandbox, "apply").stdout("unchanged\n").stderr(&told);
+    zpki(sandbox, "plan").stdout("nothing to do\n").stderr(told);
+    let (_, check) = zpki(sandbox, "check").answer();
+    assert!(check.contains(because), "{check}");
+    assert!(!has_run(sandbox), "{because}");
+    assert_eq!(sandbox.tree().changes_since(&before, ""), [""; 0]);
+}
+
+/// A file of this user's that somebody else renames or links to where commands are owed.
+#[test]
+fn no_other_file_is_a_command() {
+    let sandbox = Sandbox::with_demo();
+    let place = sandbox.path(OWED);
+    for mode in [0o400, 0o600, 0o644, 0o700, 0o522, 0o4500] {
+        put(&sandbox, EVIL, mode);
+        is_not_run(&sandbox, &format!("its mode is {mode:04o}, and not 0500"));
+        fs::remove_file(&place).unwrap();
+    }
+    sandbox.file("elsewhere/server1.1795737465-46c42c5d", EVIL);
+    sandbox.mode("elsewhere/server1.1795737465-46c42c5d", 0o500);
+    let script = sandbox.path("elsewhere/server1.1795737465-46c42c5d");
+    fs::hard_link(&script, &place).unwrap();
+    is_not_run(&sandbox, "it is a hard link");
+    fs::remove_file(&place).unwrap();
+    symlink(&script, &place).unwrap();
+    is_not_run(&sandbox, "it is not a regular file");
+    fs::remove_file(&place).unwrap();
+    mkfifoat(CWD, &place, Mode::from_raw_mode(0o500)).unwrap();
+    is_not_run(&sandbox, "it is not a regular file");
+    fs::remove_file(&place).unwrap();
+    fs::create_dir(&place).unwrap();
+    is_not_run(&sandbox, "it is not a regular file");
+    for (folder, to) in [("demo/.zpki/pending", "elsewhere"), ("demo/.zpki", "moved")] {
+        let folder = sandbox.path(folder);
+        let is_state = folder.ends_with(".zpki");
+        if is_state {
+            fs::remove_file(folder.join("pending")).unwrap();
+            fs::rename(&folder, sandbox.path(to)).unwrap();
+            fs::rename(sandbox.path("elsewhere"), sandbox.path("moved/pending")).unwrap();
+        } else {
+            fs::remove_dir_all(&folder).unwrap();
+        }
+        symlink(sandbox.path(to), &folder).unwrap();
+        is_not_run(&sandbox, "a directory on its path is a link");
+    }
+    // One that is given now is told of as one that failed.
+    let renew = ["renew", "server1", "--force", "--quiet", "--exec", EVIL];
+    let renew = ["-C", "demo"].into_iter().chain(renew);
+    let told = format!(
+        "its new files are in place, and the command that should follow failed (it was not run: a \
+         directory on its path is a link): {EVIL}\n"
+    );
+    sandbox.args(renew).run().status(1).stderr_with(&told);
+    assert!(!has_run(&sandbox));
+}
