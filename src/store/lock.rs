@@ -194,7 +194,7 @@ fn queue(
         waiter.unpark();
         locked
     });
-    // Without a thread there is only asking again.
+    // Without a thread there is only asking again, and where the lock fails at once (ENOLCK).
     let Ok(waiting) = waiting else {
         thread::sleep(PAUSE.min(timeout));
         return Ok(None);
@@ -203,7 +203,11 @@ fn queue(
         let left = timeout.saturating_sub(started.elapsed());
         thread::park_timeout(PAUSE.min(left));
         if has_ended.load(Ordering::Acquire) {
-            return Ok(waiting.join().ok().and_then(Result::ok));
+            let locked = waiting.join().ok().and_then(Result::ok);
+            if locked.is_none() {
+                thread::sleep(PAUSE.min(left));
+            }
+            return Ok(locked);
         }
         if left.is_zero() {
             return Ok(None);
@@ -450,6 +454,19 @@ mod tests {
             lock.unlock().unwrap();
         });
         assert_eq!(turns.into_inner().unwrap(), (0..16).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_lock_that_fails_at_once_is_not_asked_for_without_a_pause() {
+        let fails = |_: &File| Err(ErrorKind::Other.into());
+        let file = || tempfile::tempfile().unwrap();
+        for (timeout, pause) in [(SOON, PAUSE), (Duration::from_millis(1), Duration::ZERO)] {
+            let started = Instant::now();
+            let locked = queue(file(), fails, timeout, || Ok(())).unwrap();
+            assert!(locked.is_none());
+            assert!(started.elapsed() >= pause, "{:?}", started.elapsed());
+            assert!(started.elapsed() < SOON);
+        }
     }
 
     #[test]
