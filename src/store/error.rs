@@ -8,6 +8,8 @@ use std::time::Duration;
 use crate::domain::progress::Interrupted;
 use crate::domain::text::Plain;
 
+use super::journal::INTENT;
+
 /// Why something was not read or not written. Unless it is [`committed`](Error::committed) or
 /// [`Error::NotTakenBack`], nothing of what was asked for has happened.
 #[derive(Debug)]
@@ -250,6 +252,9 @@ impl Error {
             Self::Exists { .. } => "choose another place, or move it out of the way".into(),
             Self::Interrupted => "nothing was changed; run the command again".into(),
             Self::Io { source, .. } => io_hint(source.kind()).into(),
+            Self::Journal { path, .. } if path.ends_with(INTENT) => {
+                "let the version of zpki that wrote it finish its run; or remove it, and the stages of that run, which are named `.NAME.zpki-NUMBER`: nothing of it is in place".into()
+            }
             Self::Journal { path, .. } | Self::Lost { path } => format!(
                 "restore {} from a backup; or remove the journal, `{STATE}/journal`, to keep every file as it is now",
                 Shown(path),

@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, FileType};
-use serde::de::Error as _;
+use serde::de::{Error as _, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::domain::digest::Digest;
@@ -102,15 +102,31 @@ pub(super) fn recover(root: &Root) -> Result<Option<Recovered>, Error> {
         journal.resume(root)?;
         return Ok(Some(Recovered::RolledForward));
     }
-    let Some(bytes) = root.read(Path::new(INTENT))? else {
+    let path = Path::new(INTENT);
+    let Some(bytes) = root.read(path)? else {
         return Ok(None);
     };
-    // It is durable before anything else is made: half an intent is all that there is.
-    match Journal::intent(&bytes) {
-        Some(intent) => intent.undo(root)?,
-        None => root.remove(Path::new(INTENT))?,
+    if is_torn(&bytes) {
+        root.remove(path)?;
+    } else {
+        Journal::parse(&bytes)
+            .map_err(|because| unreadable(root, path, because))?
+            .undo(root)?;
     }
     Ok(Some(Recovered::ThrownAway))
+}
+
+/// Whether an intent was cut off as it was written. It is durable before anything else is made, so that it
+/// is all that there is then; a whole one that says something unknown has stages.
+fn is_torn(intent: &[u8]) -> bool {
+    serde_json::from_slice::<IgnoredAny>(intent).is_err()
+}
+
+fn unreadable(root: &Root, path: &Path, because: String) -> Error {
+    Error::Journal {
+        path: root.shown(path),
+        because,
+    }
 }
 
 impl Journal {
@@ -150,10 +166,7 @@ impl Journal {
         };
         Self::parse(&bytes)
             .map(Some)
-            .map_err(|because| Error::Journal {
-                path: root.shown(path),
-                because,
-            })
+            .map_err(|because| unreadable(root, path, because))
     }
 
     /// The transaction that is being staged, as far as its intent is written.

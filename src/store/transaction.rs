@@ -1109,6 +1109,41 @@ mod tests {
         assert!(!dir.path().join(".zpki/intent").exists());
     }
 
+    /// It is whole, so that there may be stages, keys among them.
+    #[test]
+    fn an_intent_that_says_something_unknown_stops_writers_and_stays() {
+        let intents = [
+            (
+                r#"{"schema":2,"directories":[],"steps":[]}"#,
+                "its schema is 2, not 1",
+            ),
+            (
+                r#"{"schema":2,"undo":[]}"#,
+                "unknown field `undo`, expected one of `schema`, `directories`, `steps` at line 1 column 18",
+            ),
+        ];
+        for (text, because) in intents {
+            let dir = pki();
+            let intent = dir.path().join(".zpki/intent");
+            fs::write(&intent, text).unwrap();
+            fs::write(dir.path().join("servers/.key.pem.zpki-2"), "key").unwrap();
+            let before = listing(dir.path());
+            let store = Store::at(dir.path());
+            let error = store.lock(SOON, &Quiet).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!(
+                    "the journal `{}` cannot be read: {because}",
+                    intent.display()
+                )
+            );
+            assert!(error.hint().contains("finish"), "{}", error.hint());
+            assert_eq!(listing(dir.path()), before);
+            // Nothing of it is in place, so that there is nothing for readers to look through.
+            store.read(|_| Ok::<_, Error>(())).unwrap();
+        }
+    }
+
     #[test]
     fn a_file_that_appears_between_check_and_rename_is_not_replaced() {
         let dir = pki();
