@@ -30,6 +30,12 @@ impl Faults {
     pub(super) fn strike(&self, _: Step) -> std::io::Result<()> {
         Ok(())
     }
+
+    /// Asked after a step that has happened: goes on, or fails all the same.
+    #[cfg(not(test))]
+    pub(super) fn strike_late(&self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -47,12 +53,15 @@ mod plan {
         taken: AtomicUsize,
         fsyncs: AtomicUsize,
         struck: AtomicBool,
+        /// Whether the step under way happens, and fails.
+        is_late: AtomicBool,
     }
 
     /// The steps that fail.
     #[derive(Debug)]
     enum Which {
         At(usize),
+        Late(usize),
         Every(Step),
         From(usize),
     }
@@ -66,6 +75,11 @@ mod plan {
         /// Step `at` (from 0) fails with `kind`; those after it do not.
         pub(in crate::store) fn fail_at(at: usize, kind: io::ErrorKind) -> Self {
             Self::planned(Which::At(at), kind)
+        }
+
+        /// Step `at` (from 0) happens, and fails with `kind` all the same.
+        pub(in crate::store) fn fail_late_at(at: usize, kind: io::ErrorKind) -> Self {
+            Self::planned(Which::Late(at), kind)
         }
 
         /// Every step that is a `step` fails with `kind`.
@@ -86,6 +100,7 @@ mod plan {
                     taken: AtomicUsize::new(0),
                     fsyncs: AtomicUsize::new(0),
                     struck: AtomicBool::new(false),
+                    is_late: AtomicBool::new(false),
                 })),
             }
         }
@@ -113,6 +128,10 @@ mod plan {
                 Which::At(at) => number == at,
                 Which::Every(kind) => step == kind,
                 Which::From(at) => number >= at,
+                Which::Late(at) => {
+                    plan.is_late.store(number == at, Ordering::SeqCst);
+                    false
+                }
             };
             if fails {
                 plan.struck.store(true, Ordering::SeqCst);
@@ -122,6 +141,16 @@ mod plan {
                 plan.fsyncs.fetch_add(1, Ordering::SeqCst);
             }
             Ok(())
+        }
+
+        pub(in crate::store) fn strike_late(&self) -> io::Result<()> {
+            match &self.plan {
+                Some(plan) if plan.is_late.swap(false, Ordering::SeqCst) => {
+                    plan.struck.store(true, Ordering::SeqCst);
+                    Err(plan.kind.into())
+                }
+                _ => Ok(()),
+            }
         }
     }
 }

@@ -238,10 +238,14 @@ impl Journal {
     /// Makes the intent durable.
     pub(super) fn write_intent(&self, root: &Root) -> Result<(), Error> {
         let path = Path::new(INTENT);
-        let bytes = serde_json::to_vec(self).map_err(|error| root.error("write", path, error))?;
+        let bytes = self.bytes(root, path)?;
         let file = root.write_new(path, MODE, &bytes)?;
         root.sync_file(&file, path)?;
         root.sync_directory(Path::new(STATE))
+    }
+
+    fn bytes(&self, root: &Root, path: &Path) -> Result<Vec<u8>, Error> {
+        serde_json::to_vec(self).map_err(|error| root.error("write", path, error))
     }
 
     /// Makes everything but the renames durable.
@@ -252,9 +256,23 @@ impl Journal {
         root.make_durable(&directories, &stages)
     }
 
-    /// The commit: before it nothing has happened, from here on it will.
+    /// The commit: before it nothing has happened, from here on it will. A rename may answer an error and
+    /// have happened: over NFS, a request whose answer is lost is sent again, and finds nothing to rename.
     pub(super) fn commit(&self, root: &Root) -> Result<(), Error> {
-        root.rename(Path::new(INTENT), Path::new(JOURNAL))
+        let journal = Path::new(JOURNAL);
+        let Err(error) = root.rename(Path::new(INTENT), journal) else {
+            return Ok(());
+        };
+        match root.read_own(journal) {
+            Ok(Some(found)) if *found == self.bytes(root, journal)? => Ok(()),
+            _ => Err(error),
+        }
+    }
+
+    /// Whether there is no journal for certain: one that stands needs what [`Journal::undo`] removes.
+    pub(super) fn is_uncommitted(root: &Root) -> bool {
+        let found = root.stat(Path::new(JOURNAL), AtFlags::SYMLINK_NOFOLLOW);
+        matches!(found, Ok(None))
     }
 
     /// Removes every trace of a transaction that was not committed; the intent last, so that this

@@ -369,7 +369,8 @@ impl Root {
 
     fn write_by(&self, file: &mut File, content: Content<'_>) -> io::Result<()> {
         self.faults.strike(Step::Change)?;
-        content(file)
+        content(file)?;
+        self.faults.strike_late()
     }
 
     /// A disk that fails here has taken a part of the bytes.
@@ -378,7 +379,8 @@ impl Root {
             file.write_all(&bytes[..bytes.len() / 2])?;
             return Err(error);
         }
-        file.write_all(bytes)
+        file.write_all(bytes)?;
+        self.faults.strike_late()
     }
 
     /// Like [`Root::write_new`], for a name that is zpki's alone: what a killed run left there goes.
@@ -516,7 +518,8 @@ impl Root {
         self.faults
             .strike(Step::Change)
             .map_err(TryLockError::Error)?;
-        file.try_lock()
+        file.try_lock()?;
+        self.faults.strike_late().map_err(TryLockError::Error)
     }
 
     /// Whether what is `open` still is what stands at `path`.
@@ -694,7 +697,9 @@ impl Root {
         call: impl FnOnce() -> rustix::io::Result<T>,
     ) -> io::Result<T> {
         self.faults.strike(step)?;
-        Ok(call()?)
+        let done = call()?;
+        self.faults.strike_late()?;
+        Ok(done)
     }
 }
 

@@ -176,7 +176,7 @@ impl Staged {
 
 impl Drop for Staged {
     fn drop(&mut self) {
-        if self.is_open {
+        if self.is_open && Journal::is_uncommitted(&self.writer.root) {
             // Should this fail too, the intent stays, and the next writer does it.
             let _ = self.journal.undo(&self.writer.root);
         }
@@ -1142,6 +1142,37 @@ mod tests {
             // Nothing of it is in place, so that there is nothing for readers to look through.
             store.read(|_| Ok::<_, Error>(())).unwrap();
         }
+    }
+
+    /// As a rename over NFS that is sent twice: the second one finds nothing to rename.
+    #[test]
+    fn a_step_that_happens_and_answers_an_error_takes_nothing_from_what_is_committed() {
+        let mut committed = 0;
+        for step in 0.. {
+            let dir = pki();
+            let faults = Faults::fail_late_at(step, ErrorKind::NotFound);
+            let outcome = commit(&faulty(&dir, &faults), &second());
+            if !faults.struck() {
+                outcome.unwrap();
+                assert_eq!(visible(dir.path()), after_second());
+                break;
+            }
+            drop(Store::at(dir.path()).lock(SOON, &Quiet).unwrap());
+            let is_committed = outcome.as_ref().map_or_else(Error::committed, |()| true);
+            let expected = if is_committed {
+                after_second()
+            } else {
+                after_first()
+            };
+            assert_eq!(visible(dir.path()), expected, "step {step}: {outcome:?}");
+            assert_eq!(
+                state(dir.path()),
+                [".zpki", ".zpki/generation", ".zpki/lock"],
+                "step {step}"
+            );
+            committed += usize::from(is_committed);
+        }
+        assert!(committed > 5, "{committed}");
     }
 
     #[test]
