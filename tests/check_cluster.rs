@@ -1,6 +1,7 @@
 //! `zpki check` in a PKI directory: each thing that can be wrong there, made wrong.
 
 use std::fs;
+use std::os::unix::fs::chown;
 
 use serde::Deserialize;
 use time::macros::datetime;
@@ -190,6 +191,38 @@ fn each_side_is_judged_as_the_other_will_see_it() {
             "haproxy-server server true accepted server1.demo.internal",
             "strict server false accepted server1.demo.internal",
         ]
+    );
+}
+
+/// As root may have made them in the directory of somebody who could not renew there then.
+#[test]
+fn what_is_zpki_s_own_is_to_belong_to_the_owner_of_the_directory() {
+    let give = |sandbox: &Sandbox, path: &str| {
+        chown(sandbox.path(path), Some(65_534), Some(65_534)).unwrap();
+    };
+    let own = |sandbox: &Sandbox| {
+        for path in ["demo/.zpki", "demo/.zpki/lock", "demo/.zpki/generation"] {
+            give(sandbox, path);
+        }
+    };
+    let expected = [".zpki", ".zpki/lock", ".zpki/generation"];
+    let expected = expected.map(|path| format!("warning owner-differs {path}"));
+    said(own, &[], 1, &expected.each_ref().map(String::as_str));
+    let one = |sandbox: &Sandbox| {
+        give(sandbox, "demo/.zpki/generation");
+        fs::remove_file(sandbox.path("demo/.zpki/lock")).unwrap();
+    };
+    said(one, &[], 1, &[&expected[2]]);
+    // What is owed is the user's who has to run it.
+    let owed = |sandbox: &Sandbox| {
+        sandbox.file("demo/.zpki/pending/server1", "[]");
+        give(sandbox, "demo/.zpki/pending/server1");
+    };
+    said(
+        owed,
+        &[],
+        1,
+        &["warning hook-pending .zpki/pending/server1"],
     );
 }
 

@@ -1,8 +1,11 @@
 //! `zpki init`: what it writes, what it says, and what it leaves alone.
 
+use std::fs;
+use std::os::unix::fs::{MetadataExt, chown};
+
 use serde_json::Value;
 
-use crate::sandbox::{DEMO, Sandbox, golden, without_serials};
+use crate::sandbox::{DEMO, PROGRAM, Sandbox, golden, without_serials};
 
 /// A cluster of two servers, but for the passphrase.
 const CLUSTER: [&str; 7] = [
@@ -962,4 +965,37 @@ fn a_ca_key_that_is_to_be_kept_elsewhere_is_to_be_moved() {
     assert!(text.ends_with(steps), "{text}");
     assert!(sandbox.path("demo/ca/ca.key.pem").exists());
     assert!(!sandbox.path("vault").exists());
+}
+
+/// Root makes it, and somebody else is to keep it.
+#[test]
+fn in_somebody_s_directory_everything_is_theirs() {
+    const NOBODY: u32 = 65_534;
+    let sandbox = Sandbox::new();
+    sandbox.mode("", 0o755);
+    let demo = sandbox.path("demo");
+    fs::create_dir(&demo).unwrap();
+    chown(&demo, Some(NOBODY), Some(NOBODY)).unwrap();
+    let renew = ["-C", "demo", "renew", "server1", "--force", "-q"];
+    let by_nobody = || {
+        let user = ["--reuid=65534", "--regid=65534", "--clear-groups", "--"];
+        sandbox.tool("setpriv", &[&user, &[PROGRAM][..], &renew].concat());
+    };
+    let all = ["-c", "find demo ! -user 65534 -o ! -group 65534"];
+    sandbox.args(DEMO).run_program().product();
+    assert_eq!(sandbox.tool("sh", &all), "");
+    by_nobody();
+
+    // What is missing is made again, and the log goes on.
+    fs::remove_dir_all(demo.join(".zpki")).unwrap();
+    sandbox.args(renew).run_program().product();
+    assert_eq!(sandbox.tool("sh", &all), "");
+    by_nobody();
+    assert_eq!(fs::metadata(demo.join(".zpki")).unwrap().uid(), NOBODY);
+    let check = ["-C", "demo", "check"];
+    sandbox
+        .args(check)
+        .run_program()
+        .stdout_with("ok: ")
+        .stderr("");
 }

@@ -239,7 +239,7 @@ impl Journal {
     pub(super) fn write_intent(&self, root: &Root) -> Result<(), Error> {
         let path = Path::new(INTENT);
         let bytes = self.bytes(root, path)?;
-        let file = root.write_new(path, MODE, &bytes)?;
+        let file = root.write_new_as_above(path, MODE, &bytes)?;
         root.sync_file(&file, path)?;
         root.sync_directory(Path::new(STATE))
     }

@@ -11,6 +11,10 @@ use crate::domain::role::Role;
 use crate::domain::serial_number::SerialNumber;
 use crate::domain::settings::{CaSettings, FilePath, Settings};
 
+use super::STATE;
+use super::generation::GENERATION;
+use super::lock::LOCK;
+
 /// Mode of a file that anyone may read.
 pub const PUBLIC: u32 = 0o644;
 /// Mode of a private key.
@@ -54,6 +58,9 @@ pub const CLIENTS: &str = "clients";
 
 /// Host folders of entries that zpki.toml names no more.
 pub const RETIRED: &str = "retired";
+
+/// What zpki keeps for itself, and every run that writes needs.
+pub const OWN: [&str; 3] = [STATE, LOCK, GENERATION];
 
 /// The commands that are owed, within `.zpki`.
 pub const PENDING: &str = ".zpki/pending";

@@ -216,14 +216,16 @@ fn queue(
     }
 }
 
-/// Makes `.zpki/` and the lock file, if they are missing. Whatever another run makes or takes away
-/// under our hands is fine: what stands there afterwards is tried.
+/// Makes `.zpki/` and the lock file, if they are missing, for the owner of the PKI directory, who is to be
+/// able to write there too. Whatever another run makes or takes away under our hands is fine: what stands
+/// there afterwards is tried.
 fn make_lock(root: &Root) -> Result<(), Error> {
     let lock = Path::new(LOCK);
     if root.stat(lock, AtFlags::SYMLINK_NOFOLLOW)?.is_some() {
         return Ok(());
     }
-    match make_state(root).and_then(|()| root.write_new(lock, LOCK_MODE, b"")) {
+    let made = make_state(root).and_then(|()| root.write_new_as_above(lock, LOCK_MODE, b""));
+    match made {
         Err(Error::Io { source, .. })
             if matches!(
                 source.kind(),
@@ -238,7 +240,7 @@ fn make_lock(root: &Root) -> Result<(), Error> {
 
 fn make_state(root: &Root) -> Result<(), Error> {
     let state = Path::new(STATE);
-    if root.make_directory(state, PRIVATE)? {
+    if root.make_directory_as_above(state, PRIVATE)? {
         return root.sync_directory(Path::new(""));
     }
     match root.occupant(state)? {

@@ -194,10 +194,10 @@ impl Root {
 
     /// The same, with the owner and group of the directory above it, where this process may give it to
     /// them.
-    pub(super) fn make_directory_as_above(&self, path: &Path, mode: u32) -> Result<(), Error> {
+    pub(super) fn make_directory_as_above(&self, path: &Path, mode: u32) -> Result<bool, Error> {
         match self.make_directory_if_absent(path, mode)? {
-            Some(made) => self.inherit_owner(path, Owner::of(&made)),
-            None => Ok(()),
+            Some(made) => self.inherit_owner(path, Owner::of(&made)).map(|()| true),
+            None => Ok(false),
         }
     }
 
@@ -254,6 +254,17 @@ impl Root {
     /// readable by others, and again after it, so that the umask takes nothing away.
     pub(super) fn write_new(&self, path: &Path, mode: u32, bytes: &[u8]) -> Result<File, Error> {
         self.write_new_for(path, mode, None, bytes)
+    }
+
+    /// The same, with the owner and group of the directory it is in, as [`Root::write_stage_of`] gives them.
+    pub(super) fn write_new_as_above(
+        &self,
+        path: &Path,
+        mode: u32,
+        bytes: &[u8],
+    ) -> Result<File, Error> {
+        let heir = self.heir(path)?;
+        self.write_new_for(path, mode, heir, bytes)
     }
 
     /// The same, for `heir`, if there is to be an owner other than this process, who has it before a

@@ -1265,6 +1265,58 @@ mod tests {
         assert_eq!(owner(&dir.path().join("ca/new")), OTHER);
     }
 
+    /// Root makes them in a directory of somebody who is to renew there.
+    #[test]
+    fn what_is_zpki_s_own_is_the_owner_s_of_the_pki_directory() {
+        let own = [".zpki", ".zpki/lock", ".zpki/generation"];
+        let dir = tempfile::tempdir().unwrap();
+        give(dir.path());
+        commit(&Store::at(dir.path()), &first()).unwrap();
+        for path in own {
+            assert_eq!(owner(&dir.path().join(path)), OTHER, "{path}");
+        }
+        fs::remove_dir_all(dir.path().join(".zpki")).unwrap();
+        commit(&Store::at(dir.path()), &second()).unwrap();
+        for path in own {
+            assert_eq!(owner(&dir.path().join(path)), OTHER, "{path}");
+        }
+
+        // A run that may give nothing away writes all the same what only it reads.
+        let dir = tempfile::tempdir().unwrap();
+        let ours = owner(dir.path());
+        give(dir.path());
+        let faults = Faults::forbid(FaultyStep::Own);
+        drop(faulty(&dir, &faults).lock(SOON, &Quiet).unwrap());
+        assert!(faults.struck());
+        assert_eq!(listing(dir.path()), Listing::new());
+        let open = vec![Tree::from(vec![File::new("open", 0o644, "")])];
+        commit(&faulty(&dir, &faults), &open.into()).unwrap();
+        for path in own {
+            assert_eq!(owner(&dir.path().join(path)), ours, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_killed_run_of_root_leaves_nothing_that_the_owner_cannot_read() {
+        for step in 0.. {
+            let dir = tempfile::tempdir().unwrap();
+            give(dir.path());
+            commit(&Store::at(dir.path()), &first()).unwrap();
+            let faults = Faults::crash_at(step);
+            let _ = commit(&faulty(&dir, &faults), &second());
+            if !faults.struck() {
+                break;
+            }
+            for name in ["intent", "journal"] {
+                let path = dir.path().join(".zpki").join(name);
+                // Until it has its owner, it has no bytes either.
+                if fs::metadata(&path).is_ok_and(|found| found.len() > 0) {
+                    assert_eq!(owner(&path), OTHER, "step {step}");
+                }
+            }
+        }
+    }
+
     /// A key of another user's, its group's too if it has 0640, replaced by a run to which the step
     /// is forbidden that gives it its owner.
     fn replaced_by_a_stranger(mode: u32, owner: (Option<u32>, Option<u32>)) -> Result<(), Error> {

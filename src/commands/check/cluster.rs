@@ -26,7 +26,7 @@ use crate::domain::text::ShellWord;
 use crate::domain::validity::Validity;
 use crate::store::layout::{
     self, CA, CA_CERTIFICATE, CA_CHAIN, CA_FILE, CA_FILES, CA_KEY, CLIENTS, CLOSED_DIRECTORY,
-    CLUSTER_FILE, CRL, CRL_FILE, HostFolder, ISSUED, OPEN_DIRECTORY, PENDING, PUBLIC,
+    CLUSTER_FILE, CRL, CRL_FILE, HostFolder, ISSUED, OPEN_DIRECTORY, OWN, PENDING, PUBLIC,
     SERVER_PUBLIC_KEY, SERVERS,
 };
 use crate::system::System;
@@ -157,6 +157,7 @@ impl Installation {
         for item in &expected {
             installation.look(view, item, &mut observed);
         }
+        observed.extend(OWN.iter().filter_map(|path| own(view, Path::new(path))));
         installation
             .findings
             .extend(files::check(&observed, owner.unwrap_or_default()));
@@ -419,6 +420,19 @@ fn expected_files(cluster: &Cluster) -> Vec<Expected> {
         expected.extend(folder(&host).into_iter().chain(crl));
     }
     expected
+}
+
+/// What is zpki's own, of which the owner matters: whoever renews must be able to write it. What is not there
+/// is made again, and who may not look is told so of what is in it.
+fn own(view: &View<'_>, path: &Path) -> Option<Observed> {
+    let metadata = view.metadata(path).ok()??;
+    Some(Observed {
+        path: path.to_owned(),
+        mode: metadata.mode,
+        expected: metadata.mode,
+        owner: metadata.owner,
+        is_of_host: false,
+    })
 }
 
 /// A host folder and what every one of its kind has.
