@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::sandbox::{NOW, PROGRAM, Sandbox};
+use crate::sandbox::{NOW, Outcome, PROGRAM, Sandbox};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -469,19 +469,41 @@ zpki: error: cannot back up the PKI directory
 }
 
 #[test]
+fn what_was_not_written_is_not_said_to_be_backed_up() {
+    let sandbox = Sandbox::with_demo();
+    let before = sandbox.tree();
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut backup = sandbox.args(["-C", "demo", "backup", "-"]).command();
+    let output = backup.stdout(full).stderr(Stdio::piped()).output().unwrap();
+    let status = output.status.code().unwrap();
+    Outcome::new(&sandbox, status, &output.stdout, &output.stderr)
+        .status(74)
+        .stderr(
+            "\
+zpki: error: cannot back up the PKI directory
+  at: standard output
+  because: no space left on device
+  hint: make room where it is written to, or write it elsewhere
+",
+        );
+    assert_eq!(sandbox.tree(), before);
+}
+
+#[test]
 fn a_reader_that_goes_away_has_no_backup() {
     let sandbox = Sandbox::with_demo();
     // Longer than a pipe.
     sandbox.file("demo/ca/large", vec![b'x'; 1 << 20]);
     let demo = sandbox.path("demo");
     let script = format!(
-        "'{PROGRAM}' -q -C '{}' backup - | head -c 10 >/dev/null; echo ${{PIPESTATUS[0]}}",
+        "'{PROGRAM}' -C '{}' backup - | head -c 10 >/dev/null; echo ${{PIPESTATUS[0]}}",
         demo.display()
     );
     let output = Command::new("bash").args(["-c", &script]).output().unwrap();
     assert_eq!(String::from_utf8(output.stdout).unwrap(), "74\n");
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("because: the reader went away"), "{said}");
+    assert!(!said.contains("backed up"), "{said}");
 }
 
 #[test]

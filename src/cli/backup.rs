@@ -41,11 +41,11 @@ pub(super) fn backup(
         rendered.changed = true;
         return Ok(rendered);
     };
-    let said = std::mem::take(&mut rendered.stdout);
-    rendered.stderr.insert_str(0, &said);
+    rendered.when_written = std::mem::take(&mut rendered.stdout);
     rendered.stream = Some(Box::new(move |out| {
+        let written = archive.write(out).and_then(|()| out.flush());
         // Half a backup is none: a reader that goes away is no success here.
-        archive.write(out).map_err(|error| match error.kind() {
+        written.map_err(|error| match error.kind() {
             io::ErrorKind::BrokenPipe => io::Error::other("the reader went away"),
             _ => error,
         })

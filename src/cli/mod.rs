@@ -463,6 +463,9 @@ fn finish(attempt: &Attempt, result: Result<Rendered, Error>, system: &mut Syste
         None => Ok(()),
     });
     let written = written.and_then(|()| system.stdout.flush());
+    if written.is_ok() {
+        drop(system.stderr.write_all(rendered.when_written.as_bytes()));
+    }
     drop(system.stderr.write_all(rendered.stderr.as_bytes()));
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe && status.has_product() => {

@@ -31,6 +31,8 @@ pub(super) struct Rendered {
     pub(super) stream: Option<Stream>,
     /// What is said to a person.
     pub(super) stderr: String,
+    /// What is said to a person before that, once all of the product is written.
+    pub(super) when_written: String,
     /// Whether the command has changed something.
     pub(super) changed: bool,
     /// Whether the exit status is to say that changes are pending or were made.
