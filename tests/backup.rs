@@ -268,11 +268,44 @@ fn what_is_no_pki_directory_is_not_backed_up() {
     }
     fs::remove_file(sandbox.path("demo/ca/ca.cert.pem")).unwrap();
     let run = sandbox.args(["-C", "demo", "backup", "x.tar"]).run();
-    run.status(65).stderr_with(
-        "because: no regular file is there, and a backup without it could not be restored",
+    run.status(65).stderr(
+        "\
+zpki: error: cannot back up the PKI directory
+  at: [root]/demo/ca/ca.cert.pem
+  because: nothing is there, and a backup without it could not be restored
+  hint: put it there, from the CA's certificate in ca/issued/ca or from a backup
+",
     );
     assert!(!sandbox.path("x.tar").exists());
     assert!(!sandbox.path("empty/.zpki").exists());
+}
+
+/// Other commands follow a link.
+#[test]
+fn what_a_backup_needs_is_to_be_a_regular_file() {
+    for file in ["zpki.toml", "ca/ca.cert.pem"] {
+        let place = format!("demo/{file}");
+        for found in ["a directory", "a symbolic link or another special file"] {
+            let sandbox = Sandbox::with_demo();
+            let moved = sandbox.path("moved");
+            fs::rename(sandbox.path(&place), &moved).unwrap();
+            match found {
+                "a directory" => fs::create_dir(sandbox.path(&place)).unwrap(),
+                _ => symlink(moved, sandbox.path(&place)).unwrap(),
+            }
+            let before = sandbox.tree();
+            let run = sandbox.args(["-C", "demo", "backup", "x.tar"]).run();
+            run.status(65).stderr_with(&format!(
+                "\
+zpki: error: cannot back up the PKI directory
+  at: [root]/{place}
+  because: {found} is there, and a backup without it could not be restored
+  hint: put a regular file in its place, such as a copy of what a symbolic link leads to
+"
+            ));
+            assert_eq!(sandbox.tree(), before, "{file}: {found}");
+        }
+    }
 }
 
 #[test]
@@ -292,7 +325,7 @@ fn what_is_no_file_is_left_out_and_told() {
 warning: ca/link: {why}
 {hint}
 warning: servers/server1/a\\b: it is not in the backup: no backup can hold a name like this
-{hint}
+  hint: rename it
 warning: servers/socket: {why}
 {hint}
 "

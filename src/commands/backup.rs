@@ -159,7 +159,7 @@ fn collect(
             collection.take_named(path)?;
         }
         let Collection { tree, findings, .. } = collection;
-        expect_ca(&tree, view.path())?;
+        expect_ca(&tree, view)?;
         Ok(Collected {
             ca_key: ca_key(view, &tree),
             tree,
@@ -179,23 +179,38 @@ fn cluster_file(view: &View<'_>) -> Result<(), Error> {
 }
 
 /// Without these two nothing could be restored.
-fn expect_ca(tree: &Tree, directory: &Path) -> Result<(), Error> {
+fn expect_ca(tree: &Tree, view: &View<'_>) -> Result<(), Error> {
     let has = |path: &&str| tree.files.iter().any(|file| file.path == Path::new(path));
     match [CLUSTER_FILE, CA_CERTIFICATE]
         .into_iter()
         .find(|path| !has(path))
     {
         None => Ok(()),
-        Some(path) => Err(Error::Unreadable {
-            path: directory.join(path),
-            line: None,
-            because: "no regular file is there, and a backup without it could not be restored"
-                .to_owned(),
-            hint: "put it there, from the CA's certificate in ca/issued/ca or from a backup"
-                .to_owned(),
-        }),
+        Some(path) => {
+            let (found, hint) = match view.kind(Path::new(path))? {
+                None if path == CA_CERTIFICATE => (
+                    "nothing is there",
+                    "put it there, from the CA's certificate in ca/issued/ca or from a backup",
+                ),
+                None => ("nothing is there", "put it there, from a backup"),
+                Some(FileKind::Directory) => ("a directory is there", FILE_INSTEAD),
+                Some(FileKind::File | FileKind::Other) => (
+                    "a symbolic link or another special file is there",
+                    FILE_INSTEAD,
+                ),
+            };
+            Err(Error::Unreadable {
+                path: view.path().join(path),
+                line: None,
+                because: format!("{found}, and a backup without it could not be restored"),
+                hint: hint.to_owned(),
+            })
+        }
     }
 }
+
+const FILE_INSTEAD: &str =
+    "put a regular file in its place, such as a copy of what a symbolic link leads to";
 
 /// The key where zpki.toml has it, and one that is left where it would be otherwise.
 fn ca_key(view: &View<'_>, tree: &Tree) -> CaKey {
@@ -265,7 +280,7 @@ impl Collection<'_> {
                     directories.extend(is_new.then_some(Directory { path, mode }));
                 }
                 (Some(_), _) => {
-                    self.left_out(path, LINK);
+                    self.left_out(path, LINK, NO_LINK);
                     return Ok(());
                 }
                 (None, _) => return Ok(()),
@@ -285,7 +300,8 @@ impl Collection<'_> {
             return self.take_dangling(path);
         };
         if !archive::can_hold(path) {
-            self.left_out(path, "no backup can hold a name like this");
+            let why = "no backup can hold a name like this";
+            self.left_out(path, why, "rename it");
             return Ok(());
         }
         let (path, mode) = (path.to_owned(), metadata.mode);
@@ -307,10 +323,12 @@ impl Collection<'_> {
                     self.tree.files.push(File { path, mode, bytes });
                 }
                 // It is another user's, and nothing of the PKI.
-                Err(_) if is_command(&path) => self.left_out(&path, "it cannot be read"),
+                Err(_) if is_command(&path) => {
+                    self.left_out(&path, "it cannot be read", NO_LINK);
+                }
                 Err(error) => return Err(error.into()),
             },
-            FileKind::Other => self.left_out(&path, LINK),
+            FileKind::Other => self.left_out(&path, LINK, NO_LINK),
         }
         Ok(())
     }
@@ -318,12 +336,12 @@ impl Collection<'_> {
     /// A link to nowhere, or nothing.
     fn take_dangling(&mut self, path: &Path) -> Result<(), Error> {
         if self.view.kind(path)?.is_some() {
-            self.left_out(path, LINK);
+            self.left_out(path, LINK, NO_LINK);
         }
         Ok(())
     }
 
-    fn left_out(&mut self, path: &Path, why: &str) {
+    fn left_out(&mut self, path: &Path, why: &str, next: &str) {
         self.findings.push(Finding::warning(
             "left-out",
             path.display(),
@@ -331,10 +349,11 @@ impl Collection<'_> {
             if is_command(path) {
                 "remove it, or let the user whose command it is run `zpki apply`"
             } else {
-                "put a regular file in its place, or back it up by other means"
+                next
             },
         ));
     }
 }
 
 const LINK: &str = "it is a symbolic link or another special file, not what it leads to";
+const NO_LINK: &str = "put a regular file in its place, or back it up by other means";
