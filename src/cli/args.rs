@@ -276,11 +276,12 @@ pub(super) enum Command {
     /// Make a PKI directory of what `backup` has written
     ///
     /// DIR must not exist, or be empty. All of the file is read and checked first: that it is whole, that
-    /// each file in it is what was backed up, and that nothing in it leads out of DIR. Then the
-    /// directory is made at once or not at all. Its files belong to the user who runs this, with the
-    /// modes that they had, and none wider than zpki makes them. Commands of --exec that were owed are
-    /// told, and not restored: they would be run, and FILE may be somebody else's. Whatever was issued or
-    /// revoked after the backup is not known to it: revoke such certificates again.
+    /// each file in it is what was backed up, and that nothing in it leads out of DIR; not what the files
+    /// say: a zpki.toml with mistakes comes back as it was, which is told. Then the directory is made at
+    /// once or not at all. Its files belong to the user who runs this, with the modes that they had, and
+    /// none wider than zpki makes them. Commands of --exec that were owed are told, and not restored: they
+    /// would be run, and FILE may be somebody else's. Whatever was issued or revoked after the backup is
+    /// not known to it: revoke such certificates again.
     Restore(Restore),
     /// Print a completion script for a shell
     Completions {
