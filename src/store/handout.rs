@@ -6,11 +6,9 @@
 //! killed in between leaves its stages, in which the next one that is asked for the same files
 //! [finds](Target::left) what it need not make again.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::process;
 
 use zeroize::Zeroizing;
 
@@ -24,6 +22,7 @@ use super::file::File;
 use super::journal::expect_one_mount;
 use super::layout::SECRET;
 use super::root::Root;
+use super::stage::{self, Left};
 use super::transaction::for_each;
 
 /// A file to be put in place.
@@ -40,11 +39,8 @@ pub struct Outgoing {
 pub struct Target {
     /// None where there is no directory.
     root: Option<Root>,
-    left: Stages,
+    left: Left,
 }
-
-/// What killed runs have staged: for each file, under which names.
-pub(super) type Stages = BTreeMap<PathBuf, Vec<PathBuf>>;
 
 impl Target {
     /// The directory at `path`, which need not be there.
@@ -54,12 +50,12 @@ impl Target {
     pub fn at(path: &Path) -> Result<Self, Error> {
         match Root::open(path, &Faults::default()) {
             Ok(root) => Ok(Self {
-                left: left(&root)?,
+                left: stage::list(&root)?,
                 root: Some(root),
             }),
             Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(Self {
                 root: None,
-                left: Stages::new(),
+                left: Left::new(),
             }),
             Err(error) => Err(error),
         }
@@ -117,7 +113,7 @@ struct Staged {
 
 impl Staged {
     fn stage(&self) -> PathBuf {
-        stage(&self.name)
+        stage::of(&self.name)
     }
 }
 
@@ -147,7 +143,7 @@ impl Handout {
         check_names(directory, files)?;
         let is_closed = files.iter().any(|outgoing| outgoing.file.mode == SECRET);
         let mut handout = Self::open(directory, is_closed, faults)?;
-        let mut left = left(&handout.root)?;
+        let mut left = stage::list(&handout.root)?;
         let left = files.iter().filter_map(|it| left.remove(&it.file.path));
         handout.left = left.flatten().collect();
         // Nothing stands in the way in a directory that was just made.
@@ -202,7 +198,7 @@ impl Handout {
         progress.start("writing files", files.len());
         for_each(files, |Outgoing { file, .. }| {
             progress.advance()?;
-            let stage = stage(&file.path);
+            let stage = stage::of(&file.path);
             self.root.write_stage(&stage, file.mode, &file.bytes)?;
             Ok(())
         })?;
@@ -289,29 +285,6 @@ fn check_names(directory: &Path, files: &[Outgoing]) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-/// A name that no consumer reads and no other run has: HAProxy passes over dot-files.
-fn stage(name: &Path) -> PathBuf {
-    format!(".{}.{}.tmp", name.display(), process::id()).into()
-}
-
-/// What there is under such names. The PKI directory's lock is held, so that its runs are dead.
-pub(super) fn left(root: &Root) -> Result<Stages, Error> {
-    let mut left = Stages::new();
-    for stage in root.list(Path::new(""))? {
-        let name = stage.to_str().and_then(|stage| {
-            let (name, process) = stage
-                .strip_prefix('.')?
-                .strip_suffix(".tmp")?
-                .rsplit_once('.')?;
-            process.parse::<u32>().is_ok().then_some(name)
-        });
-        if let Some(name) = name {
-            left.entry(name.into()).or_default().push(stage.into());
-        }
-    }
-    Ok(left)
 }
 
 #[cfg(test)]

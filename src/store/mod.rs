@@ -35,6 +35,7 @@ pub mod replace;
 mod root;
 pub mod scratch;
 pub mod snapshot;
+mod stage;
 pub mod target;
 #[cfg(test)]
 mod testing;

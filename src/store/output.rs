@@ -5,12 +5,12 @@
 //! it is made, and goes with the run that is killed meanwhile.
 
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
-use std::process;
+use std::path::Path;
 
 use super::error::Error;
 use super::fault::Faults;
 use super::root::{Content, Root, parent};
+use super::stage;
 
 /// Makes the file at `path` with exactly this mode; `false` when it is there already with these bytes.
 /// It has the mode before it has its name, so that a key is at no time readable by others.
@@ -94,7 +94,7 @@ impl<'a> Place<'a> {
     fn make_staged(&self, mode: u32, content: Content<'_>) -> Result<bool, Error> {
         let mut number = 0;
         let (stage, file) = loop {
-            let stage = self.stage(number);
+            let stage = stage::numbered(self.name, number);
             match self.root.write_new_from(&stage, mode, content) {
                 Ok(file) => break (stage, file),
                 // It is that of another run, perhaps of a living one in another container.
@@ -115,11 +115,6 @@ impl<'a> Place<'a> {
             _ = self.root.remove(&stage);
         }
         placed
-    }
-
-    /// A name that HAProxy does not load.
-    fn stage(&self, number: usize) -> PathBuf {
-        format!(".{}.{}-{number}.tmp", self.name.display(), process::id()).into()
     }
 }
 
@@ -222,7 +217,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file");
         let place = Place::of(&path, &Faults::default()).unwrap();
-        fs::write(dir.path().join(place.stage(0)), "half").unwrap();
+        fs::write(dir.path().join(stage::numbered(place.name, 0)), "half").unwrap();
         assert!(
             place
                 .make_staged(0o600, &mut |out| out.write_all(b"new"))

@@ -3,15 +3,14 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process;
 
 use rustix::fs::{AtFlags, FileType};
 
 use super::error::Error;
 use super::fault::Faults;
-use super::handout;
 use super::journal::expect_one_mount;
 use super::root::Root;
+use super::stage;
 use crate::domain::digest::Digest;
 
 /// What is to take the place of a file. Dropped before it [does](Self::put), it goes.
@@ -67,7 +66,7 @@ fn stage_with(
         return Err(changed());
     }
     expect_one_mount(&root, name, Path::new(""))?;
-    for stage in handout::left(&root)?.remove(name).unwrap_or_default() {
+    for stage in stage::list(&root)?.remove(name).unwrap_or_default() {
         root.remove(&stage)?;
     }
     let mut replacement = Replacement {
@@ -88,7 +87,7 @@ impl Replacement {
             self.stage = Stage::Unnamed(file);
             return Ok(());
         }
-        let stage = stage_of(&self.name);
+        let stage = stage::of(&self.name);
         let file = root.write_stage_of(&stage, &self.name, mode, bytes)?;
         root.sync_file(&file, &stage)
     }
@@ -98,7 +97,7 @@ impl Replacement {
     /// # Errors
     /// [`Error::Exists`] and [`Error::Io`]; the old file is in its place then, and nothing beside it.
     pub fn put(mut self) -> Result<Replaced, Error> {
-        let stage = stage_of(&self.name);
+        let stage = stage::of(&self.name);
         if let Stage::Unnamed(file) = &self.stage {
             // A file takes another's place by its name only.
             if !self.root.name_new(file, &stage)? {
@@ -130,14 +129,9 @@ impl Replaced {
 impl Drop for Replacement {
     fn drop(&mut self) {
         if let Stage::Named = self.stage {
-            let _ = self.root.remove(&stage_of(&self.name));
+            let _ = self.root.remove(&stage::of(&self.name));
         }
     }
-}
-
-/// A name that HAProxy does not load, and that no other run has.
-fn stage_of(name: &Path) -> PathBuf {
-    format!(".{}.{}.tmp", name.display(), process::id()).into()
 }
 
 #[cfg(test)]

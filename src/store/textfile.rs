@@ -3,14 +3,14 @@
 //! The collector drops a file whole when it may not read it or finds half a line, and serves an old
 //! one for ever. So it must never see half a file, and a run that fails must leave the last good one.
 
-use std::path::{Path, PathBuf};
-use std::process;
+use std::path::Path;
 
 use rustix::fs::{AtFlags, FileType};
 
 use super::error::Error;
 use super::fault::Faults;
 use super::root::Root;
+use super::stage;
 
 /// node_exporter runs as a user of its own.
 const MODE: u32 = 0o644;
@@ -37,7 +37,8 @@ fn write_with(path: &Path, bytes: &[u8], faults: &Faults) -> Result<(), Error> {
             _ => return Err(not_a_file()),
         }
     }
-    let stage = stage(name);
+    // Of this run alone: two at once, of a timer and of a person, must not put each other's half in place.
+    let stage = stage::of(name);
     replace(&root, &stage, name, bytes).inspect_err(|_| _ = root.remove(&stage))?;
     root.sync_directory(Path::new(""))
 }
@@ -46,12 +47,6 @@ fn replace(root: &Root, stage: &Path, name: &Path, bytes: &[u8]) -> Result<(), E
     let file = root.write_stage(stage, MODE, bytes)?;
     root.sync_file(&file, stage)?;
     root.rename(stage, name)
-}
-
-/// A name that the collector does not read, and that no other run has: two runs at once, of a timer and
-/// of a person, must not put each other's half in place.
-fn stage(name: &Path) -> PathBuf {
-    format!(".{}.{}.tmp", name.display(), process::id()).into()
 }
 
 #[cfg(test)]
@@ -123,7 +118,7 @@ mod tests {
         let victim = dir.path().join("victim");
         fs::write(&victim, "victim").unwrap();
         let path = inner.join("zpki.prom");
-        for link in [&path, &inner.join(stage(Path::new("zpki.prom")))] {
+        for link in [&path, &inner.join(stage::of(Path::new("zpki.prom")))] {
             symlink(&victim, link).unwrap();
         }
         write_at(&path, b"new").unwrap();
