@@ -655,6 +655,8 @@ impl Run<'_> {
         let (handout, staged) = rayon::join(hand_out, stage);
         let (handout, staged) = (handout?, staged?);
         let put_in_place = || {
+            // Nobody else writes until the files have their names, or would not know the stages for theirs.
+            let mut staged = staged;
             let committed = staged.commit();
             let is_done = committed
                 .as_ref()

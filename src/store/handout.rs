@@ -4,7 +4,8 @@
 //! the inventory does not know, and no private key may be lost. So the files are staged first, and made
 //! durable; then the PKI directory's own transaction is committed; then the files are renamed. A run that is
 //! killed in between leaves its stages, in which the next one that is asked for the same files
-//! [finds](Target::left) what it need not make again.
+//! [finds](Target::left) what it need not make again. While a run lives it holds the directory, for
+//! one of another PKI directory may hand out into it too.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -49,10 +50,13 @@ impl Target {
     /// [`Error::Io`].
     pub fn at(path: &Path) -> Result<Self, Error> {
         match Root::open(path, &Faults::default()) {
-            Ok(root) => Ok(Self {
-                left: stage::list(&root)?,
-                root: Some(root),
-            }),
+            Ok(root) => {
+                let left = stage::left(&root)?;
+                // Nothing is written by it.
+                root.let_go();
+                let root = Some(root);
+                Ok(Self { root, left })
+            }
             Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(Self {
                 root: None,
                 left: Left::new(),
@@ -143,7 +147,7 @@ impl Handout {
         check_names(directory, files)?;
         let is_closed = files.iter().any(|outgoing| outgoing.file.mode == SECRET);
         let mut handout = Self::open(directory, is_closed, faults)?;
-        let mut left = stage::list(&handout.root)?;
+        let mut left = stage::left(&handout.root)?;
         let left = files.iter().filter_map(|it| left.remove(&it.file.path));
         handout.left = left.flatten().collect();
         // Nothing stands in the way in a directory that was just made.
@@ -423,6 +427,39 @@ mod tests {
         stage_files(dir.path(), &files()).unwrap().place().unwrap();
         assert_eq!(found(dir.path()).len(), others.len() + 2);
         assert!(!dir.path().join(".a.key.pem.7.tmp").exists());
+    }
+
+    /// Of another PKI directory, whose lock says nothing here.
+    #[test]
+    fn the_stages_of_a_living_run_are_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let living = dir.path().join(".a.key.pem.7.tmp");
+        fs::write(&living, "living").unwrap();
+        let root = || Root::open(dir.path(), &Faults::default()).unwrap();
+        let of_others = [root(), root()];
+        assert!(
+            stage::left(&of_others[0])
+                .unwrap()
+                .contains_key(Path::new("a.key.pem"))
+        );
+        assert!(stage::left(&of_others[1]).unwrap().is_empty());
+        let left = || {
+            let target = Target::at(dir.path()).unwrap();
+            target.left(Path::new("a.key.pem")).unwrap().len()
+        };
+        assert_eq!(left(), 0);
+        let mut files = files();
+        stage_files(dir.path(), &files).unwrap().place().unwrap();
+        assert_eq!(fs::read(&living).unwrap(), b"living");
+        assert_eq!(found(dir.path()).len(), 3);
+        // It is killed.
+        drop(of_others);
+        assert_eq!(left(), 1);
+        files.iter_mut().for_each(|it| it.replace = true);
+        let staged = stage_files(dir.path(), &files).unwrap();
+        assert_eq!(left(), 0, "this one is at work");
+        staged.place().unwrap();
+        assert_eq!(found(dir.path()).len(), 2);
     }
 
     #[test]

@@ -32,7 +32,7 @@ enum Stage {
 
 /// Writes what is to be put in place of the file at `path`, durably, if that has the digest `before`. What
 /// a symbolic link leads to is to be replaced, and the link stays. What killed runs have left beside it is
-/// removed; the PKI directory's lock is held, so that they are dead.
+/// removed, if no other run is at work there.
 ///
 /// # Errors
 /// [`Error::Changed`] when something else is in it; [`Error::NotAFile`]; [`Error::Mounted`];
@@ -66,7 +66,7 @@ fn stage_with(
         return Err(changed());
     }
     expect_one_mount(&root, name, Path::new(""))?;
-    for stage in stage::list(&root)?.remove(name).unwrap_or_default() {
+    for stage in stage::left(&root)?.remove(name).unwrap_or_default() {
         root.remove(&stage)?;
     }
     let mut replacement = Replacement {
@@ -181,6 +181,17 @@ mod tests {
         let names = found(dir.path()).into_iter().map(|it| it.0);
         let expected = [".ca.key.pem.tmp", ".other.pem.1.tmp", "ca.key.pem"];
         assert_eq!(names.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn the_stage_of_a_living_run_is_left_alone() {
+        let (dir, path) = with_key(0o600);
+        fs::write(dir.path().join(".ca.key.pem.1.tmp"), "living").unwrap();
+        let of_others = Root::open(dir.path(), &Faults::default()).unwrap();
+        let _ = stage::left(&of_others).unwrap();
+        replace(&path, &sha256(b"old"), b"new").unwrap();
+        let texts = found(dir.path()).into_iter().map(|it| it.1);
+        assert_eq!(texts.collect::<Vec<_>>(), ["0644 living", "0600 new"]);
     }
 
     #[test]

@@ -23,8 +23,13 @@ pub(super) fn numbered(name: &Path, number: usize) -> PathBuf {
     format!(".{}.{}-{number}.tmp", name.display(), process::id()).into()
 }
 
-/// What there is under names that [`of`] has made.
-pub(super) fn list(root: &Root) -> Result<Left, Error> {
+/// What there is under names that [`of`] has made; nothing when another run is at work there, whose stages
+/// they may be. From here on this one is, for as long as the directory is open.
+pub(super) fn left(root: &Root) -> Result<Left, Error> {
+    Ok(root.hold(|| list(root))?.unwrap_or_default())
+}
+
+fn list(root: &Root) -> Result<Left, Error> {
     let mut left = Left::new();
     for stage in root.list(Path::new(""))? {
         let name = stage.to_str().and_then(|stage| {

@@ -159,11 +159,11 @@ pub struct Staged {
 }
 
 impl Staged {
-    /// Makes all changes, and unlocks.
+    /// Makes all changes. No other run writes until this is dropped.
     ///
     /// # Errors
     /// Nothing has changed then, except after [`Error::Unfinished`]: [`Error::Io`].
-    pub fn commit(mut self) -> Result<(), Error> {
+    pub fn commit(&mut self) -> Result<(), Error> {
         if !self.is_open {
             return Ok(());
         }
@@ -291,6 +291,7 @@ mod tests {
     use std::fs;
     use std::io::ErrorKind;
     use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+    use std::time::Duration;
 
     use tempfile::TempDir;
 
@@ -1173,6 +1174,22 @@ mod tests {
             committed += usize::from(is_committed);
         }
         assert!(committed > 5, "{committed}");
+    }
+
+    /// What is handed out gets its names then.
+    #[test]
+    fn no_other_run_writes_before_what_is_committed_is_dropped() {
+        let dir = pki();
+        let store = Store::at(dir.path());
+        let writer = store.lock(SOON, &Quiet).unwrap();
+        let mut staged = writer.stage(&second(), &Quiet).unwrap();
+        staged.commit().unwrap();
+        assert_eq!(visible(dir.path()), after_second());
+        let error = store.lock(Duration::ZERO, &Quiet).unwrap_err();
+        assert_eq!(error.kind(), Kind::Locked);
+        drop(staged);
+        store.lock(SOON, &Quiet).unwrap();
+        assert_eq!(visible(dir.path()), after_second());
     }
 
     #[test]

@@ -219,7 +219,7 @@ fn write(
         return Ok(at);
     }
     let key = replace::stage(&opened.path, &before, text.as_bytes())?;
-    let log = writer.stage(&transaction, progress)?;
+    let mut log = writer.stage(&transaction, progress)?;
     let key = key.put()?;
     let logged = key.sync().and_then(|()| log.commit());
     logged.map_err(|error| Error::PassphraseNotLogged { error })?;

@@ -284,6 +284,24 @@ impl Root {
             .map_err(|source| self.unlockable(source))
     }
 
+    /// Holds this directory for as long as it is open, together with whoever else does. The answer is what
+    /// `alone` finds, which is asked while nobody else holds it; None when somebody does. Where it cannot be
+    /// locked, as on NFS, nobody is taken to hold it.
+    pub(in crate::store) fn hold<T>(
+        &self,
+        alone: impl FnOnce() -> Result<T, Error>,
+    ) -> Result<Option<T>, Error> {
+        let is_alone = self.flock(FlockOperation::NonBlockingLockExclusive);
+        let found = is_alone.unwrap_or(true).then(alone).transpose();
+        let _ = self.flock(FlockOperation::NonBlockingLockShared);
+        found
+    }
+
+    /// Holds it no longer.
+    pub(in crate::store) fn let_go(&self) {
+        let _ = self.flock(FlockOperation::Unlock);
+    }
+
     /// Whether somebody has locked this directory.
     pub(in crate::store) fn is_locked(&self) -> Result<bool, Error> {
         let is_free = self
