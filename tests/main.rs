@@ -26,7 +26,6 @@ mod export;
 mod fuzz;
 mod haproxy_edit;
 mod help;
-mod hooks;
 mod import;
 mod init;
 mod issue;

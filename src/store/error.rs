@@ -76,6 +76,13 @@ pub enum Error {
         /// The numeric group.
         group: u32,
     },
+    /// What a killed run has left is not for this user to act on.
+    ForeignRun {
+        /// The journal, or the intent.
+        path: PathBuf,
+        /// The numeric user whom it belongs to.
+        user: u32,
+    },
     /// The run was asked to end.
     Interrupted,
     /// The operating system refused.
@@ -215,6 +222,7 @@ impl Error {
             Self::Attribute { .. }
             | Self::Forbidden { .. }
             | Self::Foreign { .. }
+            | Self::ForeignRun { .. }
             | Self::Owner { .. } => Kind::Permission,
             Self::Io { .. }
             | Self::Journal { .. }
@@ -250,6 +258,9 @@ impl Error {
             Self::DanglingLink { .. } => "remove the link, or make what it points to".into(),
             Self::Exchanging { .. } => "wait for the other run to end".into(),
             Self::Exists { .. } => "choose another place, or move it out of the way".into(),
+            Self::ForeignRun { user, .. } => format!(
+                "run `zpki apply` as user {user}, which finishes that run or takes it back"
+            ),
             Self::Interrupted => "nothing was changed; run the command again".into(),
             Self::Io { source, .. } => io_hint(source.kind()).into(),
             Self::Journal { path, .. } if path.ends_with(INTENT) => {
@@ -392,6 +403,11 @@ impl Display for Error {
             Self::Foreign { path, user, group } => write!(
                 f,
                 "{} has to belong to user {user} and group {group}, and this process may not give it to them",
+                Shown(path)
+            ),
+            Self::ForeignRun { path, user } => write!(
+                f,
+                "a run of user {user} has not come to its end ({}), and acting on what that user has written is for that user only",
                 Shown(path)
             ),
             Self::Interrupted => write!(f, "interrupted"),

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, FileType};
 use serde::de::{Error as _, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize};
+use zeroize::Zeroizing;
 
 use crate::domain::digest::Digest;
 use crate::x509::digest::sha256;
@@ -25,7 +26,8 @@ use super::transaction::{Change, Transaction, for_each};
 pub(super) const INTENT: &str = ".zpki/intent";
 pub(super) const JOURNAL: &str = ".zpki/journal";
 
-const MODE: u32 = 0o600;
+/// There is no secret in it; and the owner of the PKI directory, who is not root, has to see what root does.
+const MODE: u32 = 0o644;
 const SCHEMA: u32 = 1;
 
 /// Everything there is to do, in full: a later version of zpki may have to finish it.
@@ -97,13 +99,20 @@ struct SetMode<'a> {
 }
 
 /// Finishes what a killed run has committed, or removes what it has not.
+///
+/// # Errors
+/// [`Error::ForeignRun`] when that was a run of neither this user nor root: root works in directories of
+/// others, who can put a journal there by which it would change what they may not.
 pub(super) fn recover(root: &Root) -> Result<Option<Recovered>, Error> {
-    if let Some(journal) = Journal::load(root)? {
-        journal.resume(root)?;
+    let path = Path::new(JOURNAL);
+    if let Some(bytes) = read_trusted(root, path)? {
+        Journal::parse(&bytes)
+            .map_err(|because| unreadable(root, path, because))?
+            .resume(root)?;
         return Ok(Some(Recovered::RolledForward));
     }
     let path = Path::new(INTENT);
-    let Some(bytes) = root.read(path)? else {
+    let Some(bytes) = read_trusted(root, path)? else {
         return Ok(None);
     };
     if is_torn(&bytes) {
@@ -114,6 +123,23 @@ pub(super) fn recover(root: &Root) -> Result<Option<Recovered>, Error> {
             .undo(root)?;
     }
     Ok(Some(Recovered::ThrownAway))
+}
+
+/// The bytes of a file that this user has written, or root.
+fn read_trusted(root: &Root, path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+    const ROOT: u32 = 0;
+    let Some(found) = root.read_owned(path)? else {
+        return Ok(None);
+    };
+    let own = rustix::process::geteuid().as_raw();
+    // One that has a second name may be any file of theirs.
+    if ![ROOT, own].contains(&found.user) || found.is_linked {
+        return Err(Error::ForeignRun {
+            path: root.shown(path),
+            user: found.user,
+        });
+    }
+    Ok(Some(found.bytes))
 }
 
 /// Whether an intent was cut off as it was written. It is durable before anything else is made, so that it
@@ -235,11 +261,11 @@ impl Journal {
         })
     }
 
-    /// Makes the intent durable.
+    /// Makes the intent durable. It belongs to the user of this process, in anybody's directory.
     pub(super) fn write_intent(&self, root: &Root) -> Result<(), Error> {
         let path = Path::new(INTENT);
         let bytes = self.bytes(root, path)?;
-        let file = root.write_new_as_above(path, MODE, &bytes)?;
+        let file = root.write_new(path, MODE, &bytes)?;
         root.sync_file(&file, path)?;
         root.sync_directory(Path::new(STATE))
     }

@@ -5,6 +5,7 @@ mod escapes;
 mod input;
 mod keys;
 mod links;
+mod owners;
 mod secrets;
 
 use std::collections::BTreeSet;

@@ -1,13 +1,15 @@
-//! Whose command is run: root works in PKI directories of others, and whoever owns one puts there what he
-//! likes.
+//! Whose commands are run, and whose runs are finished: root works in PKI directories of others, and whoever
+//! owns one puts there what he likes.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, chown, symlink};
+use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
 use rustix::fs::{CWD, Mode, mkfifoat};
 use rustix::process::geteuid;
 
+use crate::e2e::process::find;
 use crate::sandbox::{Outcome, PROGRAM, Sandbox};
 
 const NOBODY: u32 = 65_534;
@@ -40,17 +42,15 @@ fn as_nobody(sandbox: &Sandbox, line: &str) -> (i32, String) {
     (output.status.code().unwrap(), said)
 }
 
-/// A PKI directory that root has given to nobody; None where the tests are not root's, who alone can.
-fn of_nobody() -> Option<Sandbox> {
-    if !geteuid().is_root() {
-        return None;
-    }
+/// A PKI directory that root has given to nobody, which takes root.
+fn of_nobody() -> Sandbox {
+    assert!(geteuid().is_root(), "only root can be another user too");
     let sandbox = Sandbox::with_demo();
     sandbox.mode("", 0o755);
     fs::create_dir_all(sandbox.path(OWED).parent().unwrap()).unwrap();
     sandbox.mode("demo/.zpki/pending", 0o700);
     sandbox.tool("chown", &["-R", "65534:65534", "demo"]);
-    Some(sandbox)
+    sandbox
 }
 
 /// What puts a file beside zpki.toml when it is run.
@@ -68,7 +68,7 @@ fn has_run(sandbox: &Sandbox) -> bool {
 
 #[test]
 fn root_runs_no_command_that_another_user_wrote() {
-    let Some(sandbox) = of_nobody() else { return };
+    let sandbox = of_nobody();
     put(&sandbox, EVIL, 0o500);
     chown(sandbox.path(OWED), Some(NOBODY), Some(NOBODY)).unwrap();
     let told = "warning: server1: a command that is owed is not run by this user: user 65534 has written it\n  \
@@ -100,7 +100,7 @@ fn root_runs_no_command_that_another_user_wrote() {
 
 #[test]
 fn what_root_owes_waits_for_root_in_a_directory_of_another_user() {
-    let Some(sandbox) = of_nobody() else { return };
+    let sandbox = of_nobody();
     let hook = "cd $ZPKI_DIR/.. && test -e works && touch ran";
     let renew = ["renew", "server1", "--force", "--exec", hook];
     let renew = ["-C", "demo"].into_iter().chain(renew);
@@ -158,7 +158,7 @@ fn what_root_owes_waits_for_root_in_a_directory_of_another_user() {
 
 #[test]
 fn what_another_user_owes_for_an_entry_goes_with_it() {
-    let Some(sandbox) = of_nobody() else { return };
+    let sandbox = of_nobody();
     put(&sandbox, EVIL, 0o500);
     chown(sandbox.path(OWED), Some(NOBODY), Some(NOBODY)).unwrap();
     zpki(&sandbox, "server remove server1").product();
@@ -226,4 +226,53 @@ fn no_other_file_is_a_command() {
     );
     sandbox.args(renew).run().status(1).stderr_with(&told);
     assert!(!has_run(&sandbox));
+}
+
+/// Root would do what a journal says, wherever a link in the PKI directory leads.
+#[test]
+fn root_finishes_no_run_of_another_user() {
+    let sandbox = of_nobody();
+    sandbox.file("victim", "root's\n").mode("victim", 0o600);
+    sandbox.tool("ln", &["-s", "..", "demo/out"]);
+    let step = r#"{"change":"set-mode","path":"out/victim","before":384,"mode":438}"#;
+    let journal = format!(r#"{{"schema":1,"directories":[],"steps":[{step}]}}"#);
+    for name in ["journal", "intent"] {
+        let path = format!("demo/.zpki/{name}");
+        sandbox.file(&path, &journal).mode(&path, 0o600);
+        sandbox.mode("demo/.zpki", 0o700);
+        sandbox.tool("chown", &["-h", "65534:65534", &path]);
+        let before = sandbox.tree();
+        for line in ["apply", "renew server1 --force", "crl"] {
+            let words = ["-C", "demo"].into_iter().chain(line.split(' '));
+            let run = sandbox.args(words).run();
+            assert_eq!(run.status_alone(), 77, "{line}");
+            assert_eq!(sandbox.tree(), before, "{name}: {line}");
+        }
+        fs::remove_file(sandbox.path(&path)).unwrap();
+    }
+}
+
+/// What root has begun in his directory the owner can see, and finish.
+#[test]
+fn the_owner_finishes_a_run_of_root() {
+    let sandbox = of_nobody();
+    let inject = "inject=renameat:signal=KILL:when=2";
+    let words = ["-f", "-qq", "-o", "/dev/null", "-e", inject];
+    let mut killed = Command::new(find("strace"));
+    killed.args(words).arg(PROGRAM);
+    killed.args(["-C", "demo", "renew", "server1", "--force"]);
+    let status = killed
+        .current_dir(sandbox.path(""))
+        .output()
+        .unwrap()
+        .status;
+    assert_eq!(status.signal(), Some(9));
+    assert!(sandbox.path("demo/.zpki/journal").exists());
+    for line in ["check", "plan --exit-code", "apply", "check"] {
+        let (status, said) = as_nobody(&sandbox, line);
+        assert_eq!(status, 0, "{line}: {said}");
+    }
+    assert!(!sandbox.path("demo/.zpki/journal").exists());
+    let issued = fs::read_dir(sandbox.path("demo/ca/issued/server1")).unwrap();
+    assert_eq!(issued.count(), 2);
 }
