@@ -1,7 +1,6 @@
 //! The system calls, relative to one open directory: each with its path in its error, each step
 //! that changes the disk open to a test's fault.
 
-use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
@@ -9,9 +8,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{
-    self, AtFlags, CWD, FileType, Gid, Mode, OFlags, RenameFlags, Stat, StatxFlags, Uid,
-};
+use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RenameFlags, Stat, StatxFlags};
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
@@ -23,6 +20,12 @@ use super::fault::{Faults, Step};
 use super::file::PUBLIC;
 
 mod likeness;
+mod owner;
+mod removal;
+mod sync;
+mod writing;
+
+use self::owner::Owner;
 
 pub(super) use self::likeness::{Likeness, Owned};
 
@@ -250,263 +253,6 @@ impl Root {
         }
     }
 
-    /// Writes a file that must not exist, and that can be read again. It has its mode from the open, so that a key is at no time
-    /// readable by others, and again after it, so that the umask takes nothing away.
-    pub(super) fn write_new(&self, path: &Path, mode: u32, bytes: &[u8]) -> Result<File, Error> {
-        self.write_new_for(path, mode, None, bytes)
-    }
-
-    /// The same, with the owner and group of the directory it is in, as [`Root::write_stage_of`] gives them.
-    pub(super) fn write_new_as_above(
-        &self,
-        path: &Path,
-        mode: u32,
-        bytes: &[u8],
-    ) -> Result<File, Error> {
-        let heir = self.heir(path)?;
-        self.write_new_for(path, mode, heir, bytes)
-    }
-
-    /// The same, for `heir`, if there is to be an owner other than this process, who has it before a
-    /// secret is in it.
-    fn write_new_for(
-        &self,
-        path: &Path,
-        mode: u32,
-        heir: Option<Heir<'_>>,
-        bytes: &[u8],
-    ) -> Result<File, Error> {
-        if bytes.len() > LONGEST {
-            return Err(self.error("write", path, ErrorKind::FileTooLarge));
-        }
-        self.write_new_by(path, mode, heir, &mut |file| self.write_all(file, bytes))
-    }
-
-    fn write_new_by(
-        &self,
-        path: &Path,
-        mode: u32,
-        heir: Option<Heir<'_>>,
-        write: &mut dyn FnMut(&mut File) -> io::Result<()>,
-    ) -> Result<File, Error> {
-        let flags =
-            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let bits = Mode::from_raw_mode(mode);
-        let mut file = self
-            .attempt(|| fs::openat(&self.directory, path, flags, bits))
-            .map(File::from)
-            .map_err(|error| self.error("create", path, error))?;
-        if let Some(heir) = heir {
-            self.hand_over(&file, &heir, mode)?;
-        }
-        self.fill(&mut file, path, mode, write)?;
-        Ok(file)
-    }
-
-    fn fill(
-        &self,
-        file: &mut File,
-        path: &Path,
-        mode: u32,
-        write: &mut dyn FnMut(&mut File) -> io::Result<()>,
-    ) -> Result<(), Error> {
-        let mode = Mode::from_raw_mode(mode);
-        write(file)
-            .and_then(|()| self.attempt(|| set_mode_if_other(file, mode)))
-            .map_err(|error| self.error("write", path, error))
-    }
-
-    /// Writes a file that has no name, and goes with this process unless [`Root::name_new`] gives it
-    /// one; `path` is what it is for. None where there is no such file, as on NFS or FAT, or no /proc, by
-    /// which it gets its name.
-    pub(super) fn write_unnamed(
-        &self,
-        path: &Path,
-        mode: u32,
-        content: Content<'_>,
-    ) -> Result<Option<File>, Error> {
-        self.write_unnamed_for(path, mode, None, content)
-    }
-
-    /// The same in place of the file at `place`, with its owner and group: see [`Root::write_stage_of`].
-    pub(super) fn write_unnamed_of(
-        &self,
-        place: &Path,
-        mode: u32,
-        bytes: &[u8],
-    ) -> Result<Option<File>, Error> {
-        let heir = self.heir(place)?;
-        self.write_unnamed_for(place, mode, heir, &mut |out| out.write_all(bytes))
-    }
-
-    fn write_unnamed_for(
-        &self,
-        path: &Path,
-        mode: u32,
-        heir: Option<Heir<'_>>,
-        content: Content<'_>,
-    ) -> Result<Option<File>, Error> {
-        let flags = OFlags::WRONLY | OFlags::TMPFILE | OFlags::CLOEXEC;
-        let (here, bits) = (or_here(parent(path)), Mode::from_raw_mode(mode));
-        let open = || fs::openat(&self.directory, here, flags, bits);
-        let mut file = match self.attempt_as(Step::Unnamed, open) {
-            Ok(file) => File::from(file),
-            Err(error) if is_unknown(&error) || error.kind() == ErrorKind::IsADirectory => {
-                return Ok(None);
-            }
-            Err(error) => return Err(self.error("create", path, error)),
-        };
-        if fs::stat(by_descriptor(&file)).is_err() {
-            return Ok(None);
-        }
-        if let Some(heir) = heir {
-            self.hand_over(&file, &heir, mode)?;
-        }
-        self.fill(&mut file, path, mode, &mut |file| {
-            self.write_by(file, content)
-        })?;
-        Ok(Some(file))
-    }
-
-    /// Gives a file that was written without a name this one; `false` when it is taken.
-    pub(super) fn name_new(&self, file: &File, path: &Path) -> Result<bool, Error> {
-        let (open, here) = (by_descriptor(file), &self.directory);
-        match self.attempt(|| fs::linkat(CWD, &open, here, path, AtFlags::SYMLINK_FOLLOW)) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
-            Err(error) => Err(self.error("put in place", path, error)),
-        }
-    }
-
-    fn write_by(&self, file: &mut File, content: Content<'_>) -> io::Result<()> {
-        self.faults.strike(Step::Change)?;
-        content(file)?;
-        self.faults.strike_late()
-    }
-
-    /// A disk that fails here has taken a part of the bytes.
-    fn write_all(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
-        if let Err(error) = self.faults.strike(Step::Change) {
-            file.write_all(&bytes[..bytes.len() / 2])?;
-            return Err(error);
-        }
-        file.write_all(bytes)?;
-        self.faults.strike_late()
-    }
-
-    /// Like [`Root::write_new`], for a name that is zpki's alone: what a killed run left there goes.
-    pub(super) fn write_stage(&self, path: &Path, mode: u32, bytes: &[u8]) -> Result<File, Error> {
-        self.write_stage_with(path, || self.write_new(path, mode, bytes))
-    }
-
-    /// Like [`Root::write_new`], for what is too long to be held as one piece.
-    pub(super) fn write_new_from(
-        &self,
-        path: &Path,
-        mode: u32,
-        content: Content<'_>,
-    ) -> Result<File, Error> {
-        self.write_new_by(path, mode, None, &mut |file| self.write_by(file, content))
-    }
-
-    /// Like [`Root::write_stage`], for the file at `place`: the stage gets the owner and group of that
-    /// file, or those of its directory when there is no such file.
-    ///
-    /// Who is not root may be unable to give them. That is no harm to a file that everyone may read;
-    /// of any other, somebody would be locked out who reads it now or is about to, so it is refused:
-    /// [`Error::Owner`].
-    pub(super) fn write_stage_of(
-        &self,
-        path: &Path,
-        place: &Path,
-        mode: u32,
-        bytes: &[u8],
-    ) -> Result<File, Error> {
-        let heir = self.heir(place)?;
-        self.write_stage_with(path, || self.write_new_for(path, mode, heir, bytes))
-    }
-
-    /// Whose the file at `place` is, or would be.
-    fn heir<'a>(&self, place: &'a Path) -> Result<Option<Heir<'a>>, Error> {
-        let owner = match self.stat(place, AtFlags::SYMLINK_NOFOLLOW)? {
-            None => self.stat(parent(place), AtFlags::empty())?,
-            found => found,
-        };
-        Ok(owner.map(|stat| Heir {
-            place,
-            owner: Owner::of(&stat),
-        }))
-    }
-
-    fn write_stage_with(
-        &self,
-        path: &Path,
-        write: impl Fn() -> Result<File, Error>,
-    ) -> Result<File, Error> {
-        match write() {
-            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::AlreadyExists => {
-                self.remove(path)?;
-                write()
-            }
-            written => written,
-        }
-    }
-
-    /// Gives a file its owner and group, as far as this process may; one of them if not both.
-    fn hand_over(&self, file: &File, heir: &Heir<'_>, mode: u32) -> Result<(), Error> {
-        let Heir { place, owner } = heir;
-        let found = || fs::fstat(file).map(|stat| Owner::of(&stat));
-        let error = |source: io::Error| self.error("set the owner of", place, source);
-        if found().map_err(|errno| error(errno.into()))? == *owner {
-            return Ok(());
-        }
-        let Err(refused) = self.chown(file, Some(owner.user), owner.group) else {
-            return Ok(());
-        };
-        if !is_forbidden(&refused) {
-            return Err(error(refused));
-        }
-        let _ = self.chown(file, None, owner.group);
-        let found = found().map_err(|errno| error(errno.into()))?;
-        if owner.is_locked_out(found, mode) {
-            return Err(Error::Owner {
-                path: self.shown(place),
-                user: owner.user,
-                group: owner.group,
-            });
-        }
-        Ok(())
-    }
-
-    /// Gives a directory that this process has just made the owner and group of the one above it, if
-    /// it may.
-    fn inherit_owner(&self, path: &Path, found: Owner) -> Result<(), Error> {
-        let error = |source: io::Error| self.error("set the owner of", path, source);
-        let Some(above) = self.stat(parent(path), AtFlags::empty())? else {
-            return Ok(());
-        };
-        let owner = Owner::of(&above);
-        if found == owner {
-            return Ok(());
-        }
-        let made = enter(&self.directory, path).map_err(|errno| error(errno.into()))?;
-        let stat = fs::fstat(&made).map_err(|errno| error(errno.into()))?;
-        if Owner::of(&stat) == owner {
-            return Ok(());
-        }
-        match self.chown(&made, Some(owner.user), owner.group) {
-            Err(refused) if !is_forbidden(&refused) => Err(error(refused)),
-            _ => Ok(()),
-        }
-    }
-
-    fn chown(&self, open: impl AsFd, user: Option<u32>, group: u32) -> io::Result<()> {
-        let user = user.map(Uid::from_raw);
-        self.attempt_as(Step::Own, || {
-            fs::fchown(open, user, Some(Gid::from_raw(group)))
-        })
-    }
-
     /// Opens a file for locking; `None` when there is none.
     pub(super) fn open_lock(&self, path: &Path) -> Result<Option<File>, Error> {
         let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -564,139 +310,6 @@ impl Root {
         }
     }
 
-    /// Removes a file, if there is one.
-    pub(super) fn remove(&self, path: &Path) -> Result<(), Error> {
-        self.unlink(&self.directory, path, AtFlags::empty())
-            .map_err(|error| self.error("remove", path, error))
-    }
-
-    /// Removes a directory, if there is one and it is empty.
-    pub(super) fn remove_directory(&self, path: &Path) -> Result<(), Error> {
-        match self.unlink(&self.directory, path, AtFlags::REMOVEDIR) {
-            Err(error) if error.kind() != ErrorKind::DirectoryNotEmpty => {
-                Err(self.error("remove", path, error))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Removes a directory with everything in it, links and not what they point to. What is at `last`
-    /// in it goes when all the rest has gone.
-    pub(super) fn remove_tree(&self, path: &Path, last: &Path) -> Result<(), Error> {
-        self.remove_all(&self.directory, path, last)
-            .map_err(|error| self.error("remove", path, error))
-    }
-
-    /// Removes everything that is in this directory, links and not what they point to.
-    pub(super) fn remove_contents(&self) -> Result<(), Error> {
-        let here = Path::new("");
-        self.empty(&self.directory, here)
-            .map_err(|error| self.error("empty", here, error))
-    }
-
-    fn remove_all(&self, above: &OwnedFd, path: &Path, last: &Path) -> io::Result<()> {
-        self.empty(&enter(above, path)?, last)?;
-        self.unlink(above, path, AtFlags::REMOVEDIR)
-    }
-
-    fn empty(&self, directory: &OwnedFd, last: &Path) -> io::Result<()> {
-        let mut names = names(directory.try_clone()?)?;
-        names.sort_by_key(|name| last.iter().any(|part| part == name));
-        for name in names.iter().map(Path::new) {
-            match self.unlink(directory, name, AtFlags::empty()) {
-                Err(error) if error.kind() == ErrorKind::IsADirectory => {
-                    self.remove_all(directory, name, last)?;
-                }
-                removed => removed?,
-            }
-        }
-        Ok(())
-    }
-
-    fn unlink(&self, above: &OwnedFd, path: &Path, flags: AtFlags) -> io::Result<()> {
-        match self.attempt(|| fs::unlinkat(above, path, flags)) {
-            Err(error) if is_absent(&error) => Ok(()),
-            removed => removed,
-        }
-    }
-
-    /// Makes the entries of one directory durable.
-    pub(super) fn sync_directory(&self, path: &Path) -> Result<(), Error> {
-        self.sync(&self.open_directory(path)?, path)
-    }
-
-    /// Makes an open file durable.
-    pub(super) fn sync_file(&self, file: &File, path: &Path) -> Result<(), Error> {
-        self.attempt_as(Step::Fsync, || fs::fsync(file))
-            .map_err(|error| self.error("sync", path, error))
-    }
-
-    /// Makes `files`, and the entries of `directories`, durable: by one syncfs for each file system,
-    /// which is far cheaper than an fsync for each file; and by those where there is no syncfs. What
-    /// is new is to be named in full: with every directory that was made, and those they are in.
-    pub(super) fn make_durable(
-        &self,
-        directories: &BTreeSet<&Path>,
-        files: &[&Path],
-    ) -> Result<(), Error> {
-        if self.sync_file_systems(directories)? {
-            Ok(())
-        } else {
-            self.sync_each(directories, files)
-        }
-    }
-
-    /// Makes everything durable that is on the file system of this directory; `false` where there is
-    /// no syncfs.
-    pub(super) fn sync_file_system(&self) -> Result<bool, Error> {
-        self.sync_file_systems(&BTreeSet::from([Path::new("")]))
-    }
-
-    fn sync_file_systems(&self, directories: &BTreeSet<&Path>) -> Result<bool, Error> {
-        let mut synced = BTreeSet::new();
-        for path in directories {
-            // There may be thousands on the same file system.
-            let stat = fs::statat(&self.directory, or_here(path), AtFlags::empty())
-                .map_err(|errno| self.error("read", path, errno))?;
-            if synced.insert(stat.st_dev) {
-                let directory = self.open_directory(path)?;
-                match self.attempt_as(Step::Syncfs, || fs::syncfs(&directory)) {
-                    Err(error) if is_unknown(&error) => return Ok(false),
-                    outcome => outcome.map_err(|error| self.error("sync", path, error))?,
-                }
-            }
-        }
-        Ok(true)
-    }
-
-    /// Makes `files`, and the entries of `directories`, durable one by one.
-    pub(super) fn sync_each(
-        &self,
-        directories: &BTreeSet<&Path>,
-        files: &[&Path],
-    ) -> Result<(), Error> {
-        for path in files {
-            let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let file = fs::openat(&self.directory, *path, flags, Mode::empty())
-                .map_err(|errno| self.error("sync", path, errno))?;
-            self.sync(&file, path)?;
-        }
-        directories
-            .iter()
-            .try_for_each(|path| self.sync_directory(path))
-    }
-
-    fn open_directory(&self, path: &Path) -> Result<OwnedFd, Error> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        fs::openat(&self.directory, or_here(path), flags, Mode::empty())
-            .map_err(|errno| self.error("sync", path, errno))
-    }
-
-    fn sync(&self, open: &OwnedFd, path: &Path) -> Result<(), Error> {
-        self.attempt_as(Step::Fsync, || fs::fsync(open))
-            .map_err(|error| self.error("sync", path, error))
-    }
-
     /// One step that changes the disk.
     fn attempt<T>(&self, call: impl FnOnce() -> rustix::io::Result<T>) -> io::Result<T> {
         self.attempt_as(Step::Change, call)
@@ -718,37 +331,6 @@ impl AsFd for Root {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.directory.as_fd()
     }
-}
-
-/// Who a file belongs to.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct Owner {
-    user: u32,
-    group: u32,
-}
-
-impl Owner {
-    fn of(stat: &Stat) -> Self {
-        Self {
-            user: stat.st_uid,
-            group: stat.st_gid,
-        }
-    }
-
-    /// Whether this user or group can not read a file of `mode` that belongs to `other` instead. Root
-    /// reads everything.
-    fn is_locked_out(self, other: Self, mode: u32) -> bool {
-        let user = self.user != 0 && self.user != other.user;
-        let group = mode & 0o040 != 0 && self.group != other.group;
-        mode & 0o004 == 0 && (user || group)
-    }
-}
-
-/// Whose file it shall be, and where it shall stand.
-#[derive(Clone, Copy)]
-struct Heir<'a> {
-    place: &'a Path,
-    owner: Owner,
 }
 
 /// The directory that `path` is in.

@@ -11,7 +11,8 @@ use rustix::fs::{self, AtFlags, FlockOperation, Mode, OFlags, ResolveFlags, Xatt
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
-use super::{ErrorKind, LONGEST, Owner, Root, enter, is_forbidden, read_all, set_mode_if_other};
+use super::owner::Owner;
+use super::{ErrorKind, LONGEST, Root, enter, is_forbidden, read_all, set_mode_if_other};
 use crate::store::error::Error;
 use crate::store::fault::{Faults, Step};
 
