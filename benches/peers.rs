@@ -45,7 +45,7 @@ pub(crate) const CERTTOOL: Peer = Peer {
 };
 
 pub(crate) const CFSSL: Peer = Peer {
-    who: "cfssl gencert | cfssljson",
+    who: "cfssl gencert, cfssljson",
     issue: by_cfssl,
     pair: |number| ["-key", ""].map(|what| format!("app{number}{what}.pem")),
     ..OPENSSL

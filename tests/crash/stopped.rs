@@ -4,7 +4,7 @@
 //! strace stops the real program. The harness finds the calls by recording them, so a call that a later
 //! version makes is stopped at too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -16,9 +16,11 @@ use super::{
     ADD_SERVER, HAPROXY_CFG, INIT, ISSUE, ISSUE_OUT, REMOVE_SERVER, SERVER_CONF, Scenario, words,
 };
 
-/// What changes the disk; what reads it, and what a file is opened with, does not.
-const CHANGING: &str = "fchmod,fchmodat,fchown,fchownat,fdatasync,fsetxattr,fsync,ftruncate,linkat,\
-                        mkdirat,pwrite64,renameat,renameat2,setxattr,symlinkat,syncfs,unlinkat,write";
+/// What changes the disk.
+const CHANGING: &str = "chmod,fchmod,fchmodat,fchown,fchownat,fdatasync,fsetxattr,fsync,ftruncate,linkat,mkdir,\
+                        mkdirat,pwrite64,renameat,renameat2,setxattr,symlinkat,syncfs,unlink,unlinkat,write";
+/// So does this one where it makes the file.
+const OPENING: &str = "openat";
 
 /// How a call is stopped.
 #[derive(Clone, Copy, Debug)]
@@ -30,28 +32,33 @@ pub(super) enum Fault {
 const FAULTS: [Fault; 3] = [Fault::Killed, Fault::Fails("EIO"), Fault::Fails("ENOSPC")];
 
 impl Scenario {
-    /// How often the command makes each call. strace counts the calls of each name apart, and in each thread
-    /// of its own; so this is how often one thread does.
-    fn calls(&self) -> BTreeMap<String, usize> {
+    /// The calls that the command makes, each as the first, second and so on of its name. strace counts those of
+    /// each name apart, and in each thread of its own.
+    fn calls(&self) -> BTreeSet<(String, usize)> {
         let log = NamedTempFile::new().unwrap();
-        let trace = format!("trace={CHANGING}");
+        let trace = format!("trace={OPENING},{CHANGING}");
         let arguments = ["-o", log.path().to_str().unwrap(), "-e", &trace];
         let status = self.strace(&arguments).status().unwrap();
         assert!(status.success(), "{:?}: {status}", self.command);
-        let mut of_threads: BTreeMap<(String, String), usize> = BTreeMap::new();
+        let mut counts: BTreeMap<(String, String), usize> = BTreeMap::new();
+        let mut calls = BTreeSet::new();
         for line in fs::read_to_string(log.path()).unwrap().lines() {
             let (thread, line) = line.split_once(' ').unwrap();
             // The other lines are the second half of a call, a signal, or an end.
-            if let Some((name, _)) = line.trim_start().split_once('(')
-                && CHANGING.split(',').any(|it| it == name)
-            {
-                *of_threads.entry((name.into(), thread.into())).or_default() += 1;
+            let Some((name, arguments)) = line.trim_start().split_once('(') else {
+                continue;
+            };
+            let makes = ["O_CREAT", "O_TMPFILE"]
+                .iter()
+                .any(|it| arguments.contains(it));
+            let is_change = CHANGING.split(',').any(|it| it == name);
+            if is_change || name == OPENING {
+                let count = counts.entry((name.into(), thread.into())).or_default();
+                *count += 1;
+                if is_change || makes {
+                    calls.insert((name.to_owned(), *count));
+                }
             }
-        }
-        let mut calls = BTreeMap::new();
-        for ((name, _), count) in of_threads {
-            let most = calls.entry(name).or_default();
-            *most = count.max(*most);
         }
         calls
     }
@@ -82,10 +89,6 @@ impl Scenario {
         let calls = self.calls();
         let after = self.findings();
         self.go_back();
-        let calls: Vec<(&String, usize)> = calls
-            .iter()
-            .flat_map(|(name, count)| (1..=*count).map(move |at| (name, at)))
-            .collect();
         let mut stops = 0;
         for fault in FAULTS {
             for (call, at) in &calls {
