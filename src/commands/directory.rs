@@ -177,8 +177,8 @@ impl View<'_> {
     }
 
     /// The newest certificate that was issued to `name`: that with the latest notBefore, of such the one
-    /// that lasts longest, and of those, made within a second, the last by the log. Of the CA it is the one in its place: one that was made
-    /// elsewhere may be older than the one before it.
+    /// that lasts longest, and of those, made within a second, the last by the log. Of the CA it is the one
+    /// in its place: one that was made elsewhere may be older than the one before it.
     ///
     /// # Errors
     /// When a certificate of the inventory cannot be read.

@@ -102,9 +102,9 @@ pub enum Reading<T> {
     Skipped,
 }
 
-/// Reads each of `sources` on one of a few threads, hands its bytes to `work` there, and returns what
-/// came of each, in their order; when the iterator is there, everything was read. `makes_sense` says whether `work` understood the bytes:
-/// if not, they may be half of a file.
+/// Reads each of `sources` on one of a few threads, hands its bytes to `work` there, and returns what came
+/// of each, in their order; when the iterator is there, everything was read. `makes_sense` says whether
+/// `work` understood the bytes: if not, they may be half of a file.
 ///
 /// Of a file that was named, 1 GiB is read at most, and 16 MiB of one that was discovered. The bytes
 /// can be those of private keys: they are wiped afterwards, and `work` should keep none.

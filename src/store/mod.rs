@@ -1,10 +1,10 @@
 //! The disk: where everything lives, and how it changes all at once or not at all.
 //!
-//! A PKI directory is made by [`create::create`] and changed by a [`Writer`], of which there is one
-//! at a time: it hands in a [`transaction::Transaction`], whose files appear together or not at all,
-//! whatever stops the process or the machine. [`Store::read`] gives readers one state, never half of a
-//! change; they lock only where writers leave them no time. Start reading at [`transaction`]; files that belong to others, which
-//! are not in a PKI directory, are replaced by an [`exchange`].
+//! A PKI directory is made by [`create::create`] and changed by a [`Writer`], of which there is one at a
+//! time: it hands in a [`transaction::Transaction`], whose files appear together or not at all, whatever
+//! stops the process or the machine. [`Store::read`] gives readers one state, never half of a change; they
+//! lock only where writers leave them no time. Start reading at [`transaction`]; files that belong to
+//! others, which are not in a PKI directory, are replaced by an [`exchange`].
 //!
 //! What zpki keeps for itself stands in `.zpki/`:
 //!

@@ -150,7 +150,8 @@ fn described(word: &str) -> Option<(&str, PathBuf)> {
     Some((number, path.strip_suffix('>')?.into()))
 }
 
-/// Whether there is a passphrase or a private key in it: in PEM, in PEM in base64 wherever that begins, or in PKCS#12.
+/// Whether there is a passphrase or a private key in it: in PEM, in PEM in base64 wherever that begins, or
+/// in PKCS#12.
 fn is_secret(written: &str) -> bool {
     let marks = [
         "PRIVATE KEY-----",

@@ -72,7 +72,8 @@ fn told(make: impl Fn(&Sandbox), cases: &[(&str, &str)]) -> String {
     text
 }
 
-/// Done; done, but for the command that should follow; refused for what was found, what is missing or in the way, what fails, whose it is.
+/// Done; done, but for the command that should follow; refused for what was found, what is missing or in
+/// the way, what fails, whose it is.
 const STATUSES: [i32; 10] = [0, 1, 2, 3, 65, 66, 73, 74, 77, 78];
 
 /// The exit status, and what was said. Whoever waits for a pipe is killed.

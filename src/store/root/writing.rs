@@ -14,8 +14,9 @@ use crate::store::error::Error;
 use crate::store::fault::Step;
 
 impl Root {
-    /// Writes a file that must not exist, and that can be read again. It has its mode from the open, so that a key is at no time
-    /// readable by others, and again after it, so that the umask takes nothing away.
+    /// Writes a file that must not exist, and that can be read again. It has its mode from the open, so
+    /// that a key is at no time readable by others, and again after it, so that the umask takes nothing
+    /// away.
     pub(in crate::store) fn write_new(
         &self,
         path: &Path,
