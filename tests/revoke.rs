@@ -1314,8 +1314,9 @@ fn check_says_how_to_replace_what_is_revoked() {
     let sandbox = Sandbox::with_demo();
     zpki(&sandbox, "revoke server1 --force").status_alone();
     let directory = sandbox.path("demo").display().to_string();
-    let command =
-        format!("next: give it a new key and certificate: zpki -C {directory} rekey server1\n");
+    let command = format!(
+        "next: give it a new key and certificate: zpki -C {directory} rekey server1 --force\n"
+    );
     let (_, said) = zpki(&sandbox, "check").answer();
     assert!(said.contains(&command), "{said}");
 }

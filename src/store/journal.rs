@@ -132,12 +132,15 @@ fn read_trusted(root: &Root, path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, 
         return Ok(None);
     };
     let own = rustix::process::geteuid().as_raw();
-    // One that has a second name may be any file of theirs.
-    if ![ROOT, own].contains(&found.user) || found.is_linked {
+    if ![ROOT, own].contains(&found.user) {
         return Err(Error::ForeignRun {
             path: root.shown(path),
             user: found.user,
         });
+    }
+    // It may be any file of theirs.
+    if found.is_linked {
+        return Err(unreadable(root, path, "it is a hard link".to_owned()));
     }
     Ok(Some(found.bytes))
 }
