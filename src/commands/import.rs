@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 
 use super::error::Error;
 use super::init::servers_of;
+use super::new_directory::write;
 use super::next_steps::NextStep;
 use crate::config::haproxy::FoundServer;
 use crate::domain::address::Address;
@@ -24,11 +25,10 @@ use crate::domain::settings::{
     RevocationSettings, ServerSettings, Settings,
 };
 use crate::domain::text::{Quoted, ShellWord, joined};
-use crate::store::create::create;
-use crate::store::file::{File, Tree};
+use crate::store::cluster_file;
+use crate::store::file::File;
 use crate::store::layout::{self, CLUSTER_FILE, PUBLIC};
 use crate::store::target::Target;
-use crate::store::{Store, cluster_file};
 use crate::system::System;
 use zato::Directory;
 
@@ -177,7 +177,8 @@ pub fn run(request: &Request, system: &mut System) -> Result<ImportReport, Error
     })?;
     let text = cluster_file::render(&cluster.explicit_settings());
     system.interruption.defer();
-    write(&target, text, request.lock_timeout, system)?;
+    let tree = vec![File::new(CLUSTER_FILE, PUBLIC, text)].into();
+    write(&target, tree, request.lock_timeout, system)?;
     let file = target.path().join(CLUSTER_FILE);
     Ok(ImportReport {
         schema: 1,
@@ -335,23 +336,6 @@ fn not_imported(listed: &[FoundServer], servers: &[ServerSettings]) -> Vec<Findi
             )
         })
         .collect()
-}
-
-fn write(
-    target: &Target,
-    text: String,
-    lock_timeout: Duration,
-    system: &System,
-) -> Result<(), Error> {
-    let trees: Vec<Tree> = vec![vec![File::new(CLUSTER_FILE, PUBLIC, text)].into()];
-    match target {
-        Target::Absent(path) => create(path, &trees, &*system.progress)?,
-        Target::Present(path) => {
-            let writer = Store::at(path).lock(lock_timeout, &*system.progress)?;
-            writer.commit(&trees.into(), &*system.progress)?;
-        }
-    }
-    Ok(())
 }
 
 fn next_steps(directory: &Path, file: &Path) -> Vec<NextStep> {

@@ -4,7 +4,6 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rayon::prelude::*;
 use serde::Serialize;
 use time::OffsetDateTime;
 use time::macros::datetime;
@@ -13,6 +12,7 @@ use super::directory::haproxy_files;
 use super::error::Error;
 use super::host_folder::{Shared, server_settings};
 use super::issuance::{Issuer, Made};
+use super::new_directory::write_as_made;
 use super::next_steps::{self, NextStep};
 use super::{certificate_authority, log};
 use crate::config::haproxy;
@@ -22,8 +22,7 @@ use crate::domain::name::ClusterName;
 use crate::domain::server_line::{ServerLine, TlsOptions};
 use crate::domain::settings::{Backend, Settings};
 use crate::plan::establish::establish;
-use crate::store::create::create;
-use crate::store::file::{File, Tree};
+use crate::store::file::{Bytes, File};
 use crate::store::layout::{self, CLUSTER_FILE, LOG, LOG_FILE, PUBLIC};
 use crate::store::target::{Target, is_same_file};
 use crate::store::{Store, cluster_file};
@@ -158,17 +157,17 @@ pub fn run(request: Request, system: &mut System) -> Result<InitReport, Error> {
         cluster: &cluster,
         now,
     };
-    let issued = issuer.issue_all(&plan.issuances, &shared, system)?;
-    let (mut certificates, mut trees): (Vec<Made>, Vec<Tree>) = issued.into_iter().unzip();
-    certificates.insert(0, certificate_authority::made(&authority, &cluster));
-
     let passphrase = request.passphrase.as_ref();
     let mut files = certificate_authority::files(&authority, passphrase, &crl, system)?;
-    let log = log::issued(&certificates, now, &system.user);
-    files.push(File::new(LOG_FILE, LOG, log));
     files.extend(text.map(|text| File::new(CLUSTER_FILE, PUBLIC, text)));
-    trees.push(files.into());
-    write(&target, trees, request.lock_timeout, system)?;
+    let certificates = write_as_made(&target, request.lock_timeout, system, |take| {
+        let mut certificates = issuer.issue_all(&plan.issuances, &shared, system, take)?;
+        certificates.insert(0, certificate_authority::made(&authority, &cluster));
+        let log = log::issued(&certificates, now, &system.user);
+        files.push(File::new(LOG_FILE, LOG, log));
+        take(files.into())?;
+        Ok(certificates)
+    })?;
     Ok(InitReport {
         schema: 1,
         at: now,
@@ -234,7 +233,7 @@ pub(super) fn trusted_clock(
 struct Settled {
     cluster: Cluster,
     /// The text of zpki.toml, unless that is in its place already.
-    text: Option<Vec<u8>>,
+    text: Option<Bytes>,
 }
 
 fn settle(source: Source, target: &Target, system: &mut System) -> Result<Settled, Error> {
@@ -248,7 +247,7 @@ fn settle(source: Source, target: &Target, system: &mut System) -> Result<Settle
                 .map_err(|problems| Error::ClusterFile { path, problems })?;
             Ok(Settled {
                 cluster,
-                text: (!own).then(|| bytes.to_vec()),
+                text: (!own).then(|| bytes.into()),
             })
         }
         Source::Settings {
@@ -264,32 +263,10 @@ fn settle(source: Source, target: &Target, system: &mut System) -> Result<Settle
             let text = cluster_file::render(&cluster.explicit_settings());
             Ok(Settled {
                 cluster,
-                text: Some(text.into_bytes()),
+                text: Some(text.into()),
             })
         }
     }
-}
-
-/// All of it at once: a new directory is renamed into place, an existing one gets one transaction.
-pub(super) fn write(
-    target: &Target,
-    trees: Vec<Tree>,
-    lock_timeout: Duration,
-    system: &System,
-) -> Result<(), Error> {
-    match target {
-        Target::Absent(path) => {
-            create(path, &trees, &*system.progress)?;
-            // Each file is wiped from memory: of thousands, on all processors.
-            trees.into_par_iter().for_each(drop);
-        }
-        Target::Present(path) => {
-            let store = Store::at(path);
-            let writer = store.lock(lock_timeout, &*system.progress)?;
-            writer.commit(&trees.into(), &*system.progress)?;
-        }
-    }
-    Ok(())
 }
 
 /// Zato's agent replaces a renamed server's name wherever it stands on the line, paths included.

@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 
 use super::error::Error;
 use super::host_folder::{Identity, Shared};
+use super::new_directory::Take;
 use crate::domain::cluster::{Cluster, Entry};
 use crate::domain::finding::Finding;
 use crate::domain::host::Host;
@@ -59,24 +60,40 @@ pub(super) struct Issuer<'a> {
 pub(super) const AT_ONCE: usize = 4;
 
 impl Issuer<'_> {
-    /// A key, a verified certificate and the files of both for each issuance, on all processors.
+    /// A key and a verified certificate for each issuance, on all processors; `take` gets the files of
+    /// each.
     pub(super) fn issue_all(
         &self,
         issuances: &[Issuance<'_>],
         shared: &Shared<'_>,
         system: &System,
-    ) -> Result<Vec<(Made, Tree)>, Error> {
+        take: Take<'_>,
+    ) -> Result<Vec<Made>, Error> {
         let (entropy, progress) = (&*system.entropy, &*system.progress);
-        progress.start("making keys and certificates", issuances.len());
-        let issue = |Issuance { entry, validity }: &Issuance<'_>| {
+        // And a step for the end of all.
+        progress.start("making keys and certificates", issuances.len() + 1);
+        let issue = |Issuance { entry, validity }: &Issuance<'_>| -> Result<(Made, Tree), Error> {
             progress.advance()?;
             let key = entropy.private_key(entry.key_algorithm)?;
             let path = self.certify(&(*entry).into(), *validity, &key, entropy)?;
-            let identity = Identity::issued(entry, &key, &path, "");
-            Ok((made(entry, &path), identity.tree(shared)))
+            let tree = Identity::issued(entry, &key, &path, "").tree(shared);
+            Ok((made(entry, &path), tree))
         };
-        let issuances = issuances.par_iter().with_max_len(AT_ONCE);
-        issuances.map(issue).collect()
+        let write = |issued: Vec<(Made, Tree)>| -> Result<Vec<Made>, Error> {
+            let written = issued.into_iter();
+            let written = written.map(|(made, tree)| take(tree).map(|()| made));
+            written.collect()
+        };
+        // To sign one and write it by turns costs more: each drives the other out of the caches.
+        let some = issuances.par_iter().with_max_len(AT_ONCE);
+        let issued = some.try_fold(Vec::new, |mut some, issuance| {
+            some.push(issue(issuance)?);
+            Ok::<_, Error>(some)
+        });
+        let made: Vec<Vec<Made>> = issued
+            .map(|some| write(some?))
+            .collect::<Result<_, Error>>()?;
+        Ok(made.into_iter().flatten().collect())
     }
 
     /// A certificate as `wanted` for `key`, verified.

@@ -20,6 +20,7 @@ pub mod issuance;
 pub mod issue;
 pub mod list;
 pub mod log;
+mod new_directory;
 pub mod next_steps;
 pub mod plan;
 pub mod reconcile;

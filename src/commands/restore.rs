@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 use super::error::Error;
 use super::hooks::not_restored;
-use super::init::write;
+use super::new_directory::write;
 use super::next_steps::{NextStep, after_restore};
 use crate::domain::finding::Finding;
 use crate::domain::name::ClusterName;
@@ -76,7 +76,7 @@ pub fn run(request: &Request, system: &mut System) -> Result<RestoreReport, Erro
         findings: commands.iter().filter_map(not_restored).collect(),
         next_steps: after_restore(target.path()),
     };
-    write(&target, vec![tree], request.lock_timeout, system)?;
+    write(&target, tree, request.lock_timeout, system)?;
     Ok(report)
 }
 

@@ -1,7 +1,8 @@
 //! A new PKI directory, complete from the first instant at which it can be seen: it is built under a
 //! dot-name beside its place, and renamed once.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -15,35 +16,101 @@ use super::file::{self, Tree};
 use super::generation::{FIRST, GENERATION};
 use super::lock::{self, Attempt, LOCK, LOCK_MODE};
 use super::root::Root;
-use super::transaction::for_each;
 use super::{PRIVATE, STATE};
 
-/// Makes the directory `target` with all of `trees` in it, durably; parents that are missing are made
-/// as `mkdir -p` makes them. On an error or an interruption, which `progress` reports (one step for
-/// each file, and one more), everything that was made is removed.
+/// Makes the directory `target` with `tree` in it, as [`build`] does; one step of `progress` for each file.
+///
+/// # Errors
+/// Those of [`build`].
+pub fn create(target: &Path, tree: &Tree, progress: &dyn Progress) -> Result<(), Error> {
+    progress.start("writing files", tree.files.len() + 1);
+    build(target, progress, |new| new.write(tree, progress))
+}
+
+/// Makes the directory `target` with what `fill` writes into it, durably; parents that are missing are
+/// made as `mkdir -p` makes them. On an error or an interruption, which `progress` reports (one step
+/// when all is written), everything that was made is removed.
 ///
 /// # Errors
 /// [`Error::Exists`] and [`Error::DanglingLink`] when something stands at `target`, which is never
-/// replaced; [`Error::Path`]; [`Error::Interrupted`]; [`Error::LocksUnsupported`]; [`Error::Io`].
-pub fn create(target: &Path, trees: &[Tree], progress: &dyn Progress) -> Result<(), Error> {
-    create_with(target, trees, progress, &Faults::default())
+/// replaced; [`Error::Interrupted`]; [`Error::LocksUnsupported`]; [`Error::Io`]; those of `fill`.
+pub fn build<T, E: From<Error>>(
+    target: &Path,
+    progress: &dyn Progress,
+    fill: impl FnOnce(&NewDirectory) -> Result<T, E>,
+) -> Result<T, E> {
+    build_with(target, progress, fill, &Faults::default())
 }
 
-fn create_with(
+fn build_with<T, E: From<Error>>(
     target: &Path,
-    trees: &[Tree],
     progress: &dyn Progress,
+    fill: impl FnOnce(&NewDirectory) -> Result<T, E>,
     faults: &Faults,
-) -> Result<(), Error> {
+) -> Result<T, E> {
     let mut site = Site::open(target, faults)?;
     site.make_parents()?;
-    let stage = site.claim()?;
-    fill(&stage, trees, progress)?;
-    // It is to have its mode on disk before it has its name there.
-    stage.set_mode(Path::new("."), file::PUBLIC)?;
-    make_durable(&stage, trees)?;
-    progress.advance()?;
-    site.publish()
+    let new = NewDirectory::begin(site.claim()?)?;
+    let filled = fill(&new)?;
+    new.finish()?;
+    progress.advance().map_err(Error::from)?;
+    site.publish()?;
+    Ok(filled)
+}
+
+/// A directory that is being made: nobody sees what is written to it before it is complete.
+#[derive(Debug)]
+pub struct NewDirectory {
+    root: Root,
+    made: Mutex<HashSet<OsString>>,
+}
+
+impl NewDirectory {
+    /// In a stage that has nothing but its lock.
+    fn begin(root: Root) -> Result<Self, Error> {
+        root.write_new(Path::new(GENERATION), LOCK_MODE, FIRST)?;
+        Ok(Self {
+            root,
+            made: Mutex::default(),
+        })
+    }
+
+    /// Writes all of `tree`, one step of `progress` for each file. Many threads may write at once: each
+    /// a tree of its own, for two that make entries in the same directory wait for each other.
+    ///
+    /// # Errors
+    /// [`Error::Path`]; [`Error::Interrupted`]; [`Error::Io`].
+    pub fn write(&self, tree: &Tree, progress: &dyn Progress) -> Result<(), Error> {
+        let named = tree.directories.iter().map(|directory| &*directory.path);
+        let files = tree.files.iter().map(|file| &*file.path);
+        named.chain(files.clone()).try_for_each(file::check_path)?;
+        let mut directories = file::directories(&tree.directories, files);
+        {
+            let made = self.made();
+            directories.retain(|(path, _)| !made.contains(path.as_os_str()));
+        }
+        for (path, mode) in directories {
+            // To make one twice does no harm, and is rare.
+            self.root.make_directory(path, mode)?;
+            self.made().insert(path.into());
+        }
+        tree.files.iter().try_for_each(|file| {
+            progress.advance()?;
+            self.root.write_new(&file.path, file.mode, &file.bytes)?;
+            Ok(())
+        })
+    }
+
+    fn made(&self) -> MutexGuard<'_, HashSet<OsString>> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes everything durable that was written.
+    fn finish(&self) -> Result<(), Error> {
+        // It is to have its mode on disk before it has its name there.
+        self.root.set_mode(Path::new("."), file::PUBLIC)?;
+        self.root.sync_contents()
+    }
 }
 
 /// After this many names, a directory that vanishes is no other run's doing.
@@ -62,7 +129,7 @@ struct Site {
 /// The directory as it is built. Its lock is held: so another run knows that this one lives.
 struct Stage {
     path: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 impl Site {
@@ -109,7 +176,7 @@ impl Site {
             match self.base.make_directory(&path, PRIVATE) {
                 Ok(true) => match lock_stage(&self.base, &path) {
                     Ok(Some((root, lock))) => {
-                        self.stage = Some(Stage { path, _lock: lock });
+                        self.stage = Some(Stage { path, lock });
                         return Ok(root);
                     }
                     Ok(None) => {}
@@ -150,8 +217,11 @@ impl Site {
 
 impl Drop for Site {
     fn drop(&mut self) {
-        if let Some(stage) = &self.stage {
-            let _ = remove(&self.base, &stage.path);
+        if let Some(Stage { path, lock }) = self.stage.take() {
+            let _ = remove(&self.base, &path);
+            drop(lock);
+            // On NFS and FUSE a file that is open goes from its directory only now.
+            sweep(&self.base, &path);
         }
         for parent in self.made.iter().rev() {
             let _ = self.base.remove_directory(parent);
@@ -257,59 +327,15 @@ fn remove(base: &Root, path: &Path) -> Result<(), Error> {
     base.remove_tree(path, Path::new(LOCK))
 }
 
-/// Writes everything but the lock, which is there. Threads take whole trees: two that make entries in
-/// the same directory wait for each other.
-fn fill(root: &Root, trees: &[Tree], progress: &dyn Progress) -> Result<(), Error> {
-    root.write_new(Path::new(GENERATION), LOCK_MODE, FIRST)?;
-    let files: usize = trees.iter().map(|tree| tree.files.len()).sum();
-    progress.start("writing files", files + 1);
-    let made = Mutex::new(HashSet::new());
-    for_each(trees, |tree| {
-        let named = tree.directories.iter().map(|directory| &*directory.path);
-        let files = tree.files.iter().map(|file| &*file.path);
-        named.chain(files.clone()).try_for_each(file::check_path)?;
-        for (path, mode) in file::directories(&tree.directories, files) {
-            // To make one twice does no harm, and is rare.
-            if !locked(&made).contains(path.as_os_str()) {
-                root.make_directory(path, mode)?;
-                locked(&made).insert(path.as_os_str());
-            }
-        }
-        tree.files.iter().try_for_each(|file| {
-            progress.advance()?;
-            root.write_new(&file.path, file.mode, &file.bytes)?;
-            Ok(())
-        })
-    })
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Makes everything durable that stands in the directory by now: all on one file system, for all of
-/// it was made here.
-fn make_durable(root: &Root, trees: &[Tree]) -> Result<(), Error> {
-    if root.sync_file_system()? {
-        return Ok(());
-    }
-    let named = trees.iter().flat_map(|tree| &tree.directories);
-    let files = trees.iter().flat_map(|tree| &tree.files);
-    let files = files.map(|file| &*file.path);
-    let made = file::directories(named, files.clone());
-    let own = ["", STATE].map(Path::new);
-    let directories: BTreeSet<_> = made.into_iter().map(|it| it.0).chain(own).collect();
-    let files: Vec<_> = files.chain([GENERATION, LOCK].map(Path::new)).collect();
-    root.sync_each(&directories, &files)
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{PermissionsExt, symlink};
     use std::process::Command;
     use std::sync::Barrier;
     use std::thread;
+
+    use rustix::fs::{XattrFlags, setxattr};
 
     use crate::domain::progress::Quiet;
     use crate::store::Store;
@@ -319,6 +345,20 @@ mod tests {
     use crate::store::testing::{Listing, SOON, Until, listing};
 
     use super::*;
+
+    fn create_with(
+        target: &Path,
+        trees: &[Tree],
+        progress: &dyn Progress,
+        faults: &Faults,
+    ) -> Result<(), Error> {
+        let fill = |new: &NewDirectory| trees.iter().try_for_each(|tree| new.write(tree, progress));
+        build_with(target, progress, fill, faults)
+    }
+
+    fn create(target: &Path, trees: &[Tree], progress: &dyn Progress) -> Result<(), Error> {
+        create_with(target, trees, progress, &Faults::default())
+    }
 
     /// Two trees, so that one makes what the other needs too.
     fn trees() -> [Tree; 2] {
@@ -391,6 +431,36 @@ mod tests {
             assert!(output.status.success(), "umask {umask}: {text}");
             assert!(text.contains("2 passed"), "umask {umask}: {text}");
         }
+    }
+
+    /// Where others would be taken from a mode, or added to it, than by the umask.
+    #[test]
+    fn a_default_acl_and_the_bits_of_the_directory_above_change_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        let expected = listing_of_new(&path("plain"));
+        for name in ["acl", "group"] {
+            fs::create_dir(path(name)).unwrap();
+        }
+        // user::rwx, group::r-x, other::---, each as a tag, its bits and no id (acl(5)).
+        let entries = [(1_u16, 7_u16), (4, 5), (0x20, 0)];
+        let entry = |(tag, bits): (u16, u16)| {
+            let halves = [tag.to_le_bytes(), bits.to_le_bytes(), [0xff; 2], [0xff; 2]];
+            halves.concat()
+        };
+        let acl = [2_u32.to_le_bytes().to_vec(), entries.map(entry).concat()].concat();
+        let flags = XattrFlags::empty();
+        setxattr(path("acl"), "system.posix_acl_default", &acl, flags).unwrap();
+        let mode = fs::Permissions::from_mode(0o2_775);
+        fs::set_permissions(path("group"), mode).unwrap();
+        for name in ["acl", "group"] {
+            assert_eq!(listing_of_new(&path(name).join("demo")), expected, "{name}");
+        }
+    }
+
+    fn listing_of_new(target: &Path) -> Listing {
+        create(target, &trees(), &Quiet).unwrap();
+        listing(target)
     }
 
     #[test]

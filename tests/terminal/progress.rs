@@ -14,10 +14,10 @@ use super::pty::{CTRL_C, Terminal, WIDE, at_terminal};
 use super::{ZPKI, assert_whole, command, init, names};
 use crate::e2e::process::DEADLINE;
 
-/// So many that writing them has not ended when the first folder is seen, on a busy machine either.
+/// So many that making them has not ended when the first folder is seen, on a busy machine either.
 const SERVERS: usize = 2000;
 
-const BAR: &str = "writing files [";
+const BAR: &str = "making keys and certificates [";
 
 /// Makes `init` in `directory` take more than a second.
 fn hold_up(directory: &Path, signal: impl Fn(Signal)) {

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{self, AtFlags, Mode, OFlags};
+use rustix::fs::{self, AtFlags, FileType, Mode, OFlags};
 
 use super::{Root, is_unknown, or_here};
 use crate::store::error::Error;
@@ -44,6 +44,28 @@ impl Root {
         self.sync_file_systems(&BTreeSet::from([Path::new("")]))
     }
 
+    /// Makes everything durable that is in this directory, all of it on one file system.
+    pub(in crate::store) fn sync_contents(&self) -> Result<(), Error> {
+        if self.sync_file_system()? {
+            Ok(())
+        } else {
+            self.sync_below(Path::new(""))
+        }
+    }
+
+    fn sync_below(&self, directory: &Path) -> Result<(), Error> {
+        for name in self.list(directory)? {
+            let path = directory.join(name);
+            match self.stat(&path, AtFlags::SYMLINK_NOFOLLOW)? {
+                Some(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => {
+                    self.sync_below(&path)?;
+                }
+                _ => self.sync_written(&path)?,
+            }
+        }
+        self.sync_directory(directory)
+    }
+
     fn sync_file_systems(&self, directories: &BTreeSet<&Path>) -> Result<bool, Error> {
         let mut synced = BTreeSet::new();
         for path in directories {
@@ -67,15 +89,18 @@ impl Root {
         directories: &BTreeSet<&Path>,
         files: &[&Path],
     ) -> Result<(), Error> {
-        for path in files {
-            let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let file = fs::openat(&self.directory, *path, flags, Mode::empty())
-                .map_err(|errno| self.error("sync", path, errno))?;
-            self.sync(&file, path)?;
-        }
-        directories
-            .iter()
-            .try_for_each(|path| self.sync_directory(path))
+        let mut files = files.iter();
+        files.try_for_each(|path| self.sync_written(path))?;
+        let mut directories = directories.iter();
+        directories.try_for_each(|path| self.sync_directory(path))
+    }
+
+    /// Makes a file durable that has been closed.
+    fn sync_written(&self, path: &Path) -> Result<(), Error> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = fs::openat(&self.directory, path, flags, Mode::empty())
+            .map_err(|errno| self.error("sync", path, errno))?;
+        self.sync(&file, path)
     }
 
     fn open_directory(&self, path: &Path) -> Result<OwnedFd, Error> {
