@@ -67,7 +67,8 @@ pub struct NewDirectory {
 
 impl NewDirectory {
     /// In a stage that has nothing but its lock.
-    fn begin(root: Root) -> Result<Self, Error> {
+    fn begin(mut root: Root) -> Result<Self, Error> {
+        root.probe_modes(&Path::new(STATE).join("probe"))?;
         root.write_new(Path::new(GENERATION), LOCK_MODE, FIRST)?;
         Ok(Self {
             root,

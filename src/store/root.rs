@@ -15,9 +15,11 @@ use zeroize::Zeroizing;
 use crate::domain::digest::Digest;
 use crate::x509::digest::sha256;
 
+use super::PRIVATE;
 use super::error::Error;
 use super::fault::{Faults, Step};
 use super::file::PUBLIC;
+use super::layout::{PUBLIC as PUBLIC_FILE, SECRET as SECRET_FILE};
 
 mod likeness;
 mod owner;
@@ -42,17 +44,15 @@ pub(super) struct Root {
     path: PathBuf,
     directory: OwnedFd,
     faults: Faults,
+    /// The bits of a mode that files and directories made below this one are known to keep.
+    kept: Mode,
 }
 
 impl Root {
     pub(super) fn open(path: &Path, faults: &Faults) -> Result<Self, Error> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         match fs::open(or_here(path), flags, Mode::empty()) {
-            Ok(directory) => Ok(Self {
-                path: path.to_owned(),
-                directory,
-                faults: faults.clone(),
-            }),
+            Ok(directory) => Ok(Self::at(path.to_owned(), directory, faults)),
             Err(errno) => Err(Error::Io {
                 action: "open",
                 path: path.to_owned(),
@@ -61,14 +61,19 @@ impl Root {
         }
     }
 
+    fn at(path: PathBuf, directory: OwnedFd, faults: &Faults) -> Self {
+        Self {
+            path,
+            directory,
+            faults: faults.clone(),
+            kept: Mode::empty(),
+        }
+    }
+
     /// The directory at `path` below this one, which is no link.
     pub(super) fn enter(&self, path: &Path) -> Result<Self, Error> {
         match enter(&self.directory, path) {
-            Ok(directory) => Ok(Self {
-                path: self.shown(path),
-                directory,
-                faults: self.faults.clone(),
-            }),
+            Ok(directory) => Ok(Self::at(self.shown(path), directory, &self.faults)),
             Err(errno) => Err(self.error("open", path, errno)),
         }
     }
@@ -192,6 +197,9 @@ impl Root {
 
     /// Makes a directory with exactly this mode; `false` when there is one already.
     pub(super) fn make_directory(&self, path: &Path, mode: u32) -> Result<bool, Error> {
+        if self.keeps(mode) {
+            return self.mkdir(path, mode);
+        }
         Ok(self.make_directory_if_absent(path, mode)?.is_some())
     }
 
@@ -213,6 +221,32 @@ impl Root {
             .map(Some)
             .map_err(|error| self.error("set the mode of", path, error))
             .inspect_err(|_| _ = self.remove_directory(path))
+    }
+
+    /// Finds out which bits of a mode are kept by all that is made below this directory, for the umask, or a
+    /// default ACL, takes the same from each: directories and files are made at `probe`, with modes that
+    /// most may read and modes that nobody else may. To be asked where all is made by this process, so that
+    /// no directory has an ACL of its own.
+    pub(super) fn probe_modes(&mut self, probe: &Path) -> Result<(), Error> {
+        let mut seen = Vec::new();
+        for mode in [PRIVATE, PUBLIC].map(Mode::from_raw_mode) {
+            self.mkdir(probe, mode.as_raw_mode())?;
+            seen.push((mode, self.stat(probe, AtFlags::SYMLINK_NOFOLLOW)?));
+            self.remove_directory(probe)?;
+        }
+        for mode in [SECRET_FILE, PUBLIC_FILE].map(Mode::from_raw_mode) {
+            drop(self.create(probe, mode)?);
+            seen.push((mode, self.stat(probe, AtFlags::SYMLINK_NOFOLLOW)?));
+            self.remove(probe)?;
+        }
+        let got = |stat: Option<Stat>| Some(Mode::from_raw_mode(stat?.st_mode));
+        self.kept = kept(seen.into_iter().map(|(asked, stat)| (asked, got(stat))));
+        Ok(())
+    }
+
+    /// Whether what is made with this mode has it, and nobody need look.
+    fn keeps(&self, mode: u32) -> bool {
+        self.kept.contains(Mode::from_raw_mode(mode))
     }
 
     /// The permission bits of a regular file or directory that is not a link.
@@ -336,6 +370,18 @@ impl AsFd for Root {
 /// The directory that `path` is in.
 pub(super) fn parent(path: &Path) -> &Path {
     path.parent().unwrap_or_else(|| Path::new(""))
+}
+
+/// The bits of [`PUBLIC`] that are kept, by what each mode that was asked for became. None when anything got
+/// a bit that was not asked for, as where a file system has its own idea of modes: each is to be looked at
+/// then.
+fn kept(seen: impl IntoIterator<Item = (Mode, Option<Mode>)>) -> Mode {
+    let all = Mode::from_raw_mode(PUBLIC);
+    let narrowed = seen.into_iter().try_fold(all, |kept, (asked, got)| {
+        let got = got.filter(|got| asked.contains(*got))?;
+        Some(kept.difference(asked.difference(got)))
+    });
+    narrowed.unwrap_or(Mode::empty())
 }
 
 /// The empty path is the directory itself, which the system calls write as a dot.
@@ -464,6 +510,28 @@ fn names(directory: OwnedFd) -> io::Result<Vec<OsString>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_kept_is_known_only_where_nothing_is_added() {
+        let kept = |got: [u32; 4]| {
+            let mode = Mode::from_raw_mode;
+            let asked = [0o700, 0o755, 0o600, 0o644].map(mode);
+            kept(asked.into_iter().zip(got.map(|got| Some(mode(got))))).as_raw_mode()
+        };
+        for (got, expected) in [
+            ([0o700, 0o755, 0o600, 0o644], 0o755),
+            ([0o700, 0o750, 0o600, 0o640], 0o750),
+            ([0o700, 0o700, 0o600, 0o600], 0o700),
+            // Only files lose something, as by a mount option.
+            ([0o700, 0o755, 0o600, 0o600], 0o711),
+            ([0o700, 0o755, 0o644, 0o644], 0),
+            ([0o755, 0o755, 0o600, 0o644], 0),
+            ([0o700, 0o2755, 0o600, 0o644], 0),
+        ] {
+            assert_eq!(kept(got), expected, "{expected:o}");
+        }
+        assert_eq!(super::kept([(Mode::RWXU, None)]), Mode::empty());
+    }
 
     #[test]
     fn without_noreplace_nothing_is_replaced_either() {

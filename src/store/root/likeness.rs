@@ -94,11 +94,7 @@ impl Root {
             Mode::empty(),
             ResolveFlags::NO_SYMLINKS,
         ) {
-            Ok(directory) => Ok(Self {
-                path: path.to_owned(),
-                directory,
-                faults: faults.clone(),
-            }),
+            Ok(directory) => Ok(Self::at(path.to_owned(), directory, faults)),
             // Linux before 5.6 has no such call, and containers of that time forbid it.
             Err(Errno::NOSYS | Errno::PERM) => Self::open(path, faults),
             Err(errno) => Err(Error::Io {

@@ -16,7 +16,7 @@ use crate::store::fault::Step;
 impl Root {
     /// Writes a file that must not exist, and that can be read again. It has its mode from the open, so
     /// that a key is at no time readable by others, and again after it, so that the umask takes nothing
-    /// away.
+    /// away, unless [`Root::probe_modes`] has shown that it does not.
     pub(in crate::store) fn write_new(
         &self,
         path: &Path,
@@ -59,18 +59,21 @@ impl Root {
         heir: Option<Heir<'_>>,
         write: &mut dyn FnMut(&mut File) -> io::Result<()>,
     ) -> Result<File, Error> {
-        let flags =
-            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let bits = Mode::from_raw_mode(mode);
-        let mut file = self
-            .attempt(|| fs::openat(&self.directory, path, flags, bits))
-            .map(File::from)
-            .map_err(|error| self.error("create", path, error))?;
+        let mut file = self.create(path, Mode::from_raw_mode(mode))?;
         if let Some(heir) = heir {
             self.hand_over(&file, &heir, mode)?;
         }
         self.fill(&mut file, path, mode, write)?;
         Ok(file)
+    }
+
+    /// A new file, its mode left to the umask.
+    pub(super) fn create(&self, path: &Path, mode: Mode) -> Result<File, Error> {
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        self.attempt(|| fs::openat(&self.directory, path, flags, mode))
+            .map(File::from)
+            .map_err(|error| self.error("create", path, error))
     }
 
     fn fill(
@@ -80,9 +83,13 @@ impl Root {
         mode: u32,
         write: &mut dyn FnMut(&mut File) -> io::Result<()>,
     ) -> Result<(), Error> {
-        let mode = Mode::from_raw_mode(mode);
+        let bits = Mode::from_raw_mode(mode);
+        let set_mode = |file: &File| match self.keeps(mode) {
+            true => Ok(()),
+            false => self.attempt(|| set_mode_if_other(file, bits)),
+        };
         write(file)
-            .and_then(|()| self.attempt(|| set_mode_if_other(file, mode)))
+            .and_then(|()| set_mode(file))
             .map_err(|error| self.error("write", path, error))
     }
 
