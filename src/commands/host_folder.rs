@@ -82,9 +82,10 @@ impl<'a> Identity<'a> {
 
     /// The host folder, and the certificate's own file in the inventory.
     pub(super) fn tree(&self, shared: &Shared<'_>) -> Tree {
-        let mut files = self.files();
+        let inventory = self.inventory();
+        let mut files = self.files_with(&inventory.bytes);
         files.extend(shared.files(self.name, self.role));
-        files.push(self.inventory());
+        files.push(inventory);
         Tree {
             directories: vec![directory(self.name, self.role)],
             files,
@@ -93,24 +94,36 @@ impl<'a> Identity<'a> {
 
     /// The files that hold the private key or the certificate, the key first.
     pub(super) fn files(&self) -> Vec<File> {
+        self.files_with(&self.certificate.to_pem().into())
+    }
+
+    /// The same, where the certificate is PEM already.
+    fn files_with(&self, certificate: &Bytes) -> Vec<File> {
         let key = self.key.to_pem();
-        let certificate = self.certificate.to_pem() + self.chain;
-        let directory = HostFolder::of(self.name, self.role).directory();
-        let file = |name: &str, mode, bytes: Bytes| File::new(directory.join(name), mode, bytes);
+        let folder = HostFolder::of(self.name, self.role);
+        let file = |name: &str, mode, bytes: Bytes| File::new(folder.file(name), mode, bytes);
         match self.role {
             Role::Server => vec![
-                file(SERVER_PRIVATE_KEY, SECRET, key.as_str().into()),
-                file(SERVER_CERTIFICATE, PUBLIC, certificate.into()),
+                file(SERVER_PRIVATE_KEY, SECRET, secret(key)),
+                file(SERVER_CERTIFICATE, PUBLIC, self.with_chain(certificate)),
                 file(SERVER_PUBLIC_KEY, PUBLIC, self.key.public_key_pem().into()),
             ],
             Role::Client => vec![
-                file(CLIENT_PRIVATE_KEY, SECRET, key.as_str().into()),
-                file(CLIENT_CERTIFICATE, PUBLIC, certificate.into()),
+                file(CLIENT_PRIVATE_KEY, SECRET, secret(key)),
+                file(CLIENT_CERTIFICATE, PUBLIC, self.with_chain(certificate)),
             ],
             Role::Ca | Role::LoadBalancer => {
-                let key_cert = joined(&[&key, &certificate]);
-                vec![file(KEY_CERT, SECRET, key_cert.as_str().into())]
+                let key_cert = [key.as_bytes(), certificate, self.chain.as_bytes()].concat();
+                vec![file(KEY_CERT, SECRET, key_cert.into())]
             }
+        }
+    }
+
+    /// The certificate with what is sent behind it.
+    fn with_chain(&self, certificate: &Bytes) -> Bytes {
+        match self.chain {
+            "" => certificate.clone(),
+            chain => [certificate, chain.as_bytes()].concat().into(),
         }
     }
 
@@ -119,6 +132,11 @@ impl<'a> Identity<'a> {
         let path = layout::issued(self.name, &self.certificate.details.serial_number);
         File::new(path, PUBLIC, self.certificate.to_pem())
     }
+}
+
+/// A private key as what a file holds, of which no second copy is made.
+fn secret(mut key: Zeroizing<String>) -> Bytes {
+    std::mem::take(&mut *key).into()
 }
 
 /// Texts one behind the other, with room for all from the start: growing would leave a copy of a key
@@ -141,9 +159,9 @@ pub(super) fn directory(name: &EntryName, role: Role) -> Directory {
 impl Shared<'_> {
     /// What a host folder has besides its key and certificate.
     pub(super) fn files(&self, name: &EntryName, role: Role) -> Vec<File> {
-        let directory = HostFolder::of(name, role).directory();
+        let folder = HostFolder::of(name, role);
         let public =
-            |name: &str, bytes: &Bytes| File::new(directory.join(name), PUBLIC, bytes.clone());
+            |name: &str, bytes: &Bytes| File::new(folder.file(name), PUBLIC, bytes.clone());
         let bundle = |name| self.trust_bundle.iter().map(move |it| public(name, it));
         match role {
             Role::Server => bundle(SERVER_CA_CERTIFICATES)

@@ -107,8 +107,8 @@ impl Issuer<'_> {
         let settings = self.cluster.settings();
         let template = EndEntityTemplate {
             subject: Subject {
-                organization: settings.name.to_string(),
-                common_name: wanted.name.to_string(),
+                organization: settings.name.as_str().to_owned(),
+                common_name: wanted.name.as_str().to_owned(),
             },
             serial_number: entropy.serial_number()?,
             validity,
@@ -141,7 +141,7 @@ pub(super) fn made(entry: &Entry, path: &VerifiedPath) -> Made {
         serial_number: details.serial_number.clone(),
         validity: details.validity,
         hosts: entry.hosts.clone(),
-        file: file.display().to_string(),
+        file: file.to_string_lossy().into_owned(),
     }
 }
 

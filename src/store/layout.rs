@@ -192,7 +192,8 @@ pub fn ca_key(ca: &CaSettings) -> &Path {
 /// Where a certificate stands in the inventory.
 #[must_use]
 pub fn issued(name: &EntryName, serial_number: &SerialNumber) -> PathBuf {
-    issued_directory(name).join(format!("{serial_number}.pem"))
+    let file = format!("{serial_number}.pem");
+    [ISSUED, name.as_str(), &file].join("/").into()
 }
 
 /// Whether a file of the inventory has the name of a certificate: an editor's backup beside it is
@@ -212,7 +213,7 @@ pub fn serial_number_of(file: &OsStr) -> Option<SerialNumber> {
 /// Where the certificates of an entry stand in the inventory.
 #[must_use]
 pub fn issued_directory(name: &EntryName) -> PathBuf {
-    Path::new(ISSUED).join(name.as_str())
+    [ISSUED, name.as_str()].join("/").into()
 }
 
 /// Where a host folder goes that zpki.toml names no more: beside those of the same name that went
@@ -275,9 +276,19 @@ impl<'a> HostFolder<'a> {
     #[must_use]
     pub fn directory(&self) -> PathBuf {
         match self.role {
-            Role::Server => Path::new(SERVERS).join(self.name.as_str()),
-            Role::Client => Path::new(CLIENTS).join(self.name.as_str()),
-            Role::Ca | Role::LoadBalancer => PathBuf::from(LOAD_BALANCER),
+            Role::Server => [SERVERS, self.name.as_str()].join("/").into(),
+            Role::Client => [CLIENTS, self.name.as_str()].join("/").into(),
+            Role::Ca | Role::LoadBalancer => LOAD_BALANCER.into(),
+        }
+    }
+
+    /// The file called `name` in it.
+    #[must_use]
+    pub fn file(&self, name: &str) -> PathBuf {
+        match self.role {
+            Role::Server => [SERVERS, self.name.as_str(), name].join("/").into(),
+            Role::Client => [CLIENTS, self.name.as_str(), name].join("/").into(),
+            Role::Ca | Role::LoadBalancer => [LOAD_BALANCER, name].join("/").into(),
         }
     }
 
@@ -317,7 +328,7 @@ impl<'a> HostFolder<'a> {
     /// The trust bundle of this host.
     #[must_use]
     pub fn trust_bundle(&self) -> PathBuf {
-        self.directory().join(match self.role {
+        self.file(match self.role {
             Role::Server => SERVER_CA_CERTIFICATES,
             Role::Ca | Role::Client | Role::LoadBalancer => TRUST_BUNDLE,
         })
@@ -326,7 +337,7 @@ impl<'a> HostFolder<'a> {
     /// The file that holds the private key, and for the load-balancer the certificate too.
     #[must_use]
     pub fn private_key(&self) -> PathBuf {
-        self.directory().join(match self.role {
+        self.file(match self.role {
             Role::Server => SERVER_PRIVATE_KEY,
             Role::Client => CLIENT_PRIVATE_KEY,
             Role::Ca | Role::LoadBalancer => KEY_CERT,
@@ -336,7 +347,7 @@ impl<'a> HostFolder<'a> {
     /// The file that holds the certificate, and for the load-balancer the private key too.
     #[must_use]
     pub fn certificate(&self) -> PathBuf {
-        self.directory().join(match self.role {
+        self.file(match self.role {
             Role::Server => SERVER_CERTIFICATE,
             Role::Client => CLIENT_CERTIFICATE,
             Role::Ca | Role::LoadBalancer => KEY_CERT,
