@@ -79,6 +79,8 @@ pub struct EndEntityTemplate {
 pub struct Authority {
     certificate: ParsedCertificate,
     key: PrivateKey,
+    /// What rcgen is told of it.
+    params: CertificateParams,
 }
 
 impl Authority {
@@ -121,12 +123,22 @@ impl Authority {
                 .as_ref()
                 .is_none_or(|usages| usages.contains(&usage))
         };
-        if !details.is_ca() || !may("keyCertSign") || details.subject_key_identifier.is_none() {
+        let identifier = details.subject_key_identifier.as_ref();
+        let Some(identifier) = identifier.filter(|_| details.is_ca() && may("keyCertSign")) else {
             return Err(Error::NotACa {
                 subject: details.subject.clone(),
             });
-        }
-        Ok(Self { certificate, key })
+        };
+        let mut params = CertificateParams::default();
+        params.key_identifier_method = KeyIdMethod::PreSpecified(identifier.0.clone());
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        // Whatever stands here, its subject is put in its place.
+        params.distinguished_name = DistinguishedName::new();
+        Ok(Self {
+            certificate,
+            key,
+            params,
+        })
     }
 
     /// Its certificate.
@@ -209,11 +221,8 @@ impl Authority {
         issuer_at: usize,
         encode: impl FnOnce(&rcgen::Issuer<'_, &Recorder<'_>>) -> Result<(), rcgen::Error>,
     ) -> Result<Vec<u8>, Error> {
-        let mut ca = CertificateParams::default();
-        ca.key_identifier_method = self.key_identifier_method();
-        ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         self.sign_named(&[issuer_at], |recorder| {
-            encode(&rcgen::Issuer::from_params(&ca, recorder))
+            encode(&rcgen::Issuer::from_params(&self.params, recorder))
         })
     }
 
@@ -250,8 +259,7 @@ impl Authority {
     /// The CA's subjectKeyIdentifier as it stands in its certificate: derived again from the key
     /// it would differ for a CA that OpenSSL made, and HAProxy would not find the issuer.
     pub(super) fn key_identifier_method(&self) -> KeyIdMethod {
-        let identifier = self.certificate.details.subject_key_identifier.as_ref();
-        KeyIdMethod::PreSpecified(identifier.map(|id| id.0.clone()).unwrap_or_default())
+        self.params.key_identifier_method.clone()
     }
 }
 
