@@ -28,9 +28,12 @@ pub use configuration::read_configuration;
 pub use crt_list::read_crt_list;
 pub use edit::{Edited, EditedLine, Scope, UnknownLine, Wanted, edit};
 
+use std::borrow::Cow;
+
 use super::unreadable::{Reason, SourceLine, Unreadable};
 use crate::domain::address::Address;
 use crate::domain::error::Invalid;
+use crate::domain::host::DnsName;
 use crate::domain::name::EntryName;
 use crate::domain::server_line::{ServerLine, ServerOptions, TlsOptions};
 use crate::domain::settings::{AbsolutePath, Backend};
@@ -346,47 +349,51 @@ pub fn server_line(line: &ServerLine) -> String {
         options,
         tls,
     } = line;
-    let mut words = vec![format!(
-        "server {}{name} {address}",
-        backend.server_prefix()
-    )];
-    words.extend((!options.words().is_empty()).then(|| options.words().to_owned()));
-    words.extend(tls_words(tls));
-    words.extend(options.comment().map(str::to_owned));
-    words.push(format!(
-        "{ZATO_MARK}{}",
-        zato_comment(backend, name.as_str())
-    ));
-    words.join(" ")
+    let mut text = format!("server {}{name} {address}", backend.server_prefix());
+    if !options.words().is_empty() {
+        text.extend([" ", options.words()]);
+    }
+    text.extend([" ", &tls_words(tls)]);
+    if let Some(comment) = options.comment() {
+        text.extend([" ", comment]);
+    }
+    text.extend([" ", ZATO_MARK, &zato_comment(backend, name.as_str())]);
+    text
 }
 
 /// The name is given three times: `sni` alone would leave the health check without a name, and
 /// from HAProxy 3.3 on `verifyhost` alone yields to the client's Host header.
-fn tls_words(tls: &TlsOptions) -> Vec<String> {
-    let path = |keyword: &str, path: &AbsolutePath| format!("{keyword} {}", quoted(path));
-    let mut words = vec![
-        "ssl verify required".to_owned(),
-        path("ca-file", &tls.ca_file),
-    ];
-    words.extend(tls.crt.as_ref().map(|crt| path("crt", crt)));
-    words.extend(tls.crl_file.as_ref().map(|crl| path("crl-file", crl)));
-    words.extend(
-        tls.verifyhost
-            .as_ref()
-            .map(|name| format!("sni str({name}) check-sni {name} verifyhost {name}")),
-    );
+fn tls_words(tls: &TlsOptions) -> String {
+    let mut words = format!("ssl verify required ca-file {}", quoted(&tls.ca_file));
+    if let Some(crt) = &tls.crt {
+        words.extend([" crt ", &quoted(crt)]);
+    }
+    if let Some(crl_file) = &tls.crl_file {
+        words.extend([" crl-file ", &quoted(crl_file)]);
+    }
+    if let Some(name) = tls.verifyhost.as_ref().map(DnsName::as_str) {
+        words.extend([
+            " sni str(",
+            name,
+            ") check-sni ",
+            name,
+            " verifyhost ",
+            name,
+        ]);
+    }
     words
 }
 
 /// `path` as one word of HAProxy's configuration: in single quotes where it needs any, for in
 /// double quotes `$` expands.
 #[must_use]
-pub fn quoted(path: &AbsolutePath) -> String {
-    let bare = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@%=~".contains(c);
-    if path.as_str().chars().all(bare) {
-        path.to_string()
+pub fn quoted(path: &AbsolutePath) -> Cow<'_, str> {
+    let bare = |octet: u8| octet.is_ascii_alphanumeric() || b"/._-+,:@%=~".contains(&octet);
+    let path = path.as_str();
+    if path.bytes().all(bare) {
+        path.into()
     } else {
-        format!("'{}'", path.as_str().replace('\'', r"'\''"))
+        format!("'{}'", path.replace('\'', r"'\''")).into()
     }
 }
 

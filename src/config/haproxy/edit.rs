@@ -348,7 +348,6 @@ impl<'a> Plan<'a> {
             return Err(Reason::NoSsl);
         }
         let tls = wanted.tls.as_ref().map(tls_words).unwrap_or_default();
-        let tls = tls.join(" ");
         let has_tls = has_tls(text, options, &tls);
         let is_disabled = options
             .iter()
@@ -977,7 +976,7 @@ mod tests {
     }
 
     fn tls_values(tls: Option<&TlsOptions>) -> Vec<String> {
-        let line = tls.map(tls_words).unwrap_or_default().join(" ");
+        let line = tls.map(tls_words).unwrap_or_default();
         taken_apart(format!("server s h:1 {line}").as_bytes(), false).1
     }
 
