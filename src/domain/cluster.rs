@@ -1,8 +1,9 @@
 //! A cluster: settings that fit together, and the entries that follow from them.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt::{self, Display, Formatter};
+use std::hash::Hash;
 
 use time::Duration;
 
@@ -138,7 +139,8 @@ impl Cluster {
     /// Every misfit, each at the setting to change.
     pub fn new(settings: Settings) -> Result<Self, Vec<Misfit>> {
         let mut misfits = Vec::new();
-        let mut wanted = wanted_entries(&settings);
+        let load_balancer = EntryName::load_balancer();
+        let mut wanted = wanted_entries(&settings, &load_balancer);
         check_lifetimes(&settings, &wanted, &mut misfits);
         check_names(&settings, &mut wanted, &mut misfits);
         let mut owners = Owners::of(&wanted);
@@ -260,7 +262,7 @@ pub struct HaproxyFiles {
 
 /// An entry before its hosts are settled.
 struct Wanted<'a> {
-    name: EntryName,
+    name: &'a EntryName,
     role: Role,
     /// The hosts that the settings give; for a server without any, the host of its address.
     hosts: Cow<'a, [Host]>,
@@ -269,13 +271,14 @@ struct Wanted<'a> {
     overrides: &'a Overrides,
     /// Whether an entry before this one has the same name.
     duplicate: bool,
-    path: Vec<Key>,
+    /// Its table in zpki.toml, and which of several it is.
+    table: (&'static str, Option<usize>),
 }
 
-fn wanted_entries(settings: &Settings) -> Vec<Wanted<'_>> {
+fn wanted_entries<'a>(settings: &'a Settings, name: &'a EntryName) -> Vec<Wanted<'a>> {
     let load_balancer = &settings.load_balancer;
     let mut wanted = vec![Wanted {
-        name: EntryName::load_balancer(),
+        name,
         role: Role::LoadBalancer,
         hosts: Cow::Borrowed(&load_balancer.hosts),
         given: !load_balancer.hosts.is_empty(),
@@ -285,7 +288,7 @@ fn wanted_entries(settings: &Settings) -> Vec<Wanted<'_>> {
         },
         overrides: &load_balancer.overrides,
         duplicate: false,
-        path: vec![Key::Name("load_balancer")],
+        table: ("load_balancer", None),
     }];
     wanted.extend(
         settings
@@ -293,7 +296,7 @@ fn wanted_entries(settings: &Settings) -> Vec<Wanted<'_>> {
             .iter()
             .enumerate()
             .map(|(index, server)| Wanted {
-                name: server.name.clone(),
+                name: &server.name,
                 role: Role::Server,
                 hosts: server_hosts(server, &settings.ca.name_constraints),
                 given: !server.hosts.is_empty(),
@@ -303,7 +306,7 @@ fn wanted_entries(settings: &Settings) -> Vec<Wanted<'_>> {
                 },
                 overrides: &server.overrides,
                 duplicate: false,
-                path: vec![Key::Name("servers"), Key::Index(index)],
+                table: ("servers", Some(index)),
             }),
     );
     wanted.extend(
@@ -312,14 +315,14 @@ fn wanted_entries(settings: &Settings) -> Vec<Wanted<'_>> {
             .iter()
             .enumerate()
             .map(|(index, client)| Wanted {
-                name: client.name.clone(),
+                name: &client.name,
                 role: Role::Client,
                 hosts: Cow::Borrowed(&client.hosts),
                 given: !client.hosts.is_empty(),
                 extended_key_usage: ExtendedKeyUsage::CLIENT,
                 overrides: &client.overrides,
                 duplicate: false,
-                path: vec![Key::Name("clients"), Key::Index(index)],
+                table: ("clients", Some(index)),
             }),
     );
     wanted
@@ -338,11 +341,14 @@ fn server_hosts<'a>(server: &'a ServerSettings, constraints: &NameConstraints) -
 
 impl Wanted<'_> {
     fn at(&self, keys: &[Key]) -> KeyPath {
-        KeyPath(self.path.iter().chain(keys).copied().collect())
+        let (table, index) = self.table;
+        let path = [Key::Name(table)].into_iter();
+        let path = path.chain(index.map(Key::Index));
+        KeyPath(path.chain(keys.iter().copied()).collect())
     }
 
     /// The first of its hosts that only its own certificate matches.
-    fn own_host(&self, index: usize, owners: &Owners) -> Option<&DnsName> {
+    fn own_host(&self, index: usize, owners: &Owners<'_>) -> Option<&DnsName> {
         let names = self.hosts.iter().filter_map(Host::as_dns);
         names
             .filter(|name| !name.is_wildcard())
@@ -411,12 +417,11 @@ fn check_names(settings: &Settings, wanted: &mut [Wanted<'_>], misfits: &mut Vec
     }
     let mut seen = HashMap::with_capacity(wanted.len());
     for entry in wanted {
-        let folder = entry.name.as_str().to_ascii_lowercase();
-        if let Some(other) = seen.insert(folder, entry.name.clone()) {
+        if let Some(other) = seen.insert(lower_case(entry.name), entry.name) {
             entry.duplicate = true;
             let reason = MisfitReason::DuplicateName {
                 name: entry.name.clone(),
-                other,
+                other: other.clone(),
             };
             misfits.push(Misfit {
                 at: entry.at(&[Key::Name("name")]),
@@ -429,7 +434,11 @@ fn check_names(settings: &Settings, wanted: &mut [Wanted<'_>], misfits: &mut Vec
 /// Which entries' certificates match a DNS name: by subjectAltName, or by common name, which
 /// HAProxy compares with `verifyhost` as well (measured). An entry whose name is another's has no
 /// part in it: its name is what has to change first.
-struct Owners(HashMap<String, Owner>);
+struct Owners<'a> {
+    names: HashMap<Cow<'a, str>, Owner>,
+    /// Of wildcards, by the domain below which they match.
+    wildcards: HashMap<&'a str, Owner>,
+}
 
 #[derive(Clone, Copy, Eq, PartialEq)]
 enum Owner {
@@ -437,38 +446,52 @@ enum Owner {
     Several,
 }
 
-impl Owners {
-    fn of(wanted: &[Wanted<'_>]) -> Self {
-        // A name and a host for each is what most clusters have.
-        let mut owners = Self(HashMap::with_capacity(2 * wanted.len()));
+impl<'a> Owners<'a> {
+    fn of(wanted: &'a [Wanted<'_>]) -> Self {
+        let mut owners = Self {
+            // A name and a host for each is what most clusters have.
+            names: HashMap::with_capacity(2 * wanted.len()),
+            wildcards: HashMap::new(),
+        };
         let entries = wanted.iter().enumerate();
         for (index, entry) in entries.filter(|(_, entry)| !entry.duplicate) {
-            owners.add(index, entry.name.as_str().to_ascii_lowercase());
+            note(&mut owners.names, lower_case(entry.name), index);
             for name in entry.hosts.iter().filter_map(Host::as_dns) {
-                owners.add(index, name.as_str().to_owned());
+                match name.as_str().strip_prefix("*.") {
+                    Some(domain) => note(&mut owners.wildcards, domain, index),
+                    None => note(&mut owners.names, name.as_str().into(), index),
+                }
             }
         }
         owners
     }
 
-    fn add(&mut self, index: usize, name: String) {
-        let owner = self.0.entry(name).or_insert(Owner::One(index));
-        if *owner != Owner::One(index) {
-            *owner = Owner::Several;
-        }
-    }
-
-    /// Whether no other entry's certificate matches `name`.
+    /// Whether no other entry's certificate matches `name`, which is no wildcard.
     fn only(&self, index: usize, name: &DnsName) -> bool {
+        let name = name.as_str();
         let wildcard = name
-            .as_str()
             .split_once('.')
-            .map(|(_, base)| format!("*.{base}"));
-        [Some(name.as_str()), wildcard.as_deref()]
-            .into_iter()
-            .flatten()
-            .filter_map(|name| self.0.get(name))
-            .all(|owner| *owner == Owner::One(index))
+            .and_then(|(_, domain)| self.wildcards.get(domain));
+        let owners = self.names.get(name).into_iter().chain(wildcard);
+        owners.copied().all(|owner| owner == Owner::One(index))
+    }
+}
+
+/// Notes that `name` is one of the entry at `index`.
+fn note<N: Eq + Hash>(owners: &mut HashMap<N, Owner>, name: N, index: usize) {
+    let owner = owners.entry(name).or_insert(Owner::One(index));
+    if *owner != Owner::One(index) {
+        *owner = Owner::Several;
+    }
+}
+
+/// A name as DNS and some file systems compare it.
+fn lower_case(name: &EntryName) -> Cow<'_, str> {
+    let name = name.as_str();
+    if name.bytes().any(|octet| octet.is_ascii_uppercase()) {
+        name.to_ascii_lowercase().into()
+    } else {
+        name.into()
     }
 }
 
@@ -476,7 +499,7 @@ fn resolve(
     settings: &Settings,
     index: usize,
     wanted: &Wanted<'_>,
-    owners: &mut Owners,
+    owners: &mut Owners<'_>,
 ) -> Result<Entry, Vec<Misfit>> {
     if wanted.duplicate {
         return Err(not_permitted(settings, wanted, &wanted.hosts));
@@ -491,11 +514,15 @@ fn resolve(
     let mut misfits = not_permitted(settings, wanted, &hosts);
     match own_name.and_then(|own_name| check_dots(wanted, &hosts).map(|()| own_name)) {
         Ok(own_name) if misfits.is_empty() => {
-            let mut seen = HashSet::new();
-            hosts.retain(|host| seen.insert(host.clone()));
+            let mut distinct = Vec::with_capacity(hosts.len());
+            for host in hosts {
+                if !distinct.contains(&host) {
+                    distinct.push(host);
+                }
+            }
             let is_chosen = |host: &&Host| !wanted.given || !wanted.hosts.contains(host);
-            let chosen = hosts.iter().filter(is_chosen).cloned().collect();
-            Ok(entry(settings, wanted, hosts, own_name, chosen))
+            let chosen = distinct.iter().filter(is_chosen).cloned().collect();
+            Ok(entry(settings, wanted, distinct, own_name, chosen))
         }
         Ok(_) => Err(misfits),
         Err(reason) => {
@@ -552,7 +579,7 @@ fn not_permitted(settings: &Settings, wanted: &Wanted<'_>, hosts: &[Host]) -> Ve
 }
 
 fn check_dots(wanted: &Wanted<'_>, hosts: &[Host]) -> Result<(), MisfitReason> {
-    let name = &wanted.name;
+    let name = wanted.name;
     let is_host = |host: &Host| host.to_string().eq_ignore_ascii_case(name.as_str());
     if name.as_str().contains('.') && !hosts.iter().any(is_host) {
         return Err(MisfitReason::DottedNameIsNoHost { name: name.clone() });
@@ -566,9 +593,9 @@ fn default_own_name(
     settings: &Settings,
     index: usize,
     wanted: &Wanted<'_>,
-    owners: &mut Owners,
+    owners: &mut Owners<'_>,
 ) -> Result<DnsName, MisfitReason> {
-    let name = &wanted.name;
+    let name = wanted.name;
     let own = default_host(settings, name).map_err(|tried| MisfitReason::NoOwnName {
         name: name.clone(),
         tried,
@@ -579,7 +606,7 @@ fn default_own_name(
             host: own,
         });
     }
-    owners.add(index, own.as_str().to_owned());
+    note(&mut owners.names, own.as_str().to_owned().into(), index);
     Ok(own)
 }
 

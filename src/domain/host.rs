@@ -70,19 +70,22 @@ fn to_a_labels(host: &str) -> Option<String> {
 }
 
 fn check_label(host: &str, label: &str) -> Result<(), Invalid> {
-    let host = host.to_owned();
+    let host = || host.to_owned();
     if label.is_empty() {
-        return Err(Invalid::HostEmptyLabel { host });
+        return Err(Invalid::HostEmptyLabel { host: host() });
     }
     if let Some(character) = label
         .chars()
         .find(|c| !c.is_ascii_alphanumeric() && *c != '-')
     {
-        return Err(Invalid::HostCharacter { host, character });
+        return Err(Invalid::HostCharacter {
+            host: host(),
+            character,
+        });
     }
     if label.starts_with('-') || label.ends_with('-') {
         return Err(Invalid::HostHyphen {
-            host,
+            host: host(),
             label: label.to_owned(),
         });
     }

@@ -44,7 +44,8 @@ impl FromStr for EntryName {
 
     fn from_str(name: &str) -> Result<Self, Invalid> {
         check_grammar("entry", name, ENTRY_NAME_LIMIT)?;
-        if [CA, LOAD_BALANCER].contains(&name.to_ascii_lowercase().as_str()) {
+        let is = |reserved: &str| name.eq_ignore_ascii_case(reserved);
+        if is(CA) || is(LOAD_BALANCER) {
             return Err(Invalid::NameReserved {
                 name: name.to_owned(),
             });

@@ -120,14 +120,15 @@ impl<'a> Section<'a> {
 
     /// The value of a key that must be there.
     pub(super) fn required<T: FromStr<Err = Invalid>>(&mut self, key: &'static str) -> Option<T> {
-        if self.item(key).is_none() {
+        let Some(item) = self.item(key) else {
             let table = self.schema;
             self.found.push(Found {
                 at: self.at,
                 reason: Reason::Missing { table, key },
             });
-        }
-        self.value(key)
+            return None;
+        };
+        self.text(item, key, &T::from_str)
     }
 
     /// The value of a key, which is a string in the file.
