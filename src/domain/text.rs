@@ -133,8 +133,14 @@ impl Display for Hex<'_> {
 /// The items as one line of text.
 #[must_use]
 pub fn joined<T: Display>(items: &[T], separator: &str) -> String {
-    let words: Vec<String> = items.iter().map(ToString::to_string).collect();
-    words.join(separator)
+    let mut text = String::new();
+    for (position, item) in items.iter().enumerate() {
+        if position > 0 {
+            text.push_str(separator);
+        }
+        write!(text, "{item}").expect("a String takes everything");
+    }
+    text
 }
 
 /// Makes a type serialize as the text that its `Display` writes.

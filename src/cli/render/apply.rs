@@ -20,7 +20,7 @@ pub(in crate::cli) fn plan(report: &PlanReport) -> Rendered {
     let mut table = Table::new(&["ACTION", "WHAT", "WHY"], Verbosity::Normal);
     for action in &report.actions {
         let verb = word(action.action).to_owned();
-        table.row([verb, what(action), why(action)], []);
+        table.row([verb, what(action), why(action)], || []);
     }
     let mut stdout = table.draw();
     differences(&report.actions, &mut stdout);
@@ -88,7 +88,7 @@ fn done(report: &ApplyReport, verbosity: Verbosity) -> String {
                 not_after.unwrap_or_default(),
                 why(action),
             ],
-            [serial_number, algorithm].map(Option::unwrap_or_default),
+            || [serial_number, algorithm].map(Option::unwrap_or_default),
         );
     }
     let mut text = table.draw();

@@ -24,7 +24,7 @@ pub(in crate::cli) fn import(report: &ImportReport, verbosity: Verbosity) -> Ren
                 date(found.validity.not_after),
                 Plain(algorithm).to_string(),
             ],
-            [],
+            || [],
         );
     }
     let keys = match report.private_keys {

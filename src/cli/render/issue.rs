@@ -41,10 +41,12 @@ fn done(report: &IssueReport, verbosity: Verbosity) -> String {
                 date(issued.validity.not_after),
                 files(issued),
             ],
-            [
-                issued.serial_number.to_string(),
-                issued.key_algorithm.clone(),
-            ],
+            || {
+                [
+                    issued.serial_number.to_string(),
+                    issued.key_algorithm.clone(),
+                ]
+            },
         );
     }
     let mut text = table.draw();

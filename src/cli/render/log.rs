@@ -20,7 +20,7 @@ const HEADINGS: [&str; 7] = [
 pub(in crate::cli) fn log(report: &LogReport) -> Rendered {
     let mut table = Table::new(&HEADINGS, Verbosity::Normal);
     for event in &report.events {
-        table.row(cells(event), []);
+        table.row(cells(event), || []);
     }
     let stdout = if report.events.is_empty() {
         String::new()

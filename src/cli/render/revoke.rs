@@ -15,7 +15,7 @@ pub(in crate::cli) fn revoke(report: &RevokeReport, verbosity: Verbosity) -> Ren
     let headings = ["OUTCOME", "NAME", "SERIAL", "NOT AFTER", "REASON"];
     let mut table = Table::new(&headings, Verbosity::Normal);
     for considered in &report.revocations {
-        table.row(cells(considered), []);
+        table.row(cells(considered), || []);
     }
     Rendered {
         stdout: format!("{}\n{}", table.draw(), rendered.stdout),

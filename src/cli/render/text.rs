@@ -54,10 +54,12 @@ pub(in crate::cli) fn init(report: &InitReport, verbosity: Verbosity) -> Rendere
                 date(made.validity.not_after),
                 joined(&made.hosts, " "),
             ],
-            [
-                made.serial_number.to_string(),
-                made.key_algorithm.to_string(),
-            ],
+            || {
+                [
+                    made.serial_number.to_string(),
+                    made.key_algorithm.to_string(),
+                ]
+            },
         );
     }
     let key = if report.ca_key_encrypted {
@@ -108,7 +110,7 @@ pub(in crate::cli) fn summary(directory: &Path, cluster: &Cluster, encrypted: bo
         let hosts = joined(&entry.hosts, " ");
         table.row(
             [entry.name.to_string(), address.unwrap_or_default(), hosts],
-            [],
+            || [],
         );
     }
     format!(
@@ -136,7 +138,7 @@ pub(in crate::cli) fn list(report: &ListReport, verbosity: Verbosity) -> Rendere
     let mut table = Table::new(&["NAME", "ROLE", "STATUS", "NOT AFTER", "HOSTS"], verbosity);
     for entry in &report.entries {
         let (cells, more) = listed(entry);
-        table.row(cells, more);
+        table.row(cells, || more);
     }
     Rendered::product(&table.draw())
 }
@@ -427,6 +429,9 @@ pub(super) fn push(text: &mut String, line: std::fmt::Arguments<'_>) {
     text.write_fmt(line).expect("a String takes everything");
 }
 
+/// Spaces between columns.
+const GAP: usize = 2;
+
 /// Columns as wide as their widest cell; the last one is not padded.
 pub(super) struct Table {
     rows: Vec<Vec<String>>,
@@ -440,10 +445,7 @@ impl Table {
             verbosity,
         };
         let headings: Vec<String> = headings.iter().map(|&heading| heading.to_owned()).collect();
-        table.add(
-            headings,
-            ["SERIAL NUMBER".to_owned(), "KEY".to_owned()].into(),
-        );
+        table.add(headings, || ["SERIAL NUMBER", "KEY"].map(str::to_owned));
         table
     }
 
@@ -451,14 +453,14 @@ impl Table {
     pub(super) fn row<const N: usize, const M: usize>(
         &mut self,
         cells: [String; N],
-        more: [String; M],
+        more: impl FnOnce() -> [String; M],
     ) {
-        self.add(cells.into(), more.into());
+        self.add(cells.into(), more);
     }
 
-    fn add(&mut self, mut cells: Vec<String>, more: Vec<String>) {
+    fn add<const M: usize>(&mut self, mut cells: Vec<String>, more: impl FnOnce() -> [String; M]) {
         if self.verbosity == Verbosity::Verbose {
-            cells.extend(more);
+            cells.extend(more());
         }
         self.rows.push(cells);
     }
@@ -478,7 +480,9 @@ impl Table {
         let mut text = String::new();
         for row in &self.rows {
             for (cell, width) in row.iter().zip(&widths) {
-                push(&mut text, format_args!("{cell:width$}  "));
+                let padding = width.saturating_sub(cell.chars().count()) + GAP;
+                text.push_str(cell);
+                text.extend(std::iter::repeat_n(' ', padding));
             }
             text.truncate(text.trim_end_matches(' ').len());
             text.push('\n');

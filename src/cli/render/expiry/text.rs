@@ -184,7 +184,7 @@ fn table(report: &ExpiryReport) -> String {
                 Place::of(item).to_string(),
                 whose(item).into_owned(),
             ],
-            [],
+            || [],
         );
     }
     table.draw()
