@@ -4,6 +4,7 @@
 use std::fmt::{self, Display, Formatter};
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -200,16 +201,17 @@ impl Default for RevocationSettings {
     }
 }
 
-/// The name of an HAProxy backend, by the grammar that HAProxy has for it.
+/// The name of an HAProxy backend, by the grammar that HAProxy has for it. Clones share it, for every
+/// server line has one.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Backend(String);
+pub struct Backend(Arc<str>);
 
 serialize_as_text!(AbsolutePath, Backend, FilePath);
 
 /// `bck_http_plain`: the one that Zato makes.
 impl Default for Backend {
     fn default() -> Self {
-        Self("bck_http_plain".to_owned())
+        Self("bck_http_plain".into())
     }
 }
 
@@ -228,7 +230,7 @@ impl FromStr for Backend {
                 name: name.to_owned(),
                 character,
             }),
-            None => Ok(Self(name.to_owned())),
+            None => Ok(Self(name.into())),
         }
     }
 }
@@ -248,9 +250,9 @@ impl Backend {
     }
 }
 
-/// An absolute path that can stand on an HAProxy line.
+/// An absolute path that can stand on an HAProxy line. Clones share it, for every server line has some.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct AbsolutePath(String);
+pub struct AbsolutePath(Arc<str>);
 
 impl FromStr for AbsolutePath {
     type Err = Invalid;
@@ -276,7 +278,7 @@ impl FromStr for AbsolutePath {
                 "contains `# ZATO `, which Zato's load-balancer agent takes for its own mark",
             );
         }
-        Ok(Self(path.to_owned()))
+        Ok(Self(path.into()))
     }
 }
 
@@ -300,7 +302,7 @@ impl AbsolutePath {
             .0
             .rsplit_once('/')
             .map_or("", |(directory, _)| directory);
-        Self(format!("{directory}/{name}"))
+        Self(format!("{directory}/{name}").into())
     }
 }
 
