@@ -31,24 +31,37 @@ impl<'a> Element<'a> {
             .filter(|element| element.tag == tag)
     }
 
-    /// The elements in it, one after another.
-    pub(super) fn elements(&self) -> Option<Vec<Self>> {
+    /// The elements in it, one after another; None for what is no element, which is the last.
+    pub(super) fn each(&self) -> impl Iterator<Item = Option<Self>> {
         let mut rest = self.content;
-        let mut elements = Vec::new();
-        while !rest.is_empty() {
-            let (element, behind) = Self::first(rest)?;
-            elements.push(element);
-            rest = behind;
+        std::iter::from_fn(move || {
+            let element = (!rest.is_empty()).then(|| Self::first(rest))?;
+            rest = element.map_or(&[], |(_, behind)| behind);
+            Some(element.map(|(element, _)| element))
+        })
+    }
+
+    /// The elements in it.
+    pub(super) fn elements(&self) -> Option<Vec<Self>> {
+        self.each().collect()
+    }
+
+    /// The elements in it when there are just so many.
+    pub(super) fn exactly<const N: usize>(&self) -> Option<[Self; N]> {
+        let mut elements = [*self; N];
+        let mut rest = self.content;
+        for element in &mut elements {
+            (*element, rest) = Self::first(rest)?;
         }
-        Some(elements)
+        rest.is_empty().then_some(elements)
     }
 
     /// The elements in it when each is optional and they are told apart by these tags, in this order.
     /// None when there is another, or one that is not in its place.
     pub(super) fn optional<const N: usize>(&self, tags: [u8; N]) -> Option<[Option<Self>; N]> {
-        let mut elements = self.elements()?.into_iter().peekable();
-        let fields = tags.map(|tag| elements.next_if(|element| element.tag == tag));
-        elements.next().is_none().then_some(fields)
+        let mut rest = self.fields();
+        let fields = tags.map(|tag| rest.take(tag));
+        rest.is_empty().then_some(fields)
     }
 
     /// The elements in it, to be taken one by one; no memory is taken for them.
@@ -58,8 +71,7 @@ impl<'a> Element<'a> {
 
     /// The one element in it, as behind an explicit tag.
     pub(super) fn only(&self) -> Option<Self> {
-        let elements = self.elements()?;
-        <[Self; 1]>::try_from(elements).ok().map(|[only]| only)
+        self.exactly().map(|[only]| only)
     }
 }
 
@@ -147,6 +159,14 @@ pub(super) const fn primitive(number: u8) -> u8 {
 pub(super) fn wrapped(tag: u8, content: &[&[u8]]) -> Vec<u8> {
     let length: usize = content.iter().map(|part| part.len()).sum();
     let mut element = Vec::with_capacity(length + 6);
+    append(tag, content, &mut element);
+    element
+}
+
+/// Writes `content` as one element behind what there is.
+pub(super) fn append(tag: u8, content: &[impl AsRef<[u8]>], element: &mut Vec<u8>) {
+    let content = content.iter().map(AsRef::as_ref);
+    let length: usize = content.clone().map(<[u8]>::len).sum();
     element.push(tag);
     if length < 0x80 {
         element.push(length as u8);
@@ -156,10 +176,7 @@ pub(super) fn wrapped(tag: u8, content: &[&[u8]]) -> Vec<u8> {
         element.push(0x80 | (octets.len() - zeros) as u8);
         element.extend_from_slice(&octets[zeros..]);
     }
-    content
-        .iter()
-        .for_each(|part| element.extend_from_slice(part));
-    element
+    content.for_each(|part| element.extend_from_slice(part));
 }
 
 #[cfg(test)]
@@ -173,6 +190,9 @@ mod tests {
         let short = wrapped(5, &[]);
         let both = wrapped(SEQUENCE, &[&long, &short]);
         assert_eq!(elements(&both), Some(vec![&long[..], &short[..]]));
+        let both = Element::first(&both).unwrap().0;
+        assert!(both.exactly().is_some_and(|[first, _]| first.whole == long));
+        assert_eq!((both.exactly::<1>(), both.exactly::<3>()), (None, None));
     }
 
     #[test]

@@ -50,7 +50,8 @@ pub(super) fn rsa_bits(spki_der: &[u8]) -> Option<usize> {
     modulus_bits(&key)
 }
 
-fn modulus_bits(key: &SubjectPublicKeyInfo<'_>) -> Option<usize> {
+/// [`rsa_bits`] of a key that was read.
+pub(super) fn modulus_bits(key: &SubjectPublicKeyInfo<'_>) -> Option<usize> {
     match key.parsed().ok()? {
         ParsedKey::RSA(key) => Some(bit_length(key.modulus)),
         _ => None,

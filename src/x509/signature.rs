@@ -10,8 +10,8 @@ use x509_parser::signature_algorithm::RsaSsaPssParams;
 use x509_parser::verify::verify_signature;
 use x509_parser::x509::{AlgorithmIdentifier, SubjectPublicKeyInfo};
 
-use super::der;
-use super::public_key::rsa_bits;
+use super::der::Element;
+use super::public_key::modulus_bits;
 use super::strength::{KeyStrength, SignatureStrength};
 
 /// The three parts of everything that is signed (RFC 5280 4.1.1, 5.1.1).
@@ -19,7 +19,6 @@ use super::strength::{KeyStrength, SignatureStrength};
 pub struct Signed<'a> {
     message: &'a [u8],
     algorithm: AlgorithmIdentifier<'a>,
-    algorithm_der: &'a [u8],
     signature: BitString<'a>,
 }
 
@@ -27,13 +26,13 @@ impl<'a> Signed<'a> {
     /// Takes a certificate, a certification request or a CRL apart.
     #[must_use]
     pub fn of(der: &'a [u8]) -> Option<Self> {
-        let [message, algorithm_der, signature] = der::elements(der)?.try_into().ok()?;
-        let (_, algorithm) = AlgorithmIdentifier::from_der(algorithm_der).ok()?;
-        let (_, signature) = BitString::from_der(signature).ok()?;
+        let (signed, _) = Element::first(der)?;
+        let [message, algorithm, signature] = signed.exactly()?;
+        let (_, algorithm) = AlgorithmIdentifier::from_der(algorithm.whole).ok()?;
+        let (_, signature) = BitString::from_der(signature.whole).ok()?;
         Some(Self {
-            message,
+            message: message.whole,
             algorithm,
-            algorithm_der,
             signature,
         })
     }
@@ -42,23 +41,22 @@ impl<'a> Signed<'a> {
     /// here.
     #[must_use]
     pub fn is_by(&self, public_key_der: &[u8]) -> Option<bool> {
-        let strength = SignatureStrength::of(self.algorithm_der);
-        let key = KeyStrength::of(public_key_der);
-        match (strength, key) {
+        let (_, key) = SubjectPublicKeyInfo::from_der(public_key_der).ok()?;
+        let strength = SignatureStrength::of_algorithm(&self.algorithm);
+        match (strength, KeyStrength::of_key(&key)) {
             (Some(strength), Some(key)) if !strength.fits(key.key_type) => return Some(false),
             // ring looks at the octets of a key alone, and would take one of X25519 for one of Ed25519.
             (Some(_), None) => return None,
             _ => {}
         }
-        let (_, key) = SubjectPublicKeyInfo::from_der(public_key_der).ok()?;
-        if let Some(algorithm) = beyond_ring(&self.algorithm, &key, public_key_der) {
+        if let Some(algorithm) = beyond_ring(&self.algorithm, &key) {
             let octets = &*key.subject_public_key.data;
             // Only a key that the library can read tells a wrong signature from one that it cannot check.
             ParsedPublicKey::new(algorithm, octets).ok()?;
             let key = UnparsedPublicKey::new(algorithm, octets);
             return Some(key.verify(self.message, &self.signature.data).is_ok());
         }
-        if !is_for_ring(&self.algorithm, public_key_der) {
+        if !is_for_ring(&self.algorithm, &key) {
             return None;
         }
         match verify_signature(&key, &self.algorithm, &self.signature, self.message) {
@@ -84,10 +82,9 @@ const SECP256K1: &[u8] = &oid!(raw 1.3.132.0.10);
 fn beyond_ring(
     algorithm: &AlgorithmIdentifier<'_>,
     key: &SubjectPublicKeyInfo<'_>,
-    public_key_der: &[u8],
 ) -> Option<&'static dyn VerificationAlgorithm> {
     let id = algorithm.algorithm.as_bytes();
-    if let Some(bits) = rsa_bits(public_key_der) {
+    if let Some(bits) = modulus_bits(key) {
         return match (bits, id) {
             (1024..2048, RSA_WITH_SHA256) => {
                 Some(&signature::RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY)
@@ -112,8 +109,8 @@ fn beyond_ring(
 
 /// Whether ring says "wrong" of a wrong signature only: it says so of RSA keys that it does not take, and
 /// of PSS with a salt that is not as long as the digest, too.
-fn is_for_ring(algorithm: &AlgorithmIdentifier<'_>, public_key_der: &[u8]) -> bool {
-    let rsa_fits = rsa_bits(public_key_der).is_none_or(|bits| (2048..=8192).contains(&bits));
+fn is_for_ring(algorithm: &AlgorithmIdentifier<'_>, key: &SubjectPublicKeyInfo<'_>) -> bool {
+    let rsa_fits = modulus_bits(key).is_none_or(|bits| (2048..=8192).contains(&bits));
     let is_pss = algorithm.algorithm.as_bytes() == RSA_PSS;
     rsa_fits && (!is_pss || has_usual_parameters(algorithm))
 }

@@ -60,16 +60,21 @@ impl KeyStrength {
     #[must_use]
     pub fn of(spki_der: &[u8]) -> Option<Self> {
         let (_, key) = SubjectPublicKeyInfo::from_der(spki_der).ok()?;
+        Self::of_key(&key)
+    }
+
+    /// Weighs a key that was read.
+    pub(super) fn of_key(key: &SubjectPublicKeyInfo<'_>) -> Option<Self> {
         let of = |key_type, security_bits| Self {
             key_type,
             security_bits,
             explicit_curve: false,
         };
         match key.algorithm.algorithm.as_bytes() {
-            RSA => Some(of(KeyType::Rsa, rsa_security_bits(modulus_bits(&key)?))),
-            RSA_PSS => Some(of(KeyType::RsaPss, rsa_security_bits(modulus_bits(&key)?))),
-            EC => elliptic(&key),
-            DSA => Some(of(KeyType::Dsa, dsa_security_bits(&key)?)),
+            RSA => Some(of(KeyType::Rsa, rsa_security_bits(modulus_bits(key)?))),
+            RSA_PSS => Some(of(KeyType::RsaPss, rsa_security_bits(modulus_bits(key)?))),
+            EC => elliptic(key),
+            DSA => Some(of(KeyType::Dsa, dsa_security_bits(key)?)),
             ED25519 => Some(of(KeyType::Ed25519, 128)),
             ED448 => Some(of(KeyType::Ed448, 224)),
             _ => None,
@@ -196,6 +201,11 @@ impl SignatureStrength {
     #[must_use]
     pub fn of(algorithm_der: &[u8]) -> Option<Self> {
         let (_, algorithm) = AlgorithmIdentifier::from_der(algorithm_der).ok()?;
+        Self::of_algorithm(&algorithm)
+    }
+
+    /// Weighs one that was read.
+    pub(super) fn of_algorithm(algorithm: &AlgorithmIdentifier<'_>) -> Option<Self> {
         let (key_type, security_bits) = match algorithm.algorithm.as_bytes() {
             oid!(raw 1.2.840.113549.1.1.4) => (KeyType::Rsa, MD5),
             oid!(raw 1.2.840.113549.1.1.5) | oid!(raw 1.3.14.3.2.29) => (KeyType::Rsa, SHA1),
@@ -207,7 +217,7 @@ impl SignatureStrength {
             }
             oid!(raw 1.2.840.113549.1.1.12) => (KeyType::Rsa, 192),
             oid!(raw 1.2.840.113549.1.1.13) => (KeyType::Rsa, 256),
-            RSA_PSS => (KeyType::RsaPss, pss_security_bits(&algorithm)?),
+            RSA_PSS => (KeyType::RsaPss, pss_security_bits(algorithm)?),
             oid!(raw 1.2.840.10045.4.1) => (KeyType::Ec, SHA1),
             oid!(raw 1.2.840.10045.4.3.1) => (KeyType::Ec, 112),
             oid!(raw 1.2.840.10045.4.3.2) => (KeyType::Ec, 128),
