@@ -1,6 +1,8 @@
 //! Distinguished names as OpenSSL compares them: in a canonical form (`x509_name_canon`) in which case
 //! and white space do not count, so that `CN=TWIN` is the issuer of what `CN=twin` signed.
 
+use std::borrow::Cow;
+
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::X509Name;
 
@@ -43,16 +45,23 @@ impl DistinguishedName {
     /// [`Error::CertificateDamaged`] for what is no Name, and for strings that are not what their type
     /// says: OpenSSL reads no certificate with one.
     pub fn from_der(der: &[u8]) -> Result<Self, Error> {
-        let because = "one of its names cannot be read";
-        let damaged = || Error::CertificateDamaged { because };
         let (_, parsed) = X509Name::from_der(der).map_err(|_| damaged())?;
+        Self::shown_as(name::show(&parsed), der)
+    }
+
+    /// Reads a Name of which [`name::show`] has made `shown`.
+    ///
+    /// # Errors
+    /// Those of [`Self::from_der`].
+    pub(super) fn shown_as(shown: String, der: &[u8]) -> Result<Self, Error> {
         let mut name = Self {
-            shown: name::show(&parsed),
+            shown,
+            canonical: Vec::with_capacity(der.len()),
             ..Self::default()
         };
         let sequence = Element::tagged(der, der::SEQUENCE).ok_or_else(damaged)?;
-        for set in sequence.elements().ok_or_else(damaged)? {
-            name.add(&set).ok_or_else(damaged)?;
+        for set in sequence.each() {
+            set.and_then(|set| name.add(&set)).ok_or_else(damaged)?;
         }
         Ok(name)
     }
@@ -60,31 +69,36 @@ impl DistinguishedName {
     /// Adds one relative distinguished name.
     fn add(&mut self, set: &Element<'_>) -> Option<()> {
         let mut canonical = Vec::new();
-        for attribute in set.elements().filter(|_| set.tag == der::SET)? {
-            let [kind, value] = attribute.elements()?.try_into().ok()?;
-            let is_right = attribute.tag == der::SEQUENCE
-                && form::is_object_identifier(&kind)
-                && VALUES.contains(&value.tag);
-            if !is_right {
-                return None;
-            }
-            if kind.content == COMMON_NAME {
-                self.common_names.extend(to_utf8(&value));
-            } else if kind.content == EMAIL_ADDRESS {
-                self.email_addresses.push(EmailAddress {
-                    octets: value.content.to_vec(),
-                    is_ia5: value.tag == IA5_STRING,
-                });
-            }
-            let value = canonical_value(&value)?;
-            canonical.push(der::wrapped(der::SEQUENCE, &[kind.whole, &value]));
-            self.attributes += 1;
+        for attribute in set.each() {
+            canonical.push(self.add_attribute(&attribute?)?);
         }
         // DER sorts the elements of a SET OF.
         canonical.sort_unstable();
-        let parts: Vec<&[u8]> = canonical.iter().map(Vec::as_slice).collect();
-        self.canonical.extend(der::wrapped(der::SET, &parts));
-        Some(())
+        der::append(der::SET, &canonical, &mut self.canonical);
+        (set.tag == der::SET).then_some(())
+    }
+
+    /// Adds one attribute; its canonical encoding.
+    fn add_attribute(&mut self, attribute: &Element<'_>) -> Option<Vec<u8>> {
+        let [kind, value] = attribute.exactly()?;
+        let is_right = attribute.tag == der::SEQUENCE
+            && form::is_object_identifier(&kind)
+            && VALUES.contains(&value.tag);
+        if !is_right {
+            return None;
+        }
+        if kind.content == COMMON_NAME {
+            self.common_names
+                .extend(to_utf8(&value).map(Cow::into_owned));
+        } else if kind.content == EMAIL_ADDRESS {
+            self.email_addresses.push(EmailAddress {
+                octets: value.content.to_vec(),
+                is_ia5: value.tag == IA5_STRING,
+            });
+        }
+        self.attributes += 1;
+        let value = canonical_value(&value)?;
+        Some(der::wrapped(der::SEQUENCE, &[kind.whole, &value]))
     }
 
     /// Whether it has no attributes.
@@ -97,6 +111,12 @@ impl DistinguishedName {
     #[must_use]
     pub fn is_same_as(&self, other: &Self) -> bool {
         self.canonical == other.canonical
+    }
+}
+
+fn damaged() -> Error {
+    Error::CertificateDamaged {
+        because: "one of its names cannot be read",
     }
 }
 
@@ -134,10 +154,10 @@ pub(super) fn is_value(value: &Element<'_>) -> bool {
 
 /// The octets of a string in UTF-8, as `ASN1_STRING_to_UTF8` makes them: the types of one octet a
 /// character are Latin-1, whatever they claim. None for what is no string.
-pub(super) fn to_utf8(value: &Element<'_>) -> Option<Vec<u8>> {
+fn to_utf8<'a>(value: &Element<'a>) -> Option<Cow<'a, [u8]>> {
     let octets = value.content;
-    let text = match value.tag {
-        UTF8_STRING => std::str::from_utf8(octets).ok()?.to_owned(),
+    let text: String = match value.tag {
+        UTF8_STRING => return str::from_utf8(octets).ok().map(|_| octets.into()),
         NUMERIC_STRING | PRINTABLE_STRING | T61_STRING | IA5_STRING | VISIBLE_STRING => {
             octets.iter().copied().map(char::from).collect()
         }
@@ -145,7 +165,7 @@ pub(super) fn to_utf8(value: &Element<'_>) -> Option<Vec<u8>> {
         UNIVERSAL_STRING => characters(octets, 4)?,
         _ => return None,
     };
-    Some(text.into_bytes())
+    Some(text.into_bytes().into())
 }
 
 /// Characters of `width` octets each.
@@ -182,8 +202,14 @@ fn canonical_value(value: &Element<'_>) -> Option<Vec<u8>> {
     }
     let text = to_utf8(value)?;
     let is_space = |octet: &u8| matches!(octet, b' ' | b'\t'..=b'\r');
-    let words = text.split(is_space).filter(|word| !word.is_empty());
-    let folded = words.collect::<Vec<_>>().join(&b' ').to_ascii_lowercase();
+    let mut folded = Vec::with_capacity(text.len());
+    for word in text.split(is_space).filter(|word| !word.is_empty()) {
+        if !folded.is_empty() {
+            folded.push(b' ');
+        }
+        folded.extend_from_slice(word);
+    }
+    folded.make_ascii_lowercase();
     Some(der::wrapped(UTF8_STRING, &[&folded]))
 }
 

@@ -10,13 +10,13 @@ use x509_parser::oid_registry::OID_X509_COMMON_NAME;
 use x509_parser::x509::{AttributeTypeAndValue, X509Name};
 
 use crate::domain::certificate::AltName;
-use crate::domain::text::Plain;
+use crate::domain::text::{Plain, is_unsafe};
 
 /// The name as RFC 4514 writes it, but in the order of the encoding, as `openssl -nameopt` does:
 /// `CN=server1,O=prod`. Control characters are escaped.
 #[must_use]
 pub fn show(name: &X509Name<'_>) -> String {
-    let mut shown = String::new();
+    let mut shown = String::with_capacity(name.as_raw().len());
     for (index, set) in name.iter_rdn().enumerate() {
         if index > 0 {
             shown.push(',');
@@ -28,7 +28,15 @@ pub fn show(name: &X509Name<'_>) -> String {
             show_attribute(attribute, &mut shown);
         }
     }
-    Plain(&shown).to_string()
+    plain(shown)
+}
+
+/// [`Plain`] text, which most is already.
+fn plain(text: String) -> String {
+    match text.chars().any(is_unsafe) {
+        true => Plain(&text).to_string(),
+        false => text,
+    }
 }
 
 /// The last common name, without RFC 4514's escapes; control characters are escaped.
@@ -38,7 +46,7 @@ pub fn common_name(name: &X509Name<'_>) -> Option<String> {
         .iter_attributes()
         .filter(|attribute| *attribute.attr_type() == OID_X509_COMMON_NAME)
         .last()?;
-    Some(Plain(&text(last.attr_value())?).to_string())
+    Some(plain(text(last.attr_value())?.into_owned()))
 }
 
 /// The first value of the attribute of this keyword (RFC 4514 3), such as `CN`, as it stands: nothing
@@ -53,7 +61,7 @@ pub fn first_value(name: &X509Name<'_>, attribute: &str) -> Option<String> {
 /// A subjectAltName entry. An entry that is damaged is told, as `Other`.
 #[must_use]
 pub fn alt_name(name: &GeneralName<'_>) -> AltName {
-    let other = |text: String| AltName::Other(Plain(&text).to_string());
+    let other = |text: String| AltName::Other(plain(text));
     match name {
         GeneralName::DNSName(name) => AltName::Dns((*name).to_owned()),
         GeneralName::IPAddress(octets) => ip_address(octets),
