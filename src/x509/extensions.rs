@@ -2,6 +2,7 @@
 //! them (`ossl_x509v3_cache_extensions`): one that cannot be read, or that is there twice, does not make
 //! the certificate unreadable; it makes it one that nobody can be the issuer of.
 
+use x509_parser::asn1_rs::{Oid, oid};
 use x509_parser::extensions::X509Extension;
 
 use super::der::{self, Element};
@@ -152,17 +153,17 @@ pub struct AuthorityKeyIdentifier {
 }
 
 /// The extensions that OpenSSL takes when they are critical (`X509_supported_extension`).
-const KNOWN_CRITICAL: [&str; 15] = [
+const KNOWN_CRITICAL: [&[u8]; 15] = [
     AS_IDENTIFIERS,
     IP_ADDRESS_BLOCKS,
     PROXY,
-    "1.3.6.1.5.5.7.48.1.5",
-    "2.16.840.1.113730.1.1",
+    &oid!(raw 1.3.6.1.5.5.7.48.1.5),
+    NETSCAPE_TYPE,
     BASIC_CONSTRAINTS,
-    "2.5.29.32",
-    "2.5.29.33",
-    "2.5.29.36",
-    "2.5.29.54",
+    &oid!(raw 2.5.29.32),
+    &oid!(raw 2.5.29.33),
+    &oid!(raw 2.5.29.36),
+    &oid!(raw 2.5.29.54),
     DISTRIBUTION_POINTS,
     EXTENDED_KEY_USAGE,
     KEY_USAGE,
@@ -170,19 +171,19 @@ const KNOWN_CRITICAL: [&str; 15] = [
     SUBJECT_ALT_NAME,
 ];
 
-const AS_IDENTIFIERS: &str = "1.3.6.1.5.5.7.1.8";
-const AUTHORITY_KEY_IDENTIFIER: &str = "2.5.29.35";
-const BASIC_CONSTRAINTS: &str = "2.5.29.19";
-const DISTRIBUTION_POINTS: &str = "2.5.29.31";
-const EXTENDED_KEY_USAGE: &str = "2.5.29.37";
-const IP_ADDRESS_BLOCKS: &str = "1.3.6.1.5.5.7.1.7";
-const ISSUER_ALT_NAME: &str = "2.5.29.18";
-const KEY_USAGE: &str = "2.5.29.15";
-const NAME_CONSTRAINTS: &str = "2.5.29.30";
-const NETSCAPE_TYPE: &str = "2.16.840.1.113730.1.1";
-const PROXY: &str = "1.3.6.1.5.5.7.1.14";
-const SUBJECT_ALT_NAME: &str = "2.5.29.17";
-const SUBJECT_KEY_IDENTIFIER: &str = "2.5.29.14";
+const AS_IDENTIFIERS: &[u8] = &oid!(raw 1.3.6.1.5.5.7.1.8);
+const AUTHORITY_KEY_IDENTIFIER: &[u8] = &oid!(raw 2.5.29.35);
+const BASIC_CONSTRAINTS: &[u8] = &oid!(raw 2.5.29.19);
+const DISTRIBUTION_POINTS: &[u8] = &oid!(raw 2.5.29.31);
+const EXTENDED_KEY_USAGE: &[u8] = &oid!(raw 2.5.29.37);
+const IP_ADDRESS_BLOCKS: &[u8] = &oid!(raw 1.3.6.1.5.5.7.1.7);
+const ISSUER_ALT_NAME: &[u8] = &oid!(raw 2.5.29.18);
+const KEY_USAGE: &[u8] = &oid!(raw 2.5.29.15);
+const NAME_CONSTRAINTS: &[u8] = &oid!(raw 2.5.29.30);
+const NETSCAPE_TYPE: &[u8] = &oid!(raw 2.16.840.1.113730.1.1);
+const PROXY: &[u8] = &oid!(raw 1.3.6.1.5.5.7.1.14);
+const SUBJECT_ALT_NAME: &[u8] = &oid!(raw 2.5.29.17);
+const SUBJECT_KEY_IDENTIFIER: &[u8] = &oid!(raw 2.5.29.14);
 
 impl Extensions {
     /// Reads them all.
@@ -192,35 +193,36 @@ impl Extensions {
             count: found.len(),
             ..Self::default()
         };
-        let mut seen: Vec<String> = Vec::new();
-        for extension in found {
-            let id = extension.oid.to_id_string();
+        let has = |found: &[X509Extension<'_>], id: &[u8]| {
+            found.iter().any(|extension| extension.oid.as_bytes() == id)
+        };
+        for (index, extension) in found.iter().enumerate() {
+            let id = extension.oid.as_bytes();
             let is_critical = extension.critical;
-            let known = extensions.read_one(&id, extension.value, is_critical);
-            if known == Some(false) || (known.is_some() && seen.contains(&id)) {
-                extensions.invalid.get_or_insert_with(|| id.clone());
+            let known = extensions.read_one(id, extension.value, is_critical);
+            let is_again = known.is_some() && has(&found[..index], id);
+            // OpenSSL reads no certificate with an identifier in more octets than it needs.
+            if known == Some(false) || is_again || !form::are_arcs(id) {
+                extensions.invalid.get_or_insert_with(|| dotted(id));
             }
-            if is_critical && !KNOWN_CRITICAL.contains(&id.as_str()) {
+            if is_critical && !KNOWN_CRITICAL.contains(&id) {
                 extensions
                     .unknown_critical
-                    .get_or_insert_with(|| id.clone());
+                    .get_or_insert_with(|| dotted(id));
             }
-            seen.push(id);
         }
         let is_ca = extensions.basic_constraints.is_some_and(|it| it.ca);
-        let is_named = [SUBJECT_ALT_NAME, ISSUER_ALT_NAME]
-            .iter()
-            .any(|id| seen.iter().any(|seen| seen == id));
+        let is_named = has(found, SUBJECT_ALT_NAME) || has(found, ISSUER_ALT_NAME);
         // RFC 3820 3.2 to 3.7.
         if extensions.proxy && (is_ca || is_named) {
-            extensions.invalid.get_or_insert_with(|| PROXY.to_owned());
+            extensions.invalid.get_or_insert_with(|| dotted(PROXY));
         }
         extensions
     }
 
     /// Reads one. None for an extension that no rule looks into, false for one that is not as its
     /// definition says.
-    fn read_one(&mut self, id: &str, value: &[u8], critical: bool) -> Option<bool> {
+    fn read_one(&mut self, id: &[u8], value: &[u8], critical: bool) -> Option<bool> {
         let read = match id {
             AS_IDENTIFIERS => mark(&mut self.resources, form::is_as_identifiers(value)),
             AUTHORITY_KEY_IDENTIFIER => keep(&mut self.authority_key_identifier, authority(value)),
@@ -255,6 +257,10 @@ impl Extensions {
         };
         Some(read)
     }
+}
+
+fn dotted(id: &[u8]) -> String {
+    Oid::new(id.into()).to_id_string()
 }
 
 /// Notes that an extension is there that has the form of its definition; whether it has.
@@ -480,15 +486,15 @@ mod tests {
 
     use super::*;
 
-    fn read(found: &[(&str, &[u8])]) -> Extensions {
+    fn read(found: &[(&[u8], &[u8])]) -> Extensions {
         let found = found.iter().map(|(id, value)| {
             let parsed = ParsedExtension::Unparsed;
-            X509Extension::new(id.parse().unwrap(), false, value, parsed)
+            X509Extension::new(Oid::new((*id).into()), false, value, parsed)
         });
         Extensions::read(&found.collect::<Vec<_>>())
     }
 
-    fn is_valid(found: &[(&str, &[u8])]) -> bool {
+    fn is_valid(found: &[(&[u8], &[u8])]) -> bool {
         read(found).invalid.is_none()
     }
 
@@ -508,6 +514,17 @@ mod tests {
         }
         let damaged = read(&[(PROXY, &[0x30, 0])]);
         assert!(!damaged.proxy && damaged.invalid.is_some());
+    }
+
+    #[test]
+    fn an_identifier_has_no_octet_too_many() {
+        let no_ca = &[0x30, 0][..];
+        assert!(is_valid(&[(BASIC_CONSTRAINTS, no_ca), (&[0x2a, 3], no_ca)]));
+        for id in [&[0x55, 0x1d, 0x80, 0x13][..], &[0x55, 0x1d, 0x93]] {
+            let read = read(&[(id, no_ca)]);
+            assert_eq!(read.basic_constraints, None);
+            assert_eq!(read.invalid.as_deref(), Some("2.5.29.19"));
+        }
     }
 
     #[test]
@@ -539,7 +556,7 @@ mod tests {
             (SUBJECT_ALT_NAME, &[0x30, 2, 0xa0, 0]),
             (SUBJECT_ALT_NAME, &[0x30, 6, 0xa4, 4, 0x30, 0, 0x30, 0]),
         ] {
-            assert!(!is_valid(&[(id, damaged)]), "{id} {damaged:?}");
+            assert!(!is_valid(&[(id, damaged)]), "{} {damaged:?}", dotted(id));
         }
     }
 
