@@ -6,12 +6,11 @@
 //! a rule is not tried over another issuer. This is what bounds the work: a path has 101 issuers at most,
 //! and each of its certificates is checked once.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use time::OffsetDateTime;
 
 use super::reason::{NearMiss, Reason, Rule};
-use crate::domain::digest::Digest;
 use crate::x509::path_certificate::PathCertificate;
 
 /// OpenSSL's default for the most issuers of a path (`X509_VERIFY_PARAM_get_depth`), and one more, at
@@ -97,8 +96,6 @@ impl<'a> Path<'a> {
                 untrusted: 1,
                 is_anchored: false,
             },
-            members: HashSet::from([leaf.fingerprint]),
-            used: HashSet::new(),
             sent,
             trusted,
             at,
@@ -120,10 +117,6 @@ impl<'a> Path<'a> {
 
 struct Builder<'a, 'p> {
     path: Path<'a>,
-    /// The certificates of the path, which are not taken twice.
-    members: HashSet<Digest>,
-    /// Those that the peer sent and that were taken.
-    used: HashSet<*const PathCertificate>,
     sent: &'p Pool<'a>,
     trusted: &'p Pool<'a>,
     at: OffsetDateTime,
@@ -162,7 +155,6 @@ impl<'a> Builder<'a, '_> {
         };
         if !top.self_signed {
             self.path.certificates.push(issuer);
-            self.members.insert(issuer.fingerprint);
         } else if top.der == issuer.der {
             self.path.certificates[length - 1] = issuer;
             self.path.untrusted = self.path.untrusted.min(length - 1);
@@ -181,16 +173,15 @@ impl<'a> Builder<'a, '_> {
         if top.self_signed || length > LONGEST {
             return false;
         }
+        // No certificate is taken twice, but for one that seems to be its own issuer.
         let may_repeat = length == 1 && top.is_self_issued();
         let is_free = |candidate: &PathCertificate| {
-            let is_member = self.members.contains(&candidate.fingerprint);
-            !self.used.contains(&std::ptr::from_ref(candidate)) && (may_repeat || !is_member)
+            let is_it = |member: &&PathCertificate| member.fingerprint == candidate.fingerprint;
+            may_repeat || !self.path.certificates.iter().any(is_it)
         };
         let Some(issuer) = self.sent.issuer_of(top, self.at, is_free) else {
             return false;
         };
-        self.used.insert(std::ptr::from_ref(issuer));
-        self.members.insert(issuer.fingerprint);
         self.path.certificates.push(issuer);
         self.path.untrusted += 1;
         true
