@@ -10,6 +10,7 @@ use zpki::domain::name_constraints::NameConstraints;
 use zpki::domain::role::ExtendedKeyUsage;
 use zpki::domain::serial_number::SerialNumber;
 use zpki::domain::validity::Validity;
+use zpki::x509::certificate::ParsedCertificate;
 use zpki::x509::csr::{Request, RequestedKey};
 use zpki::x509::issue::{Authority, CaTemplate, EndEntityTemplate, Subject};
 use zpki::x509::private_key::PrivateKey;
@@ -93,6 +94,7 @@ fn issue(request: &Request, key: &RequestedKey) {
         },
     };
     let issued = authority().issue(&template, key).expect("it was accepted");
+    let issued = ParsedCertificate::from_der(&issued).expect("it was issued");
     assert_eq!(issued.public_key_der, request.public_key_der());
     assert_eq!(issued.is_signed_by(authority().certificate()), Some(true));
     let details = &issued.details;

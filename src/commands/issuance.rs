@@ -115,7 +115,7 @@ impl Issuer<'_> {
             hosts: wanted.hosts.to_vec(),
             extended_key_usage: wanted.extended_key_usage,
         };
-        let certificate = self.authority.issue(&template, key)?;
+        let der = self.authority.issue(&template, key)?;
         let expected = Expected {
             now: self.now,
             public_key_der: key.public_key_der(),
@@ -123,7 +123,7 @@ impl Issuer<'_> {
             extended_key_usage: wanted.extended_key_usage,
             name_constraints: &settings.ca.name_constraints,
         };
-        verify_issued(certificate, self.trust, &expected).map_err(|refusals| Error::Unverified {
+        verify_issued(&der, self.trust, &expected).map_err(|refusals| Error::Unverified {
             name: wanted.name.clone(),
             refusals,
         })

@@ -427,7 +427,7 @@ mod tests {
                     client_auth: issued.client_auth,
                 },
             };
-            ca.issue(&template, key).unwrap()
+            ParsedCertificate::from_der(&ca.issue(&template, key).unwrap()).unwrap()
         }
 
         fn usable(&self) -> HeldKey<'_> {

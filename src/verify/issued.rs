@@ -202,14 +202,15 @@ impl Refusal {
 /// peers do. Its signature is checked once.
 ///
 /// # Errors
-/// Every rule that it breaks; what its peers say only when it breaks none.
+/// Every rule that it breaks; what its peers say only when it breaks none. [`Refusal::Damaged`] alone for
+/// what is no certificate.
 pub fn verify_issued(
-    certificate: ParsedCertificate,
+    der: &[u8],
     trust: &Trust,
     expected: &Expected<'_>,
 ) -> Result<VerifiedPath, Vec<Refusal>> {
-    let end_entity =
-        PathCertificate::from_der(&certificate.der).map_err(|_| vec![Refusal::Damaged])?;
+    let (end_entity, certificate) =
+        PathCertificate::and_parsed(der).map_err(|_| vec![Refusal::Damaged])?;
     let issuer = &trust.issuer;
     let hosts = certificate.details.hosts();
     let refusals: Vec<Refusal> = [
@@ -532,7 +533,7 @@ mod tests {
 
     /// What is said against a certificate that is to be a server's, for `a.internal` and `10.0.0.1`.
     fn verdict(
-        certificate: ParsedCertificate,
+        certificate: &[u8],
         key: &PrivateKey,
         issuer: &Authority,
         change: impl FnOnce(&mut Expected<'_>),
@@ -547,9 +548,9 @@ mod tests {
         };
         change(&mut expected);
         let trust = Trust::in_root(issuer.certificate()).unwrap();
-        match verify_issued(certificate.clone(), &trust, &expected) {
+        match verify_issued(certificate, &trust, &expected) {
             Ok(path) => {
-                assert_eq!(path.certificate(), &certificate);
+                assert_eq!(path.certificate().der, certificate);
                 Vec::new()
             }
             Err(refusals) => refusals.iter().map(ToString::to_string).collect(),
@@ -560,7 +561,7 @@ mod tests {
     fn verdict_on(template: &EndEntityTemplate) -> Vec<String> {
         let (ca, key) = (ca(), key());
         let certificate = ca.issue(template, &key).unwrap();
-        verdict(certificate, &key, &ca, |_| {})
+        verdict(&certificate, &key, &ca, |_| {})
     }
 
     const UNSIGNED: &str = "it is not signed by the CA";
@@ -580,7 +581,7 @@ mod tests {
         let (ca, own) = (ca(), key());
         let certificate = ca.issue(&template(), &own).unwrap();
         assert_eq!(
-            verdict(certificate, &key(), &ca, |_| {}),
+            verdict(&certificate, &key(), &ca, |_| {}),
             ["its public key is not the one that it was made for"]
         );
     }
@@ -590,7 +591,7 @@ mod tests {
         let (ca, twin, key) = (ca(), ca(), key());
         let judge = |other: &Authority| {
             let certificate = other.issue(&template(), &key).unwrap();
-            verdict(certificate, &key, &ca, |_| {})
+            verdict(&certificate, &key, &ca, |_| {})
         };
         let renamed = authority("other CA", same(ca.key()), CA_VALIDITY);
         assert_eq!(judge(&renamed), ["its issuer is not the CA's subject"]);
@@ -600,10 +601,9 @@ mod tests {
     #[test]
     fn one_wrong_bit_of_the_signature_is_one_too_many() {
         let (ca, key) = (ca(), key());
-        let mut der = ca.issue(&template(), &key).unwrap().der;
+        let mut der = ca.issue(&template(), &key).unwrap();
         *der.last_mut().unwrap() ^= 1;
-        let damaged = ParsedCertificate::from_der(&der).unwrap();
-        assert_eq!(verdict(damaged, &key, &ca, |_| {}), [UNSIGNED]);
+        assert_eq!(verdict(&der, &key, &ca, |_| {}), [UNSIGNED]);
     }
 
     #[test]
@@ -615,7 +615,7 @@ mod tests {
                 ..template()
             };
             let certificate = ca.issue(&template, &key).unwrap();
-            verdict(certificate, &key, &ca, |expected| {
+            verdict(&certificate, &key, &ca, |expected| {
                 expected.extended_key_usage = wanted;
             })
         };
@@ -673,7 +673,7 @@ mod tests {
                 name_constraints: &constraints,
             };
             let trust = Trust::in_root(ca.certificate()).unwrap();
-            let path = verify_issued(certificate.clone(), &trust, &expected);
+            let path = verify_issued(&certificate, &trust, &expected);
             path.map(drop)
         };
         let outside = |host: &str| {
@@ -708,7 +708,7 @@ mod tests {
             (VALIDITY.not_after, &[dates]),
         ] {
             let change = |expected: &mut Expected<'_>| expected.now = now;
-            assert_eq!(verdict(certificate.clone(), &key, &ca, change), refusals);
+            assert_eq!(verdict(&certificate, &key, &ca, change), refusals);
         }
     }
 
@@ -732,7 +732,7 @@ mod tests {
             };
             let (ca, key) = (authority("test CA", key(), validity), key());
             let certificate = ca.issue(&template(), &key).unwrap();
-            let refusals = verdict(certificate, &key, &ca, |_| {});
+            let refusals = verdict(&certificate, &key, &ca, |_| {});
             assert_eq!(refusals.len(), refused, "{validity:?}: {refusals:?}");
         }
     }
@@ -745,7 +745,7 @@ mod tests {
         let not_before = CA_VALIDITY.not_before;
         let change = |expected: &mut Expected<'_>| expected.now = not_before - second;
         assert_eq!(
-            verdict(certificate, &key, &ca, change),
+            verdict(&certificate, &key, &ca, change),
             [
                 "the CA is not valid before 2020-01-01 00:00:00 UTC, and by the clock it is \
               2019-12-31 23:59:59 UTC"
@@ -791,7 +791,7 @@ mod tests {
     #[test]
     fn everything_that_is_wrong_is_told_at_once() {
         let (ca, key) = (ca(), key());
-        let itself = ca.certificate().clone();
+        let itself = &ca.certificate().der;
         assert_eq!(
             verdict(itself, &key, &ca, |expected| expected.now =
                 CA_VALIDITY.not_after),
@@ -868,7 +868,7 @@ mod tests {
             extended_key_usage: usage,
             name_constraints: &NameConstraints::default(),
         };
-        match verify_issued(certificate, &trust, &expected) {
+        match verify_issued(&certificate, &trust, &expected) {
             Ok(_) => Vec::new(),
             Err(refusals) => refusals.iter().map(ToString::to_string).collect(),
         }
@@ -979,6 +979,6 @@ mod tests {
         let block = pem::scan(&certificate).remove(0).unwrap();
         let certificate = ParsedCertificate::from_der(&block.contents).unwrap();
         let now = certificate.details.validity.not_before;
-        verdict(certificate, key, ca, |expected| expected.now = now)
+        verdict(&block.contents, key, ca, |expected| expected.now = now)
     }
 }

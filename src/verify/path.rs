@@ -298,7 +298,7 @@ mod tests {
                 extended_key_usage: ExtendedKeyUsage::SERVER,
             };
             let leaf = ca.issue(&template, &key()).unwrap();
-            [ca.certificate().der.clone(), leaf.der]
+            [ca.certificate().der.clone(), leaf]
         });
         let read = |der: Vec<u8>| PathCertificate::from_der(&der).unwrap();
         twins.map(read).collect()

@@ -45,6 +45,11 @@ impl ParsedCertificate {
     /// # Errors
     /// For bytes that are no certificate, or have something behind it.
     pub fn from_der(der: &[u8]) -> Result<Self, Error> {
+        Self::read(der).map(|(read, _)| read)
+    }
+
+    /// [`Self::from_der`], and the certificate as x509-parser has it.
+    pub(super) fn read(der: &[u8]) -> Result<(Self, X509Certificate<'_>), Error> {
         let (rest, certificate) = X509Certificate::from_der(der)
             .map_err(|_| damaged("it is no X.509 certificate (RFC 5280 4.1)"))?;
         if !rest.is_empty() {
@@ -53,13 +58,14 @@ impl ParsedCertificate {
                 octets: rest.len(),
             });
         }
-        Ok(Self {
+        let read = Self {
             subject_der: certificate.subject().as_raw().to_vec(),
             issuer_der: certificate.issuer().as_raw().to_vec(),
             public_key_der: certificate.public_key().raw.to_vec(),
             details: details(&certificate, der)?,
             der: der.to_vec(),
-        })
+        };
+        Ok((read, certificate))
     }
 
     /// The certificate as a PEM block.

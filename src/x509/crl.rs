@@ -330,6 +330,7 @@ mod tests {
     use proptest::sample::select;
     use time::macros::datetime;
 
+    use super::super::certificate::ParsedCertificate;
     use super::super::der::wrapped;
     use super::super::issue::{CaTemplate, EndEntityTemplate, Subject};
     use super::super::pem;
@@ -470,7 +471,7 @@ mod tests {
                 extended_key_usage: ExtendedKeyUsage::SERVER,
             };
             let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
-            authority.issue(&template, &key).unwrap()
+            ParsedCertificate::from_der(&authority.issue(&template, &key).unwrap()).unwrap()
         };
         let (revoked, other) = (issue(1), issue(2));
         let crl = signed(

@@ -476,8 +476,8 @@ mod tests {
             hosts: request.hosts().unwrap(),
             extended_key_usage: ExtendedKeyUsage::SERVER,
         };
-        let certificate = ca.issue(&template, &request.public_key().unwrap()).unwrap();
-        (ca, certificate)
+        let der = ca.issue(&template, &request.public_key().unwrap()).unwrap();
+        (ca, ParsedCertificate::from_der(&der).unwrap())
     }
 
     #[test]

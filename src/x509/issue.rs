@@ -189,7 +189,8 @@ impl Authority {
 
     /// Signs an end entity's certificate for `subject_key`: CA:FALSE,
     /// digitalSignature (and keyEncipherment for RSA), authorityKeyIdentifier with the CA's own
-    /// key identifier and nothing else, so that a CA renewed with its key stays transparent.
+    /// key identifier and nothing else, so that a CA renewed with its key stays transparent. What it
+    /// returns is DER that nobody has judged yet.
     ///
     /// # Errors
     /// When rcgen or ring refuse.
@@ -197,7 +198,7 @@ impl Authority {
         &self,
         template: &EndEntityTemplate,
         subject_key: &dyn SubjectKey,
-    ) -> Result<ParsedCertificate, Error> {
+    ) -> Result<Vec<u8>, Error> {
         let mut params = params(&template.serial_number, &template.validity);
         params.distinguished_name = distinguished_name(&template.subject);
         params.is_ca = IsCa::ExplicitNoCa;
@@ -208,10 +209,9 @@ impl Authority {
         params.extended_key_usages = purposes(template.extended_key_usage);
         params.subject_alt_names = alt_names(&template.hosts)?;
         params.use_authority_key_identifier_extension = true;
-        let der = self.sign(ISSUER_OF_CERTIFICATE, |issuer| {
+        self.sign(ISSUER_OF_CERTIFICATE, |issuer| {
             params.signed_by(&subject_key, issuer).map(drop)
-        })?;
-        ParsedCertificate::from_der(&der)
+        })
     }
 
     /// Lets `encode` encode a certificate or CRL, puts the CA's own subject in the place of its
@@ -418,7 +418,7 @@ mod tests {
             extended_key_usage: ExtendedKeyUsage::SERVER,
         };
         let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
-        authority.issue(&template, &key).unwrap()
+        ParsedCertificate::from_der(&authority.issue(&template, &key).unwrap()).unwrap()
     }
 
     /// Whether `openssl verify -x509_strict` takes the certificate.
@@ -574,7 +574,8 @@ mod tests {
             extended_key_usage: ExtendedKeyUsage::BOTH,
         };
         let key = PrivateKey::generate(KeyAlgorithm::Rsa2048).unwrap();
-        let details = authority.issue(&template, &key).unwrap().details;
+        let der = authority.issue(&template, &key).unwrap();
+        let details = ParsedCertificate::from_der(&der).unwrap().details;
         assert_eq!(
             details.key_usage.unwrap(),
             ["digitalSignature", "keyEncipherment"]
@@ -715,6 +716,7 @@ mod tests {
             extended_key_usage: ExtendedKeyUsage::SERVER,
         };
         let leaf = authority.issue(&template, &leaf_key).unwrap();
+        let leaf = ParsedCertificate::from_der(&leaf).unwrap();
         let error = Authority::new(leaf, leaf_key).unwrap_err();
         assert_eq!(
             error.to_string(),

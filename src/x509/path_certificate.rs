@@ -1,16 +1,17 @@
-//! Certificates as path validation (RFC 5280 6) sees them. Unlike
-//! [`ParsedCertificate`](super::certificate::ParsedCertificate), which refuses what cannot be shown
-//! whole, this reads whatever OpenSSL reads: what is wrong with an extension is for a rule to say.
+//! Certificates as path validation (RFC 5280 6) sees them. Unlike [`ParsedCertificate`], which refuses what
+//! cannot be shown whole, this reads whatever OpenSSL reads: what is wrong with an extension is for a rule
+//! to say.
 
-use x509_parser::certificate::X509CertificateParser;
+use x509_parser::certificate::{X509Certificate, X509CertificateParser};
 use x509_parser::nom::Parser;
 
-use super::certificate::date;
+use super::certificate::{ParsedCertificate, date};
 use super::der::{self, Element};
 use super::digest::sha256;
 use super::distinguished_name::DistinguishedName;
 use super::error::Error;
 use super::extensions::Extensions;
+use super::name;
 use super::signature::Signed;
 use super::strength::{KeyStrength, SignatureStrength};
 use crate::domain::digest::Digest;
@@ -59,27 +60,47 @@ impl PathCertificate {
     /// # Errors
     /// [`Error::CertificateDamaged`] for bytes that are no certificate.
     pub fn from_der(bytes: &[u8]) -> Result<Self, Error> {
-        let damaged = || Error::CertificateDamaged {
-            because: "it is no X.509 certificate (RFC 5280 4.1)",
-        };
         // The extensions are read here, not there.
         let mut parser = X509CertificateParser::new().with_deep_parse_extensions(false);
         let (rest, certificate) = parser.parse(bytes).map_err(|_| damaged())?;
-        let der = bytes[..bytes.len() - rest.len()].to_vec();
-        let outer = der::elements(&der).ok_or_else(damaged)?;
-        let &[signed, outer_algorithm, _] = outer.as_slice() else {
-            return Err(damaged());
-        };
-        let inner_algorithm = inner_algorithm(signed).ok_or_else(damaged)?;
+        let der = &bytes[..bytes.len() - rest.len()];
+        let [issuer, subject] = [certificate.issuer(), certificate.subject()].map(name::show);
+        Self::read(&certificate, der, sha256(der), issuer, subject)
+    }
+
+    /// Reads one certificate once for both: as it is shown, and as path validation sees it.
+    ///
+    /// # Errors
+    /// Those of [`ParsedCertificate::from_der`], and of [`Self::from_der`].
+    pub fn and_parsed(der: &[u8]) -> Result<(Self, ParsedCertificate), Error> {
+        let (parsed, certificate) = ParsedCertificate::read(der)?;
+        let details = &parsed.details;
+        let (issuer, subject) = (details.issuer.clone(), details.subject.clone());
+        let read = Self::read(&certificate, der, details.fingerprint, issuer, subject)?;
+        Ok((read, parsed))
+    }
+
+    /// Reads what x509-parser has taken apart; issuer and subject are these, shown.
+    fn read(
+        certificate: &X509Certificate<'_>,
+        der: &[u8],
+        fingerprint: Digest,
+        issuer: String,
+        subject: String,
+    ) -> Result<Self, Error> {
+        let outer = Element::first(der).and_then(|(outer, _)| outer.exactly());
+        let [signed, outer_algorithm, _] = outer.ok_or_else(damaged)?;
+        let outer_algorithm = outer_algorithm.whole;
+        let inner_algorithm = inner_algorithm(&signed).ok_or_else(damaged)?;
         let extensions = Extensions::read(certificate.extensions());
         let public_key_der = certificate.public_key().raw.to_vec();
         let mut read = Self {
-            fingerprint: sha256(&der),
+            fingerprint,
             version: certificate.version().0 + 1,
             serial_number: SerialNumber::from_octets(certificate.raw_serial()),
             serial_octets: certificate.raw_serial().to_vec(),
-            issuer: DistinguishedName::from_der(certificate.issuer().as_raw())?,
-            subject: DistinguishedName::from_der(certificate.subject().as_raw())?,
+            issuer: DistinguishedName::shown_as(issuer, certificate.issuer().as_raw())?,
+            subject: DistinguishedName::shown_as(subject, certificate.subject().as_raw())?,
             validity: Validity {
                 not_before: date(certificate.validity().not_before),
                 not_after: date(certificate.validity().not_after),
@@ -91,7 +112,7 @@ impl PathCertificate {
             signatures_agree: inner_algorithm == outer_algorithm,
             extensions,
             self_signed: false,
-            der,
+            der: der.to_vec(),
         };
         read.self_signed =
             read.is_self_issued() && read.identifies(&read) && read.could_have_signed(&read);
@@ -176,10 +197,16 @@ impl PathCertificate {
     }
 }
 
+fn damaged() -> Error {
+    Error::CertificateDamaged {
+        because: "it is no X.509 certificate (RFC 5280 4.1)",
+    }
+}
+
 /// The AlgorithmIdentifier within a TBSCertificate: behind the version, if that is there, and the serial
 /// number.
-fn inner_algorithm(signed: &[u8]) -> Option<&[u8]> {
-    let fields = Element::tagged(signed, der::SEQUENCE)?.elements()?;
+fn inner_algorithm<'a>(signed: &Element<'a>) -> Option<&'a [u8]> {
+    let fields = signed.elements().filter(|_| signed.tag == der::SEQUENCE)?;
     let is_algorithm = |field: &&Element<'_>| field.tag == der::SEQUENCE;
     fields.iter().find(is_algorithm).map(|field| field.whole)
 }
@@ -188,6 +215,15 @@ fn inner_algorithm(signed: &[u8]) -> Option<&[u8]> {
 mod tests {
     use super::super::extensions::AuthorityKeyIdentifier;
     use super::super::testing::root;
+    use super::*;
+
+    #[test]
+    fn what_is_read_once_for_both_is_what_each_reads() {
+        let root = root();
+        let parsed = ParsedCertificate::from_der(&root.der).unwrap();
+        let both = PathCertificate::and_parsed(&root.der).unwrap();
+        assert_eq!(both, (root, parsed));
+    }
 
     #[test]
     fn a_negative_serial_number_is_not_the_positive_one() {

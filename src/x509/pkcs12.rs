@@ -351,7 +351,7 @@ mod tests {
             hosts: vec!["a.internal".parse().unwrap()],
             extended_key_usage: ExtendedKeyUsage::SERVER,
         };
-        ca.issue(&template, key).unwrap()
+        ParsedCertificate::from_der(&ca.issue(&template, key).unwrap()).unwrap()
     }
 
     fn salts() -> Salts {
