@@ -328,9 +328,10 @@ fn extended_key_usage(value: &[u8]) -> Option<ExtendedKeyUsage> {
     const CLIENT_AUTH: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 2];
     const NETSCAPE_SGC: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x86, 0xf8, 0x42, 4, 1];
     const MICROSOFT_SGC: &[u8] = &[0x2b, 6, 1, 4, 1, 0x82, 0x37, 10, 3, 3];
-    let purposes = Element::tagged(value, der::SEQUENCE)?.elements()?;
+    let purposes = Element::tagged(value, der::SEQUENCE)?;
     let mut usage = ExtendedKeyUsage::default();
-    for purpose in purposes {
+    for purpose in purposes.each() {
+        let purpose = purpose?;
         if !form::is_object_identifier(&purpose) {
             return None;
         }
@@ -369,7 +370,7 @@ pub(super) fn authority(value: &[u8]) -> Option<AuthorityKeyIdentifier> {
 
 /// GeneralNames, whatever their tag.
 fn general_names(names: &Element<'_>) -> Option<Vec<GeneralName>> {
-    names.elements()?.iter().map(general_name).collect()
+    names.each().map(|name| general_name(&name?)).collect()
 }
 
 fn general_name(name: &Element<'_>) -> Option<GeneralName> {

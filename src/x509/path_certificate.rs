@@ -206,9 +206,14 @@ fn damaged() -> Error {
 /// The AlgorithmIdentifier within a TBSCertificate: behind the version, if that is there, and the serial
 /// number.
 fn inner_algorithm<'a>(signed: &Element<'a>) -> Option<&'a [u8]> {
-    let fields = signed.elements().filter(|_| signed.tag == der::SEQUENCE)?;
-    let is_algorithm = |field: &&Element<'_>| field.tag == der::SEQUENCE;
-    fields.iter().find(is_algorithm).map(|field| field.whole)
+    let mut algorithm = None;
+    for field in signed.each() {
+        let field = field?;
+        if field.tag == der::SEQUENCE {
+            algorithm.get_or_insert(field.whole);
+        }
+    }
+    algorithm.filter(|_| signed.tag == der::SEQUENCE)
 }
 
 #[cfg(test)]
