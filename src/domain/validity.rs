@@ -336,16 +336,11 @@ impl FromStr for Instant {
 /// A date as every text output shows it: `2026-11-23 15:40:00 UTC`.
 #[must_use]
 pub fn show(at: OffsetDateTime) -> String {
-    let date = at.to_offset(time::UtcOffset::UTC);
-    format!(
-        "{:04}-{:02}-{:02} {:02}:{:02}:{:02} UTC",
-        date.year(),
-        u8::from(date.month()),
-        date.day(),
-        date.hour(),
-        date.minute(),
-        date.second()
-    )
+    let at = at.to_offset(time::UtcOffset::UTC);
+    let (year, month, day) = at.to_calendar_date();
+    let (hour, minute, second) = at.to_hms();
+    let month = u8::from(month);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
 }
 
 /// A date as JSON has it: RFC 3339, UTC, whole seconds.
