@@ -24,7 +24,6 @@ use super::journal::expect_one_mount;
 use super::layout::SECRET;
 use super::root::Root;
 use super::stage::{self, Left};
-use super::transaction::for_each;
 
 /// A file to be put in place.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -112,13 +111,8 @@ pub struct Handout {
 #[derive(Debug)]
 struct Staged {
     name: PathBuf,
+    stage: PathBuf,
     replace: bool,
-}
-
-impl Staged {
-    fn stage(&self) -> PathBuf {
-        stage::of(&self.name)
-    }
 }
 
 impl Handout {
@@ -157,6 +151,7 @@ impl Handout {
         }
         let staged = files.iter().map(|outgoing| Staged {
             name: outgoing.file.path.clone(),
+            stage: stage::of(&outgoing.file.path),
             replace: outgoing.replace,
         });
         handout.staged = staged.collect();
@@ -197,18 +192,16 @@ impl Handout {
         }
     }
 
-    /// Writes every file under a name of its own, and makes it durable.
+    /// Writes every file under a name of its own, and makes it durable. One after the other, as all that is
+    /// done here: threads that make or rename entries of one directory wait for each other.
     fn write(&self, files: &[Outgoing], progress: &dyn Progress) -> Result<(), Error> {
         progress.start("writing files", files.len());
-        for_each(files, |Outgoing { file, .. }| {
+        for (Outgoing { file, .. }, Staged { stage, .. }) in files.iter().zip(&self.staged) {
             progress.advance()?;
-            let stage = stage::of(&file.path);
-            self.root.write_stage(&stage, file.mode, &file.bytes)?;
-            Ok(())
-        })?;
+            self.root.write_stage(stage, file.mode, &file.bytes)?;
+        }
         if !self.root.sync_file_system()? {
-            let stages: Vec<PathBuf> = self.staged.iter().map(Staged::stage).collect();
-            let stages: Vec<&Path> = stages.iter().map(PathBuf::as_path).collect();
+            let stages: Vec<&Path> = self.staged.iter().map(|it| it.stage.as_path()).collect();
             self.root.sync_each(&Default::default(), &stages)?;
         }
         self.root.sync_directory(Path::new(""))
@@ -222,15 +215,16 @@ impl Handout {
         let staged = std::mem::take(&mut self.staged);
         self.made = None;
         let rename = |it: &Staged| match it.replace {
-            true => self.root.rename(&it.stage(), &it.name),
-            false => match self.root.rename_new(&it.stage(), &it.name)? {
+            true => self.root.rename(&it.stage, &it.name),
+            false => match self.root.rename_new(&it.stage, &it.name)? {
                 true => Ok(()),
                 false => Err(Error::Exists {
                     path: self.root.shown(&it.name),
                 }),
             },
         };
-        for_each(&staged, rename).map_err(Error::not_in_place)?;
+        let renamed = staged.iter().try_for_each(rename);
+        renamed.map_err(Error::not_in_place)?;
         for stage in &self.left {
             // A name that is looked at again with the next run.
             let _ = self.root.remove(stage);
@@ -243,7 +237,7 @@ impl Handout {
 impl Drop for Handout {
     fn drop(&mut self) {
         for staged in &self.staged {
-            let _ = self.root.remove(&staged.stage());
+            let _ = self.root.remove(&staged.stage);
         }
         if let Some((base, made)) = &self.made {
             remove_directories(base, made);
