@@ -2,7 +2,7 @@
 //! that changes the disk open to a test's fault.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -22,6 +22,7 @@ use super::file::PUBLIC;
 use super::layout::{PUBLIC as PUBLIC_FILE, SECRET as SECRET_FILE};
 
 mod likeness;
+mod locking;
 mod owner;
 mod removal;
 mod sync;
@@ -287,30 +288,10 @@ impl Root {
         }
     }
 
-    /// Opens a file for locking; `None` when there is none.
-    pub(super) fn open_lock(&self, path: &Path) -> Result<Option<File>, Error> {
-        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        match fs::openat(&self.directory, path, flags, Mode::empty()) {
-            Ok(file) => Ok(Some(file.into())),
-            Err(errno) if is_absent(&errno.into()) => Ok(None),
-            Err(Errno::LOOP | Errno::NXIO) => Err(self.not_a_file(path)),
-            Err(errno) => Err(self.error("open", path, errno)),
-        }
-    }
-
     /// A regular file that is not a link, open for reading.
     pub(super) fn open_own(&self, path: &Path) -> Result<Option<File>, Error> {
         let found = self.open_file(path, OFlags::NOFOLLOW)?;
         Ok(found.map(|(file, _)| file))
-    }
-
-    /// Locks an open file without waiting.
-    pub(super) fn lock(&self, file: &File) -> Result<(), TryLockError> {
-        self.faults
-            .strike(Step::Change)
-            .map_err(TryLockError::Error)?;
-        file.try_lock()?;
-        self.faults.strike_late().map_err(TryLockError::Error)
     }
 
     /// Whether what is `open` still is what stands at `path`.

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use rustix::fs::{self, AtFlags, FlockOperation, Mode, OFlags, ResolveFlags, XattrFlags};
+use rustix::fs::{self, AtFlags, Mode, OFlags, ResolveFlags, XattrFlags};
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
@@ -270,59 +270,6 @@ impl Root {
                 bytes,
             })),
             Err(error) => Err(self.error("read", path, error)),
-        }
-    }
-
-    /// Locks this directory for as long as it is open, without waiting; `false` when it is locked.
-    pub(in crate::store) fn lock_here(&self) -> Result<bool, Error> {
-        self.faults
-            .strike(Step::Change)
-            .and_then(|()| self.flock(FlockOperation::NonBlockingLockExclusive))
-            .map_err(|source| self.unlockable(source))
-    }
-
-    /// Holds this directory for as long as it is open, together with whoever else does. The answer is what
-    /// `alone` finds, which is asked while nobody else holds it; None when somebody does. Where it cannot be
-    /// locked, as on NFS, nobody is taken to hold it.
-    pub(in crate::store) fn hold<T>(
-        &self,
-        alone: impl FnOnce() -> Result<T, Error>,
-    ) -> Result<Option<T>, Error> {
-        let is_alone = self.flock(FlockOperation::NonBlockingLockExclusive);
-        let found = is_alone.unwrap_or(true).then(alone).transpose();
-        let _ = self.flock(FlockOperation::NonBlockingLockShared);
-        found
-    }
-
-    /// Holds it no longer.
-    pub(in crate::store) fn let_go(&self) {
-        let _ = self.flock(FlockOperation::Unlock);
-    }
-
-    /// Whether somebody has locked this directory.
-    pub(in crate::store) fn is_locked(&self) -> Result<bool, Error> {
-        let is_free = self
-            .flock(FlockOperation::NonBlockingLockShared)
-            .map_err(|source| self.unlockable(source))?;
-        if is_free {
-            self.flock(FlockOperation::Unlock)
-                .map_err(|source| self.unlockable(source))?;
-        }
-        Ok(!is_free)
-    }
-
-    fn flock(&self, operation: FlockOperation) -> io::Result<bool> {
-        match fs::flock(&self.directory, operation) {
-            Ok(()) => Ok(true),
-            Err(Errno::WOULDBLOCK) => Ok(false),
-            Err(errno) => Err(errno.into()),
-        }
-    }
-
-    fn unlockable(&self, source: io::Error) -> Error {
-        Error::LocksUnsupported {
-            path: self.path.clone(),
-            source,
         }
     }
 }
