@@ -347,7 +347,7 @@ mod tests {
 
     use super::*;
 
-    fn create_with(
+    fn create_all_with(
         target: &Path,
         trees: &[Tree],
         progress: &dyn Progress,
@@ -357,8 +357,8 @@ mod tests {
         build_with(target, progress, fill, faults)
     }
 
-    fn create(target: &Path, trees: &[Tree], progress: &dyn Progress) -> Result<(), Error> {
-        create_with(target, trees, progress, &Faults::default())
+    fn create_all(target: &Path, trees: &[Tree], progress: &dyn Progress) -> Result<(), Error> {
+        create_all_with(target, trees, progress, &Faults::default())
     }
 
     /// Two trees, so that one makes what the other needs too.
@@ -382,7 +382,7 @@ mod tests {
     }
 
     fn refused(target: &Path) -> (Kind, String) {
-        let error = create(target, &trees(), &Quiet).unwrap_err();
+        let error = create_all(target, &trees(), &Quiet).unwrap_err();
         assert!(!error.committed());
         (error.kind(), error.to_string())
     }
@@ -391,7 +391,7 @@ mod tests {
     fn a_new_directory_is_complete_with_its_exact_modes() {
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("a/b/demo");
-        create(&target, &trees(), &Quiet).unwrap();
+        create_all(&target, &trees(), &Quiet).unwrap();
         let expected = [
             (".zpki", "0700 directory"),
             (".zpki/generation", "0600 0\n"),
@@ -460,7 +460,7 @@ mod tests {
     }
 
     fn listing_of_new(target: &Path) -> Listing {
-        create(target, &trees(), &Quiet).unwrap();
+        create_all(target, &trees(), &Quiet).unwrap();
         listing(target)
     }
 
@@ -474,7 +474,7 @@ mod tests {
             directories: Vec::new(),
             files: files.into(),
         };
-        create(&target, &[tree], &Quiet).unwrap();
+        create_all(&target, &[tree], &Quiet).unwrap();
         for path in paths {
             assert_eq!(fs::read_to_string(target.join(path)).unwrap(), path);
         }
@@ -484,7 +484,7 @@ mod tests {
     fn a_target_may_end_with_a_slash_or_a_dot() {
         let dir = tempfile::tempdir().unwrap();
         for (target, made) in [("a/", "a"), ("b/.", "b"), ("c/d/", "c/d")] {
-            create(&dir.path().join(target), &trees(), &Quiet).unwrap();
+            create_all(&dir.path().join(target), &trees(), &Quiet).unwrap();
             assert!(dir.path().join(made).join("zpki.toml").exists());
         }
     }
@@ -523,7 +523,7 @@ mod tests {
         for step in 0..4 {
             let dir = tempfile::tempdir().unwrap();
             let target = dir.path().join("a/b/demo");
-            let error = create(&target, &trees(), &Until::step(step)).unwrap_err();
+            let error = create_all(&target, &trees(), &Until::step(step)).unwrap_err();
             assert_eq!(error.kind(), Kind::Interrupted);
             assert_eq!(listing(dir.path()), Listing::new(), "step {step}");
         }
@@ -536,7 +536,7 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let target = dir.path().join("a/b/demo");
             let faults = Faults::fail_at(step, ErrorKind::PermissionDenied);
-            match create_with(&target, &trees(), &Quiet, &faults) {
+            match create_all_with(&target, &trees(), &Quiet, &faults) {
                 Err(error) if !error.committed() => {
                     assert!(matches!(error.kind(), Kind::Io | Kind::Permission));
                     assert_eq!(listing(dir.path()), Listing::new(), "step {step}: {error}");
@@ -561,7 +561,7 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let faults = Faults::fail_every(Step::Syncfs, kind);
             let target = dir.path().join("a/b/demo");
-            let error = create_with(&target, &trees(), &Quiet, &faults).unwrap_err();
+            let error = create_all_with(&target, &trees(), &Quiet, &faults).unwrap_err();
             assert!(!error.committed());
             assert_eq!(error.kind(), Kind::Io);
             let stage = dir.path().join("a/b/.zpki-init-0/");
@@ -579,7 +579,7 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let faults = Faults::fail_every(Step::Syncfs, kind);
             let target = dir.path().join("a/b/demo");
-            create_with(&target, &trees(), &Quiet, &faults).unwrap();
+            create_all_with(&target, &trees(), &Quiet, &faults).unwrap();
             assert!(faults.struck());
             // One for everything that was made, and one for the directory that was there.
             assert_eq!(faults.fsyncs(), listing(dir.path()).len() + 1);
@@ -592,9 +592,9 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let target = dir.path().join("demo");
             let faults = Faults::crash_at(step);
-            let _ = create_with(&target, &trees(), &Quiet, &faults);
+            let _ = create_all_with(&target, &trees(), &Quiet, &faults);
             if !target.exists() {
-                create(&target, &trees(), &Quiet).unwrap();
+                create_all(&target, &trees(), &Quiet).unwrap();
             }
             assert_eq!(listing(&target).len(), 10, "step {step}");
             if !faults.struck() {
@@ -610,10 +610,10 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let target = dir.path().join("demo");
             let faults = Faults::crash_at(step);
-            let _ = create_with(&target, &trees(), &Quiet, &faults);
+            let _ = create_all_with(&target, &trees(), &Quiet, &faults);
             let key = dir.path().join(".zpki-init-0/servers/server1/key.pem");
             keys_left += usize::from(key.exists());
-            create(&dir.path().join("other"), &trees(), &Quiet).unwrap();
+            create_all(&dir.path().join("other"), &trees(), &Quiet).unwrap();
             let names = fs::read_dir(dir.path()).unwrap();
             let mut names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
             names.retain(|name| name != "demo");
@@ -630,7 +630,7 @@ mod tests {
         for step in 0.. {
             let dir = tempfile::tempdir().unwrap();
             let stage = dir.path().join(".zpki-init-0");
-            create(&dir.path().join("killed"), &trees(), &Quiet).unwrap();
+            create_all(&dir.path().join("killed"), &trees(), &Quiet).unwrap();
             fs::rename(dir.path().join("killed"), &stage).unwrap();
             let faults = Faults::crash_at(step);
             let base = Root::open(dir.path(), &faults).unwrap();
@@ -639,7 +639,7 @@ mod tests {
                 assert!(!stage.exists());
                 break;
             }
-            create(&dir.path().join("demo"), &trees(), &Quiet).unwrap();
+            create_all(&dir.path().join("demo"), &trees(), &Quiet).unwrap();
             assert!(!stage.exists(), "step {step}");
         }
     }
@@ -649,13 +649,13 @@ mod tests {
         for lost in [LOCK, STATE] {
             let dir = tempfile::tempdir().unwrap();
             let stage = dir.path().join(".zpki-init-0");
-            create(&dir.path().join("cut"), &trees(), &Quiet).unwrap();
+            create_all(&dir.path().join("cut"), &trees(), &Quiet).unwrap();
             fs::rename(dir.path().join("cut"), &stage).unwrap();
             match lost {
                 LOCK => fs::remove_file(stage.join(lost)).unwrap(),
                 _ => fs::remove_dir_all(stage.join(lost)).unwrap(),
             }
-            create(&dir.path().join("demo"), &trees(), &Quiet).unwrap();
+            create_all(&dir.path().join("demo"), &trees(), &Quiet).unwrap();
             assert!(!stage.exists(), "{lost}");
         }
     }
@@ -666,10 +666,10 @@ mod tests {
         let path = |name: &str| dir.path().join(name);
         let base = Root::open(dir.path(), &Faults::default()).unwrap();
         let stage = Path::new(".zpki-init-0");
-        create(&path("first"), &trees(), &Quiet).unwrap();
+        create_all(&path("first"), &trees(), &Quiet).unwrap();
         let expected = listing(&path("first"));
         let seen = base.enter(Path::new("first")).unwrap();
-        create(&path("second"), &trees(), &Quiet).unwrap();
+        create_all(&path("second"), &trees(), &Quiet).unwrap();
         fs::rename(path("second"), dir.path().join(stage)).unwrap();
         sweep_away(&seen, &base, stage);
         assert_eq!(listing(&path("first")), expected);
@@ -687,7 +687,7 @@ mod tests {
             let barrier = Barrier::new(2);
             let run = || {
                 barrier.wait();
-                create(&target, &trees(), &Quiet)
+                create_all(&target, &trees(), &Quiet)
             };
             let outcomes = thread::scope(|scope| {
                 let runs = [scope.spawn(run), scope.spawn(run)];

@@ -210,7 +210,7 @@ pub fn verify_issued(
     expected: &Expected<'_>,
 ) -> Result<VerifiedPath, Vec<Refusal>> {
     let (end_entity, certificate) =
-        PathCertificate::and_parsed(der).map_err(|_| vec![Refusal::Damaged])?;
+        PathCertificate::both_from_der(der).map_err(|_| vec![Refusal::Damaged])?;
     let issuer = &trust.issuer;
     let hosts = certificate.details.hosts();
     let refusals: Vec<Refusal> = [

@@ -68,11 +68,11 @@ impl PathCertificate {
         Self::read(&certificate, der, sha256(der), issuer, subject)
     }
 
-    /// Reads one certificate once for both: as it is shown, and as path validation sees it.
+    /// Reads one certificate once for both views of it: path validation's, and the one that is shown.
     ///
     /// # Errors
     /// Those of [`ParsedCertificate::from_der`], and of [`Self::from_der`].
-    pub fn and_parsed(der: &[u8]) -> Result<(Self, ParsedCertificate), Error> {
+    pub fn both_from_der(der: &[u8]) -> Result<(Self, ParsedCertificate), Error> {
         let (parsed, certificate) = ParsedCertificate::read(der)?;
         let details = &parsed.details;
         let (issuer, subject) = (details.issuer.clone(), details.subject.clone());
@@ -226,7 +226,7 @@ mod tests {
     fn what_is_read_once_for_both_is_what_each_reads() {
         let root = root();
         let parsed = ParsedCertificate::from_der(&root.der).unwrap();
-        let both = PathCertificate::and_parsed(&root.der).unwrap();
+        let both = PathCertificate::both_from_der(&root.der).unwrap();
         assert_eq!(both, (root, parsed));
     }
 
