@@ -468,16 +468,12 @@ mod tests {
     use super::*;
     use crate::domain::key_algorithm::KeyAlgorithm;
     use crate::domain::serial_number::{RANDOM_OCTETS, SerialNumber};
-    use crate::x509::issue::{Authority, CaTemplate, EndEntityTemplate, Subject};
+    use crate::x509::issue::{Authority, CaTemplate, EndEntityTemplate};
     use crate::x509::pem;
     use crate::x509::private_key::PrivateKey;
-    use crate::x509::testing::openssl;
+    use crate::x509::testing::{VALIDITY as CA_VALIDITY, openssl, subject};
 
     const NOW: OffsetDateTime = datetime!(2027-01-01 0:00 UTC);
-    const CA_VALIDITY: Validity = Validity {
-        not_before: datetime!(2020-01-01 0:00 UTC),
-        not_after: datetime!(2090-01-01 0:00 UTC),
-    };
     const VALIDITY: Validity = Validity {
         not_before: datetime!(2026-01-01 0:00 UTC),
         not_after: datetime!(2028-01-01 0:00 UTC),
@@ -490,13 +486,6 @@ mod tests {
     fn same(key: &PrivateKey) -> PrivateKey {
         let block = pem::scan(key.to_pem().as_bytes()).remove(0).unwrap();
         PrivateKey::from_pem(&block, None).unwrap()
-    }
-
-    fn subject(common_name: &str) -> Subject {
-        Subject {
-            organization: "test".to_owned(),
-            common_name: common_name.to_owned(),
-        }
     }
 
     fn serial_number() -> SerialNumber {

@@ -332,37 +332,14 @@ mod tests {
 
     use super::super::certificate::ParsedCertificate;
     use super::super::der::wrapped;
-    use super::super::issue::{CaTemplate, EndEntityTemplate, Subject};
+    use super::super::issue::EndEntityTemplate;
     use super::super::pem;
     use super::super::private_key::PrivateKey;
-    use super::super::testing::{openssl, openssl_fails};
+    use super::super::testing::{VALIDITY, authority, openssl, openssl_fails, subject};
     use super::*;
     use crate::domain::key_algorithm::KeyAlgorithm;
-    use crate::domain::name_constraints::NameConstraints;
+
     use crate::domain::role::ExtendedKeyUsage;
-
-    const VALIDITY: Validity = Validity {
-        not_before: datetime!(2020-01-01 0:00 UTC),
-        not_after: datetime!(2090-01-01 0:00 UTC),
-    };
-
-    fn subject(common_name: &str) -> Subject {
-        Subject {
-            organization: "test".to_owned(),
-            common_name: common_name.to_owned(),
-        }
-    }
-
-    fn authority() -> Authority {
-        let template = CaTemplate {
-            subject: subject("test CA"),
-            serial_number: SerialNumber::from_octets(&[1]),
-            validity: VALIDITY,
-            name_constraints: NameConstraints::default(),
-        };
-        let key = PrivateKey::generate(KeyAlgorithm::Ed25519).unwrap();
-        Authority::self_signed(&template, key).unwrap()
-    }
 
     fn signed(authority: &Authority, revoked: &[Revocation]) -> Vec<u8> {
         let template = CrlTemplate {

@@ -380,7 +380,7 @@ mod tests {
     use crate::domain::key_algorithm::KeyAlgorithm;
     use crate::domain::serial_number::RANDOM_OCTETS;
     use crate::x509::pem;
-    use crate::x509::testing::{openssl, openssl_succeeds};
+    use crate::x509::testing::{openssl, openssl_succeeds, subject};
 
     const VALIDITY: Validity = Validity {
         not_before: datetime!(2026-01-01 0:00 UTC),
@@ -389,13 +389,6 @@ mod tests {
 
     fn serial(octet: u8) -> SerialNumber {
         SerialNumber::from_random([octet; RANDOM_OCTETS])
-    }
-
-    fn subject(common_name: &str) -> Subject {
-        Subject {
-            organization: "test".to_owned(),
-            common_name: common_name.to_owned(),
-        }
     }
 
     fn authority(name_constraints: NameConstraints) -> Authority {

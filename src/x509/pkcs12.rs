@@ -308,40 +308,14 @@ fn add_and_one(number: &mut [u8], octets: &[u8]) {
 mod tests {
     use std::fs;
 
-    use time::macros::datetime;
-
-    use super::super::issue::{Authority, CaTemplate, EndEntityTemplate, Subject};
+    use super::super::issue::{Authority, EndEntityTemplate};
     use super::super::pem::{self, Block};
-    use super::super::testing::{openssl, openssl_fails, passphrase};
+    use super::super::testing::{VALIDITY, authority, openssl, openssl_fails, passphrase, subject};
     use super::*;
     use crate::domain::key_algorithm::KeyAlgorithm;
-    use crate::domain::name_constraints::NameConstraints;
+
     use crate::domain::role::ExtendedKeyUsage;
     use crate::domain::serial_number::SerialNumber;
-    use crate::domain::validity::Validity;
-
-    const VALIDITY: Validity = Validity {
-        not_before: datetime!(2020-01-01 0:00 UTC),
-        not_after: datetime!(2090-01-01 0:00 UTC),
-    };
-
-    fn subject(common_name: &str) -> Subject {
-        Subject {
-            organization: "test".to_owned(),
-            common_name: common_name.to_owned(),
-        }
-    }
-
-    fn authority() -> Authority {
-        let template = CaTemplate {
-            subject: subject("test CA"),
-            serial_number: SerialNumber::from_octets(&[1]),
-            validity: VALIDITY,
-            name_constraints: NameConstraints::default(),
-        };
-        let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
-        Authority::self_signed(&template, key).unwrap()
-    }
 
     fn issued(ca: &Authority, key: &PrivateKey) -> ParsedCertificate {
         let template = EndEntityTemplate {

@@ -1,5 +1,5 @@
 //! The `openssl` command as the judge of what this layer writes, and as the maker of what it reads; and
-//! a certificate and a CRL to begin with.
+//! a CA and a CRL to begin with.
 
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
@@ -19,22 +19,35 @@ use crate::domain::name_constraints::NameConstraints;
 use crate::domain::serial_number::{RANDOM_OCTETS, SerialNumber};
 use crate::domain::validity::Validity;
 
-/// A root, for a test to change.
-pub(crate) fn root() -> PathCertificate {
+/// Of a CA, and of whatever it vouches for as long as it lives.
+pub(crate) const VALIDITY: Validity = Validity {
+    not_before: datetime!(2020-01-01 0:00 UTC),
+    not_after: datetime!(2090-01-01 0:00 UTC),
+};
+
+/// A subject of this common name.
+pub(crate) fn subject(common_name: &str) -> Subject {
+    Subject {
+        organization: "test".to_owned(),
+        common_name: common_name.to_owned(),
+    }
+}
+
+/// A root CA.
+pub(crate) fn authority() -> Authority {
     let template = CaTemplate {
-        subject: Subject {
-            organization: "test".to_owned(),
-            common_name: "test CA".to_owned(),
-        },
+        subject: subject("test CA"),
         serial_number: SerialNumber::from_random([7; RANDOM_OCTETS]),
-        validity: Validity {
-            not_before: datetime!(2020-01-01 0:00 UTC),
-            not_after: datetime!(2090-01-01 0:00 UTC),
-        },
+        validity: VALIDITY,
         name_constraints: NameConstraints::default(),
     };
     let key = PrivateKey::generate(KeyAlgorithm::Ed25519).unwrap();
-    let root = Authority::self_signed(&template, key).unwrap();
+    Authority::self_signed(&template, key).unwrap()
+}
+
+/// Its certificate, for a test to change.
+pub(crate) fn root() -> PathCertificate {
+    let root = authority();
     PathCertificate::from_der(&root.certificate().der).unwrap()
 }
 
