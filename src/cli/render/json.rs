@@ -1,5 +1,7 @@
 //! One JSON object for every command.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write};
 
 use clap_complete::Shell;
@@ -10,34 +12,49 @@ use crate::domain::text::is_unsafe;
 
 /// The report as one JSON object, indented, with a line end.
 pub(in crate::cli) fn object<R: Serialize>(report: &R) -> String {
-    let mut json = Vec::new();
-    serde_json::to_writer_pretty(Harmless(&mut json), report).expect(SERIALIZES);
+    let mut json = serde_json::to_vec_pretty(report).expect(SERIALIZES);
     json.push(b'\n');
-    String::from_utf8(json).expect(SERIALIZES)
+    harmless(json)
 }
 
 /// Why a report becomes JSON.
 pub(in crate::cli) const SERIALIZES: &str = "a report has only strings, numbers and lists";
 
-/// What JSON is written through: it may go to a terminal, and JSON itself escapes only what is below U+0020.
-/// All else that is unsafe there can stand in strings alone, and is the same escaped.
+/// JSON that may go to a terminal.
+pub(in crate::cli) fn harmless(json: Vec<u8>) -> String {
+    let json = String::from_utf8(json).expect(SERIALIZES);
+    match escaped(&json) {
+        Cow::Borrowed(_) => json,
+        Cow::Owned(escaped) => escaped,
+    }
+}
+
+/// JSON itself escapes only what is below U+0020. All else that a terminal acts on can stand in strings
+/// alone, and is the same escaped.
+fn escaped(json: &str) -> Cow<'_, str> {
+    const DELETE: u8 = 0x7f;
+    if json.is_ascii() && !json.as_bytes().contains(&DELETE) {
+        return json.into();
+    }
+    let mut escaped = String::with_capacity(json.len());
+    for character in json.chars() {
+        if is_unsafe(character) && character != '\n' {
+            let _ = write!(escaped, "\\u{:04x}", u32::from(character));
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped.into()
+}
+
+/// What JSON that is not to be held in memory is made [`harmless`] by.
 pub(in crate::cli) struct Harmless<W>(pub(in crate::cli) W);
 
 impl<W: Write> Write for Harmless<W> {
     /// `octets` is text: each string comes in whole pieces.
     fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        if octets.iter().all(|octet| *octet < 0x7f) {
-            return self.0.write(octets);
-        }
         let text = str::from_utf8(octets).map_err(|_| ErrorKind::InvalidData)?;
-        let mut rest = text;
-        while let Some(at) = rest.find(|c| is_unsafe(c) && c != '\n') {
-            let (before, character) = rest.split_at(at);
-            let character = character.chars().next().unwrap_or_default();
-            write!(self.0, "{before}\\u{:04x}", u32::from(character))?;
-            rest = &rest[at + character.len_utf8()..];
-        }
-        self.0.write_all(rest.as_bytes())?;
+        self.0.write_all(escaped(text).as_bytes())?;
         Ok(octets.len())
     }
 

@@ -15,7 +15,7 @@ use time::OffsetDateTime;
 
 use super::super::super::exit::Status;
 use super::super::Stream;
-use super::super::json::{Harmless, SERIALIZES};
+use super::super::json::{SERIALIZES, harmless};
 use crate::commands::expiry::report::{ExpiryReport, InspectedFile, Item, Located, Summary};
 use crate::domain::digest::Digest;
 use crate::domain::expiry::{PathRole, ReadReason, Reason, State};
@@ -77,13 +77,13 @@ fn write_items(report: &ExpiryReport, out: &mut dyn Write, separator: &str) -> i
             for item in share.iter().flat_map(InspectedFile::located) {
                 json.extend_from_slice(separator.as_bytes());
                 let object = ItemObject::of(item, issuer.shown(item.item()), at);
-                serde_json::to_writer(Harmless(&mut json), &object).expect(SERIALIZES);
+                serde_json::to_writer(&mut json, &object).expect(SERIALIZES);
             }
-            json
+            harmless(json)
         });
         for share in shares.collect::<Vec<_>>() {
             let leading = if is_first { separator.len() } else { 0 };
-            out.write_all(&share[leading..])?;
+            out.write_all(&share.as_bytes()[leading..])?;
             is_first = false;
         }
     }
@@ -91,9 +91,7 @@ fn write_items(report: &ExpiryReport, out: &mut dyn Write, separator: &str) -> i
 }
 
 fn to_json(value: &impl Serialize) -> String {
-    let mut json = Vec::new();
-    serde_json::to_writer(Harmless(&mut json), value).expect(SERIALIZES);
-    String::from_utf8(json).expect(SERIALIZES)
+    harmless(serde_json::to_vec(value).expect(SERIALIZES))
 }
 
 /// What belongs to the run.
