@@ -116,26 +116,19 @@ fn plain_intermediate(sandbox: &Sandbox, name: &str, issuer: &str) {
 
 /// A CRL of NAME, in NAME.crl.
 fn crl(sandbox: &Sandbox, name: &str, days: &str) {
+    crl_with(sandbox, name, &["-crldays", days]);
+}
+
+fn crl_with(sandbox: &Sandbox, name: &str, dates: &[&str]) {
     sandbox.file("index.txt", "").file("crlnumber", "01\n");
     let config =
         "[ca]\ndefault_ca=c\n[c]\ndatabase=index.txt\ncrlnumber=crlnumber\ndefault_md=sha256\n";
     sandbox.file("crl.cnf", config);
     let file = |end: &str| format!("{name}.{end}");
     let (certificate, key, list) = (file("crt"), file("key"), file("crl"));
-    let args = [
-        "ca",
-        "-gencrl",
-        "-config",
-        "crl.cnf",
-        "-crldays",
-        days,
-        "-cert",
-        &certificate,
-    ];
-    sandbox.tool(
-        "openssl",
-        &[&args[..], &["-keyfile", &key, "-out", &list]].concat(),
-    );
+    let args = ["ca", "-gencrl", "-config", "crl.cnf"];
+    let files = ["-cert", &certificate, "-keyfile", &key, "-out", &list];
+    sandbox.tool("openssl", &[&args[..], dates, &files].concat());
 }
 
 fn certificate(sandbox: &Sandbox, file: &str) -> ParsedCertificate {
@@ -654,6 +647,66 @@ fn revocation_under_an_intermediate_needs_the_crls_above() {
             .read("demo/load-balancer/crl.pem")
             .ends_with(&sandbox.read("root.crl"))
     );
+}
+
+#[test]
+fn a_crl_of_a_ca_above_that_is_not_valid_yet_is_not_given_to_haproxy() {
+    let sandbox = fresh();
+    root(&sandbox, "root");
+    plain_intermediate(&sandbox, "issuing", "root");
+    let text = format!("{CLUSTER}\n[revocation]\nenabled = true\nextra_crls = [\"../root.crl\"]\n");
+    sandbox.file("demo/zpki.toml", text);
+    let early = || {
+        let utc = |at: OffsetDateTime| {
+            let (year, month, day) = at.to_calendar_date();
+            format!("{year}{:02}{day:02}000000Z", u8::from(month))
+        };
+        let (begins, ends) = (
+            utc(now() + Duration::days(2)),
+            utc(now() + Duration::days(30)),
+        );
+        let dates = ["-crl_lastupdate", &begins, "-crl_nextupdate", &ends];
+        crl_with(&sandbox, "root", &dates);
+    };
+    let import = [
+        "issuing.crt",
+        "issuing.key",
+        "--chain=root.crt",
+        "--no-ca-passphrase",
+    ];
+    early();
+    refused(
+        &sandbox,
+        &import,
+        78,
+        "because: it is not valid yet (thisUpdate ",
+    );
+    crl(&sandbox, "root", "30");
+    import_and_apply(&sandbox, &import);
+    // What HAProxy has is better: it stays, and nothing else waits.
+    early();
+    let before = sandbox.tree();
+    let apply = zpki(&sandbox, &["apply"]).run();
+    apply
+        .status(0)
+        .stdout("unchanged\n")
+        .stderr_with("load-balancer/crl.pem stays as it is\n");
+    assert_eq!(sandbox.tree().changes_since(&before, "demo"), [""; 0]);
+    let haproxy = sandbox.read("demo/load-balancer/crl.pem");
+    let signed = zpki(&sandbox, &["crl"]).run();
+    signed
+        .status(0)
+        .stdout_with("sign-crl")
+        .stderr_with("it is not valid yet (thisUpdate ");
+    assert_eq!(sandbox.read("demo/load-balancer/crl.pem"), haproxy);
+    // Where HAProxy has none, apply is refused.
+    fs::remove_file(sandbox.path("demo/load-balancer/crl.pem")).unwrap();
+    let before = sandbox.tree();
+    let apply = zpki(&sandbox, &["apply"]).run();
+    apply
+        .status(78)
+        .stderr_with("because: it is not valid yet (thisUpdate ");
+    assert_eq!(sandbox.tree().changes_since(&before, "demo"), [""; 0]);
 }
 
 #[test]

@@ -21,8 +21,8 @@ use crate::x509::{crl, pem};
 /// revocation.
 ///
 /// # Errors
-/// [`Error::ExtraCrl`] when one is not there or no regular file, has expired at `fresh_at`, if that matters,
-/// or is by none of the CAs above; and when one of these has none.
+/// [`Error::ExtraCrl`] when one is not there or no regular file, has expired at `fresh_at` or is not valid
+/// yet, if that matters, or is by none of the CAs above; and when one of these has none.
 pub(super) fn read(
     settings: &RevocationSettings,
     ca: &Ca,
@@ -49,10 +49,8 @@ pub(super) fn read(
         for der in blocks {
             let list = PathCrl::from_der(&der).map_err(|error| refused(error.to_string()))?;
             let by = issuer(&list, &above).map_err(refused)?;
-            let is_expired = |now| list.next_update.is_some_and(|at| at <= now);
-            if fresh_at.is_some_and(is_expired) {
-                let at = list.next_update.map(show).unwrap_or_default();
-                return Err(refused(format!("it expired on {at} (nextUpdate)")));
+            if let Some(why) = fresh_at.and_then(|at| not_fresh(&list, at)) {
+                return Err(refused(why));
             }
             lacking.retain(|ca| ca.der != by.der);
             text += &crl::to_pem(&der);
@@ -69,6 +67,23 @@ pub(super) fn read(
             ),
         }),
     }
+}
+
+/// Why HAProxy does not take a CRL at an instant.
+fn not_fresh(list: &PathCrl, at: OffsetDateTime) -> Option<String> {
+    if at < list.this_update {
+        let begins = show(list.this_update);
+        return Some(format!("it is not valid yet (thisUpdate {begins})"));
+    }
+    let ends = list.next_update.filter(|ends| *ends <= at)?;
+    Some(format!("it expired on {} (nextUpdate)", show(ends)))
+}
+
+/// Whether all of what [`read`] gave are valid already.
+pub(super) fn have_begun(text: &str, at: OffsetDateTime) -> bool {
+    let lists = pem::scan(text.as_bytes()).into_iter().flatten();
+    let mut lists = lists.filter_map(|block| PathCrl::from_der(&block.contents).ok());
+    lists.all(|list| list.this_update <= at)
 }
 
 /// The same CRLs as they stand in their files, whether or not they are any good: what is to be in

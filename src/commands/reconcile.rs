@@ -260,11 +260,13 @@ impl Reconciliation {
         let (extra_crls, not_fresh) = match extra_crls {
             Ok(extra_crls) => (Some(extra_crls), None),
             Err(error) if !is_read && task == Task::Apply => return Err(error),
-            // What HAProxy has is no better; and nothing else waits for somebody else's CRL.
-            Err(error) if is_read => (
-                extra_crls::read(revocation, &state.ca, view, None).ok(),
-                Some(error),
-            ),
+            // What HAProxy has is no better than what has expired, but than what is not valid yet; and nothing
+            // else waits for somebody else's CRL.
+            Err(error) if is_read => {
+                let stale = extra_crls::read(revocation, &state.ca, view, None).ok();
+                let stale = stale.filter(|text| extra_crls::have_begun(text, now));
+                (stale, Some(error))
+            }
             Err(error) => (None, Some(error)),
         };
         let mut reconciliation = Self {
