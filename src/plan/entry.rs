@@ -1,5 +1,7 @@
 //! What an entry needs: nothing, its certificate put back, a new one, or a new key too.
 
+use std::collections::HashSet;
+
 use time::{Duration, OffsetDateTime};
 
 use super::reason::Reason;
@@ -253,8 +255,10 @@ fn subject(details: &Certificate, name: &EntryName, cluster: &ClusterName) -> Op
 
 fn hosts(details: &Certificate, wanted: &[Host]) -> Vec<Reason> {
     let found = details.hosts();
-    let added = wanted.iter().filter(|host| !found.contains(host));
-    let removed = found.iter().filter(|host| !wanted.contains(host));
+    let known: HashSet<&Host> = found.iter().collect();
+    let asked_for: HashSet<&Host> = wanted.iter().collect();
+    let added = wanted.iter().filter(|host| !known.contains(host));
+    let removed = found.iter().filter(|host| !asked_for.contains(host));
     let added = added.cloned().map(Reason::HostAdded);
     added
         .chain(removed.cloned().map(Reason::HostRemoved))

@@ -1,6 +1,7 @@
 //! Whether a certificate is for the name that was asked for: as HAProxy's `verifyhost` has it, and as
 //! OpenSSL (RFC 6125) does.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use super::policy::NameMatching;
@@ -14,12 +15,13 @@ pub(super) fn check(
     matching: NameMatching,
     reasons: &mut Vec<Reason>,
 ) {
+    let plain = Plain::of(leaf, matching);
     for host in hosts {
         let address: Option<IpAddr> = host.parse().ok();
         let matches = match (matching, address) {
-            (NameMatching::Haproxy, _) => haproxy_matches(leaf, host),
-            (NameMatching::Openssl, Some(address)) => has_address(leaf, address),
-            (NameMatching::Openssl, None) => openssl_matches(leaf, host),
+            (NameMatching::Haproxy, _) => plain.has(host) || haproxy_matches(leaf, host),
+            (NameMatching::Openssl, Some(address)) => plain.addresses.contains(&address),
+            (NameMatching::Openssl, None) => plain.has(host) || openssl_matches(leaf, host),
         };
         if !matches {
             let (host, names) = (host.clone(), names_of(leaf));
@@ -29,6 +31,33 @@ pub(super) fn check(
             };
             reasons.push(Reason { rule, depth: 0 });
         }
+    }
+}
+
+/// What a certificate has of names that match themselves. Where many names are asked for, a request may have
+/// brought as many, and to try each on each would take for ever.
+struct Plain {
+    /// In lower case.
+    names: HashSet<Vec<u8>>,
+    addresses: HashSet<IpAddr>,
+}
+
+impl Plain {
+    fn of(leaf: &PathCertificate, matching: NameMatching) -> Self {
+        let is_plain = |name: &&[u8]| !name.contains(&0) && !name.contains(&b'*');
+        let names: Vec<&[u8]> = match matching {
+            NameMatching::Haproxy => haproxy_names(leaf).collect(),
+            NameMatching::Openssl => openssl_names(leaf),
+        };
+        let names = names.into_iter().filter(is_plain);
+        Self {
+            names: names.map(<[u8]>::to_ascii_lowercase).collect(),
+            addresses: addresses(leaf).collect(),
+        }
+    }
+
+    fn has(&self, host: &str) -> bool {
+        self.names.contains(host.to_ascii_lowercase().as_bytes())
     }
 }
 
@@ -65,17 +94,17 @@ fn names_of(leaf: &PathCertificate) -> Vec<String> {
         .collect()
 }
 
-fn has_address(leaf: &PathCertificate, address: IpAddr) -> bool {
-    addresses(leaf).any(|own| own == address)
-}
-
 /// HAProxy's `ssl_sock_srv_verifycbk`: the dNSName entries, then every common name, whatever else there
-/// is; never an iPAddress. A name ends at its first NUL, for HAProxy compares C strings.
-fn haproxy_matches(leaf: &PathCertificate, host: &str) -> bool {
+/// is; never an iPAddress.
+fn haproxy_names(leaf: &PathCertificate) -> impl Iterator<Item = &[u8]> {
     let common_names = leaf.subject.common_names.iter().map(Vec::as_slice);
     // An entry of a subjectAltName that cannot be read whole is not looked at.
-    let mut names = dns_names(leaf).chain(common_names);
-    names.any(|name| {
+    dns_names(leaf).chain(common_names)
+}
+
+/// A name ends at its first NUL, for HAProxy compares C strings.
+fn haproxy_matches(leaf: &PathCertificate, host: &str) -> bool {
+    haproxy_names(leaf).any(|name| {
         let end = name.iter().position(|octet| *octet == 0);
         haproxy_pattern_matches(&name[..end.unwrap_or(name.len())], host.as_bytes())
     })
@@ -104,13 +133,22 @@ fn haproxy_pattern_matches(pattern: &[u8], host: &[u8]) -> bool {
 }
 
 /// `X509_check_host`: the dNSName entries, and common names only where there are none.
-fn openssl_matches(leaf: &PathCertificate, host: &str) -> bool {
-    let mut names = dns_names(leaf).peekable();
-    if names.peek().is_some() {
-        return names.any(|name| openssl_pattern_matches(name, host.as_bytes()));
+fn openssl_names(leaf: &PathCertificate) -> Vec<&[u8]> {
+    let names: Vec<_> = dns_names(leaf).collect();
+    match names.is_empty() {
+        true => leaf
+            .subject
+            .common_names
+            .iter()
+            .map(Vec::as_slice)
+            .collect(),
+        false => names,
     }
-    let mut common_names = leaf.subject.common_names.iter();
-    common_names.any(|name| openssl_pattern_matches(name, host.as_bytes()))
+}
+
+fn openssl_matches(leaf: &PathCertificate, host: &str) -> bool {
+    let mut names = openssl_names(leaf).into_iter();
+    names.any(|name| openssl_pattern_matches(name, host.as_bytes()))
 }
 
 /// `equal_wildcard`.
@@ -190,7 +228,38 @@ fn wildcard_matches(prefix: &[u8], suffix: &[u8], host: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
+    use crate::x509::extensions::SubjectAltName;
+    use crate::x509::testing::root;
+
+    #[test]
+    fn many_names_are_found_among_as_many() {
+        let hosts: Vec<String> = (0..40_000).map(|it| format!("a{it}.example.com")).collect();
+        let addresses = (0..40_000_u32).map(|it| IpAddr::from(it.to_be_bytes()).to_string());
+        let mut leaf = root();
+        let names = hosts
+            .iter()
+            .map(|host| GeneralName::Dns(host.to_uppercase().into()));
+        let octets = (0..40_000_u32).map(|it| GeneralName::Ip(it.to_be_bytes().into()));
+        leaf.extensions.subject_alt_name = Some(SubjectAltName {
+            names: names.chain(octets).collect(),
+            critical: false,
+        });
+        let start = Instant::now();
+        let mut reasons = Vec::new();
+        check(&leaf, &hosts, NameMatching::Haproxy, &mut reasons);
+        let all: Vec<_> = hosts.iter().cloned().chain(addresses).collect();
+        check(&leaf, &all, NameMatching::Openssl, &mut reasons);
+        assert_eq!(reasons, []);
+        assert!(start.elapsed() < Duration::from_secs(20));
+        // An address is no name to HAProxy, and a name is none of the addresses.
+        let wrong = ["0.0.0.1".to_owned(), "b.example.com".to_owned()];
+        check(&leaf, &wrong, NameMatching::Haproxy, &mut reasons);
+        check(&leaf, &wrong[1..], NameMatching::Openssl, &mut reasons);
+        assert_eq!(reasons.len(), 3);
+    }
 
     #[test]
     fn verifyhost_takes_a_star_anywhere_in_the_first_label() {

@@ -2,11 +2,13 @@
 //! them for `crl-file`: every certificate of the path, the trust anchor included, needs a CRL of its
 //! issuer that is valid.
 
+use std::collections::HashSet;
+
 use time::OffsetDateTime;
 
 use super::path::Path;
 use super::reason::{Reason, Rule};
-use crate::x509::extensions::{DistributionPoint, KeyUsage};
+use crate::x509::extensions::{DistributionPoint, GeneralName, KeyUsage};
 use crate::x509::path_certificate::PathCertificate;
 use crate::x509::path_crl::{PathCrl, REMOVE_FROM_CRL};
 
@@ -91,8 +93,9 @@ impl Subject<'_, '_> {
     /// The first of the certificate's distribution points that this CRL is for.
     fn distribution_point(&self, crl: &PathCrl) -> Option<&DistributionPoint> {
         let names = crl.scope.distribution_point.as_ref();
+        let names: Option<HashSet<&GeneralName>> = names.map(|names| names.iter().collect());
         let is_named = |point: &&DistributionPoint| {
-            let pair = names.zip(point.names.as_ref());
+            let pair = names.as_ref().zip(point.names.as_ref());
             pair.is_none_or(|(names, own)| own.iter().any(|own| names.contains(own)))
         };
         let points = &self.certificate().extensions.distribution_points;
@@ -174,10 +177,12 @@ fn date_problem(crl: &PathCrl, at: OffsetDateTime) -> Option<Rule> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use time::macros::datetime;
 
     use super::*;
-    use crate::x509::extensions::{AuthorityKeyIdentifier, GeneralName};
+    use crate::x509::extensions::AuthorityKeyIdentifier;
     use crate::x509::testing::{root, unsigned_crl};
 
     fn names(host: &str) -> Option<Vec<GeneralName>> {
@@ -211,6 +216,30 @@ mod tests {
             crl.scope.distribution_point = names(host);
             assert_eq!(subject.distribution_point(&crl).is_some(), is_named);
         }
+    }
+
+    #[test]
+    fn many_distribution_points_are_looked_for_among_as_many_names() {
+        let numbers = 0..40_000;
+        let points = numbers.clone().map(|it| point(&format!("http:a{it}")));
+        let mut certificate = root();
+        certificate.extensions.distribution_points = points.collect();
+        let path = Path {
+            certificates: vec![&certificate],
+            untrusted: 0,
+            is_anchored: true,
+        };
+        let subject = Subject {
+            path: &path,
+            depth: 0,
+            at: datetime!(2026-01-01 0:00 UTC),
+        };
+        let mut crl = unsigned_crl(&[1], &[]);
+        let uri = |it| GeneralName::Uri(format!("http:b{it}").into());
+        crl.scope.distribution_point = Some(numbers.map(uri).collect());
+        let start = Instant::now();
+        assert_eq!(subject.distribution_point(&crl), None);
+        assert!(start.elapsed() < Duration::from_secs(20));
     }
 
     #[test]

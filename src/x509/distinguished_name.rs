@@ -11,7 +11,7 @@ use super::error::Error;
 use super::{form, name};
 
 /// A distinguished name (RFC 5280 4.1.2.4), ready to be compared.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub struct DistinguishedName {
     /// The name as RFC 4514 writes it, in the order of the encoding.
     pub shown: String,
@@ -27,7 +27,7 @@ pub struct DistinguishedName {
 }
 
 /// An emailAddress attribute.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct EmailAddress {
     /// Its octets.
     pub octets: Vec<u8>,

@@ -95,7 +95,7 @@ pub struct SubjectAltName {
 }
 
 /// A GeneralName (RFC 5280 4.2.1.6) with the octets that stand in it, valid or not.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum GeneralName {
     /// directoryName.
     Directory(DistinguishedName),
