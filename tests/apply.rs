@@ -944,6 +944,33 @@ fn a_command_that_can_never_succeed_can_be_forgotten() {
 }
 
 #[test]
+fn what_is_owed_for_a_server_that_becomes_a_client_does_not_block_its_next_command() {
+    let sandbox = Sandbox::with_demo();
+    let renew = [
+        "-C", "demo", "renew", "server2", "--force", "--exec", "false",
+    ];
+    let failed = sandbox.args(renew).run();
+    failed.status(1).stdout_with("renew").stderr_with("server2");
+    let text = sandbox.read("demo/zpki.toml");
+    let (before, server) = text
+        .rsplit_once("[[servers]]\nname = \"server2\"\n")
+        .unwrap();
+    let (_, after) = server.split_once("\n\n").unwrap_or((server, ""));
+    let text = format!("{before}{after}\n[[clients]]\nname = \"server2\"\n");
+    sandbox.file("demo/zpki.toml", text);
+    let owed = || {
+        let pending = sandbox.tree().modes("demo/.zpki/pending");
+        pending.lines().filter(|it| it.contains("server2.")).count()
+    };
+    let apply = ["-C", "demo", "apply", "--exec", "false"];
+    let failed = sandbox.args(apply).run();
+    failed.status(1).stdout_with("retire  server2").stderr_with(
+        "server2: its new files are in place, and the command that should follow failed",
+    );
+    assert_eq!(owed(), 1);
+}
+
+#[test]
 fn renew_says_what_it_leaves_to_rekey() {
     let sandbox = Sandbox::with_demo();
     let address = "address = \"127.0.0.1:17010\"";

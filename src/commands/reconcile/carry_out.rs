@@ -151,9 +151,17 @@ impl Reconciliation {
         let given = besides.hook.map(|hook| Given::new(hook, self.now, system));
         let given = given.transpose()?;
         if let Some(given) = &given {
-            let owed = changed
-                .iter()
-                .flat_map(|entry| given.owe(&entry.name, &self.state.hooks));
+            // What was owed for a folder that is put away is forgotten with it, were there another of its name.
+            let retired: HashSet<_> = self.retired.iter().map(|it| &it.name).collect();
+            let owed = changed.iter().flat_map(|entry| {
+                let is_forgotten = retired.contains(&entry.name);
+                let owed = if is_forgotten {
+                    &[]
+                } else {
+                    &*self.state.hooks
+                };
+                given.owe(&entry.name, owed)
+            });
             transaction.changes.extend(owed);
             transaction.directories.push(closed(PENDING));
         }
