@@ -765,6 +765,47 @@ fn a_clock_that_cannot_be_right_is_refused() {
 }
 
 #[test]
+fn a_clock_that_is_behind_what_was_issued_elsewhere_is_refused() {
+    let sandbox = Sandbox::with_demo();
+    let ahead = NOW + Duration::days(100);
+    issue(&sandbox, &APP).now(ahead).run().product();
+    let other = ["other", "--role=client", "--out=other"];
+    // Its notBefore is an hour before it was issued, and a day is let pass.
+    let allowed = ahead - Duration::hours(25);
+    let before = sandbox.tree();
+    let run = |args: &[&str], now| {
+        sandbox
+            .args([&["-C", "demo"], args].concat())
+            .now(now)
+            .run()
+    };
+    let issuing = [&["issue"], &other[..]].concat();
+    for args in [
+        &issuing[..],
+        &["server", "add", "server3=127.0.0.1:17012"],
+        &["revoke", "app"],
+    ] {
+        for now in [NOW, allowed - Duration::SECOND] {
+            run(args, now).status(74).stderr_with(
+                ", and a certificate was issued that begins on 2027-03-03 11:00:00 UTC",
+            );
+        }
+    }
+    same_tree(&sandbox, &before);
+    run(&issuing, allowed).product();
+    // A clock that was said to be right is believed from then on.
+    issue(&sandbox, &[&APP[..], &["--force"]].concat())
+        .now(ahead)
+        .run()
+        .product();
+    let client = ["third", "--role=client", "--out=third"];
+    issue(&sandbox, &[&client[..], &["--trust-clock"]].concat())
+        .run()
+        .product();
+    run(&["revoke", "other"], NOW).product();
+}
+
+#[test]
 fn names_that_verifyhost_cannot_tell_apart_are_said() {
     let sandbox = Sandbox::with_demo();
     issue(

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use memchr::{memchr, memmem, memrchr};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -106,6 +107,27 @@ impl Origins {
     }
 }
 
+/// The notBefore of the certificate that was made last, as the log has it. Only the end of the log is read.
+pub(super) fn last_not_before(log: &[u8]) -> Option<OffsetDateTime> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Made {
+        action: String,
+        #[serde(with = "time::serde::rfc3339")]
+        not_before: OffsetDateTime,
+    }
+    let ends = memmem::rfind_iter(log, b"\"notBefore\":");
+    let mut made = ends.filter_map(|at| {
+        let start = memrchr(b'\n', &log[..at]).map_or(0, |end| end + 1);
+        let end = memchr(b'\n', &log[at..]).map_or(log.len(), |end| at + end);
+        let made: Made = serde_json::from_slice(&log[start..end]).ok()?;
+        // A CA that was imported began when it did.
+        let is_own = matches!(&*made.action, "issue" | "rekey" | "renew" | "renew-ca");
+        is_own.then_some(made.not_before)
+    });
+    made.next()
+}
+
 /// What the log is told of one certificate.
 pub(super) fn certificate<'a>(
     action: &'a str,
@@ -196,4 +218,27 @@ fn line(event: Event<'_>, at: &str, by: &str) -> String {
     };
     let json = serde_json::to_string(&line);
     json.expect("a log line has only strings and dates") + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn the_last_certificate_is_looked_for_from_the_end() {
+        let made = |action: &str, year: u16| {
+            format!("{{\"action\":\"{action}\",\"notBefore\":\"{year}-01-01T00:00:00Z\"}}\n")
+        };
+        let other = "{\"action\":\"revoke\",\"reason\":\"\\\"notBefore\\\":\"}\n";
+        let log = made("issue", 2030) + &made("renew", 2028) + &made("ca-import", 2020);
+        let expected = Some(datetime!(2028-01-01 0:00 UTC));
+        for rest in ["", other, "{\"notBefore\":", "\n\n"] {
+            let log = format!("{log}{rest}");
+            assert_eq!(last_not_before(log.as_bytes()), expected, "{rest}");
+        }
+        assert_eq!(last_not_before(other.as_bytes()), None);
+        assert_eq!(last_not_before(b""), None);
+    }
 }

@@ -19,6 +19,7 @@ use crate::domain::name::EntryName;
 use crate::domain::revocation::{Revocation, RevocationReason, restore_record};
 use crate::domain::role::Role;
 use crate::domain::serial_number::SerialNumber;
+use crate::domain::validity::Validity;
 use crate::plan::authority::is_self_signed;
 use crate::plan::entry::{Held, HeldKey, Revoked};
 use crate::store;
@@ -208,6 +209,11 @@ impl State {
 
     /// Refuses to act by a clock that contradicts what was issued before: it would make certificates
     /// that nobody takes when it is put right, or renew everything at once. `flag` is what sets `force`.
+    ///
+    /// What was issued is: what host folders have, the CA, and the last certificate that the log tells of,
+    /// which is written with each. The inventory is not read, for it may hold a hundred thousand files: a
+    /// certificate that a clock which was ahead made, and after which a run that was forced made another,
+    /// holds nobody up any more, nor does one when the log was taken away. `check` reads all of them.
     pub(super) fn check_clock(
         &self,
         now: OffsetDateTime,
@@ -221,6 +227,12 @@ impl State {
             .collect();
         let mut issued = live.clone();
         issued.push(validity(&self.ca.certificate));
+        let log = self.found(Path::new(LOG_FILE));
+        let last = log.and_then(|log| log::last_not_before(&log.bytes));
+        issued.extend(last.map(|begins| Validity {
+            not_before: begins,
+            not_after: begins,
+        }));
         match audit::authority::clock(now, RELEASED, &issued, &live) {
             Some(finding) if !force => Err(Error::ClockContradicted {
                 why: finding.why,
