@@ -1326,6 +1326,48 @@ fn a_ca_that_says_no_more_than_zpkis_own_is_renewed_too() {
 }
 
 #[test]
+fn the_names_of_what_a_former_ca_issued_do_not_bind_the_next() {
+    let sandbox = Sandbox::new();
+    sandbox.args(DEMO).now(now()).run().product();
+    let issue = [
+        "issue",
+        "app",
+        "--role=client",
+        "--host=app.example",
+        "--out=app",
+    ];
+    zpki(&sandbox, &issue)
+        .run()
+        .stdout_with("issue  app")
+        .stderr_with("clientAuth");
+    let constraints = "nameConstraints=critical,permitted;DNS:demo.internal,\
+                       permitted;IP:127.0.0.0/255.0.0.0";
+    let extensions = [BASIC, USAGE, IDENTIFIER, constraints];
+    root_with(
+        &sandbox,
+        "company",
+        P256,
+        "/O=Example/CN=company",
+        &extensions,
+    );
+    let text = sandbox.read("demo/zpki.toml");
+    let constraints =
+        "[ca]\npermitted_domains = [\"demo.internal\"]\npermitted_networks = [\"127.0.0.0/8\"]\n";
+    sandbox.file("demo/zpki.toml", text.replace("[ca]\n", constraints));
+    let import = [
+        "ca",
+        "import",
+        "company.crt",
+        "company.key",
+        "--no-ca-passphrase",
+        "--force",
+    ];
+    zpki(&sandbox, &import).run().product();
+    zpki(&sandbox, &["apply"]).run().product();
+    zpki(&sandbox, &["ca", "renew"]).run().product();
+}
+
+#[test]
 fn passphrases_open_the_key_and_encrypt_it_anew() {
     let sandbox = fresh();
     root(&sandbox, "company");

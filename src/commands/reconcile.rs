@@ -744,8 +744,8 @@ fn renewal_of_ca(
     Ok((force || !gains_nothing).then_some((next, Reason::Forced)))
 }
 
-/// That the CA's name constraints, as zpki.toml has them, allow every name in use: what was issued
-/// to others than the entries too.
+/// That the CA's name constraints, as zpki.toml has them, allow every name in use: what it issued to others
+/// than the entries too.
 fn check_live_names(state: &State, view: &View<'_>, now: OffsetDateTime) -> Result<(), Error> {
     let name_constraints = &state.cluster.settings().ca.name_constraints;
     for name in view
@@ -756,7 +756,8 @@ fn check_live_names(state: &State, view: &View<'_>, now: OffsetDateTime) -> Resu
         let live = issued(name, view)?.into_iter().filter(|certificate| {
             let details = &certificate.details;
             let is_revoked = state.revoked(&details.serial_number).is_some();
-            now < details.validity.not_after && !is_revoked && !details.is_ca()
+            let is_live = now < details.validity.not_after && !is_revoked;
+            is_live && !details.is_ca() && state.ca.is_named_by(certificate)
         });
         let hosts = live.flat_map(|certificate| certificate.details.hosts());
         if let Some(host) = hosts

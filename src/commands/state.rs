@@ -300,6 +300,14 @@ impl Ca {
         self.intermediates.iter().skip(1).chain(roots).collect()
     }
 
+    /// Whether a certificate says that it is by this CA: what is on the CA's CRL, or bound by what it may vouch
+    /// for, is nobody else's.
+    pub(super) fn is_named_by(&self, certificate: &ParsedCertificate) -> bool {
+        let own = &self.certificate;
+        certificate.issuer_der == own.subject_der
+            && certificate.details.authority_key_identifier == own.details.subject_key_identifier
+    }
+
     /// Whether another CA signed it.
     pub(super) fn is_intermediate(&self) -> bool {
         !is_self_signed(&self.certificate)

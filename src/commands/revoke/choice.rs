@@ -117,16 +117,12 @@ fn installed(state: &State) -> HashMap<SerialNumber, EntryName> {
     let held = state.entries().filter_map(|(entry, held)| {
         let certificate = held.certificate.as_ref()?;
         let serial_number = certificate.details.serial_number.clone();
-        is_by_ca(certificate, state).then(|| (serial_number, entry.name.clone()))
+        state
+            .ca
+            .is_named_by(certificate)
+            .then(|| (serial_number, entry.name.clone()))
     });
     held.collect()
-}
-
-/// Whether a certificate says that it is by the CA: what is on the CA's CRL is nobody else's.
-fn is_by_ca(certificate: &ParsedCertificate, state: &State) -> bool {
-    let ca = &state.ca.certificate;
-    certificate.issuer_der == ca.subject_der
-        && certificate.details.authority_key_identifier == ca.details.subject_key_identifier
 }
 
 struct Search<'a> {
@@ -160,7 +156,7 @@ impl Search<'_> {
         let own = issued(name, self.view)?;
         let (mut own, foreign): (Vec<_>, Vec<_>) = own
             .into_iter()
-            .partition(|certificate| is_by_ca(certificate, self.state));
+            .partition(|certificate| self.state.ca.is_named_by(certificate));
         if let Some(foreign) = foreign.first().filter(|_| own.is_empty()) {
             return Err(not_by_ca(foreign));
         }
@@ -235,7 +231,7 @@ impl Search<'_> {
         let certificate = issued.next().ok_or_else(|| Refusal::Unlisted {
             serial_number: self.request.subject.display().to_string(),
         })?;
-        if !is_by_ca(&certificate, self.state) {
+        if !self.state.ca.is_named_by(&certificate) {
             return Err(not_by_ca(&certificate));
         }
         Ok(Candidate {
@@ -342,7 +338,7 @@ impl Search<'_> {
             && is_new
             && !is_ca
             && !self.is_expired(certificate)
-            && is_by_ca(certificate, self.state)
+            && self.state.ca.is_named_by(certificate)
     }
 
     /// What becomes of a certificate.
