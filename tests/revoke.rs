@@ -740,6 +740,23 @@ zpki: error: cannot renew the certificates
 }
 
 #[test]
+fn a_twin_that_is_filed_under_two_names_is_revoked_once() {
+    let sandbox = with_revocation();
+    let first = installed(&sandbox, "server1");
+    done(&sandbox, "renew server1 --force");
+    let second = installed(&sandbox, "server1");
+    let twin = sandbox.read(format!("demo/ca/issued/server1/{first}.pem"));
+    sandbox.file(format!("demo/ca/issued/other/{first}.pem"), twin);
+    done(
+        &sandbox,
+        &format!("revoke {second} --reason keyCompromise --force"),
+    );
+    let mut all = [&first, &second].map(|serial| format!("{serial} keyCompromise"));
+    all.sort();
+    assert_eq!(entries(&sandbox), all);
+}
+
+#[test]
 fn the_superseded_certificate_of_a_leaked_key_goes_and_the_new_one_stays() {
     let sandbox = with_revocation();
     let old = installed(&sandbox, "server1");

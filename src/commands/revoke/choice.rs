@@ -1,6 +1,6 @@
 //! Which certificates are to be revoked, and which of them are.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use memchr::memmem;
 use rayon::prelude::*;
@@ -283,8 +283,8 @@ impl Search<'_> {
         })
     }
 
-    /// Every other unexpired certificate for the key of one of `candidates`, whosever it is; and what
-    /// of the inventory could not be looked at.
+    /// Every other unexpired certificate for the key of one of `candidates`, whosever it is, once, were it
+    /// filed under several names; and what of the inventory could not be looked at.
     fn twins(&self, candidates: &[Candidate]) -> Result<(Vec<Candidate>, Vec<Finding>), Error> {
         let mut files = Vec::new();
         for name in self.view.issued_names()? {
@@ -316,9 +316,15 @@ impl Search<'_> {
         });
         let looked_at: Vec<_> = looked_at.collect::<Result<_, Error>>()?;
         let (mut twins, mut unread) = (Vec::new(), Vec::new());
+        let serial_number = |it: &Candidate| it.certificate.details.serial_number.clone();
+        let mut known: HashSet<_> = candidates.iter().map(serial_number).collect();
         for found in looked_at.into_iter().flatten() {
             match found {
-                Ok(twin) if self.is_twin(&twin, candidates) => twins.push(twin),
+                Ok(twin)
+                    if self.is_twin(&twin, candidates) && known.insert(serial_number(&twin)) =>
+                {
+                    twins.push(twin);
+                }
                 Ok(_) => {}
                 Err(finding) => unread.push(finding),
             }
@@ -329,16 +335,9 @@ impl Search<'_> {
     fn is_twin(&self, found: &Candidate, candidates: &[Candidate]) -> bool {
         let certificate = &found.certificate;
         let mut others = candidates.iter().map(|it| &it.certificate);
-        let has_key = others
-            .clone()
-            .any(|it| it.public_key_der == certificate.public_key_der);
-        let is_new = others.all(|it| it.details.serial_number != certificate.details.serial_number);
+        let has_key = others.any(|it| it.public_key_der == certificate.public_key_der);
         let is_ca = found.name == Some(EntryName::ca());
-        has_key
-            && is_new
-            && !is_ca
-            && !self.is_expired(certificate)
-            && self.state.ca.is_named_by(certificate)
+        has_key && !is_ca && !self.is_expired(certificate) && self.state.ca.is_named_by(certificate)
     }
 
     /// What becomes of a certificate.
