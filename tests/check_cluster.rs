@@ -488,11 +488,11 @@ fn a_trust_bundle_that_trusts_more_is_a_warning() {
 #[test]
 fn a_newer_certificate_in_the_inventory_should_be_installed() {
     let supersede = |sandbox: &Sandbox| {
-        // Another PKI's, a day younger: the inventory holds whatever was issued for the name.
+        // Another PKI's, an hour younger: the inventory holds whatever was issued for the name.
         let mut args = crate::sandbox::DEMO.to_vec();
         args[1] = "younger";
-        let tomorrow = NOW + time::Duration::DAY;
-        sandbox.args(args).now(tomorrow).run().product();
+        let later = NOW + time::Duration::HOUR;
+        sandbox.args(args).now(later).run().product();
         let issued = fs::read_dir(sandbox.path("younger/ca/issued/server1")).unwrap();
         let file = issued.last().unwrap().unwrap();
         let name = file.file_name().into_string().unwrap();

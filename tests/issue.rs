@@ -765,6 +765,21 @@ fn a_clock_that_cannot_be_right_is_refused() {
 }
 
 #[test]
+fn what_is_not_valid_yet_is_issued_again() {
+    let sandbox = Sandbox::with_demo();
+    let ahead = NOW + Duration::hours(20);
+    issue(&sandbox, &APP).now(ahead).run().product();
+    let before = sandbox.tree();
+    issue(&sandbox, &APP).run().status(73).stderr_with(
+        "the certificate that is there is due (not valid before 2026-11-24 07:00:00 UTC), and a new",
+    );
+    same_tree(&sandbox, &before);
+    let forced = [&APP[..], &["--force"]].concat();
+    issue(&sandbox, &forced).run().product();
+    issue(&sandbox, &APP).run().stdout("unchanged\n");
+}
+
+#[test]
 fn a_clock_that_is_behind_what_was_issued_elsewhere_is_refused() {
     let sandbox = Sandbox::with_demo();
     let ahead = NOW + Duration::days(100);

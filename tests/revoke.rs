@@ -1227,6 +1227,40 @@ fn a_crl_is_not_signed_by_a_clock_that_contradicts_what_was_issued() {
     zpki_at(&sandbox, "crl --force", past).product();
 }
 
+#[test]
+fn what_a_clock_that_was_ahead_has_made_is_made_again() {
+    let sandbox = with_revocation();
+    let ahead = NOW + Duration::hours(20);
+    zpki_at(&sandbox, "rekey server1 --force", ahead).product();
+    zpki_at(&sandbox, "crl", ahead).product();
+    let number = record(&sandbox).number();
+    let (status, _) = zpki(&sandbox, "check").answer();
+    assert_eq!(status, 2);
+    let (status, planned) = zpki(&sandbox, "plan --exit-code").answer();
+    assert_eq!(status, 10);
+    let planned: Vec<_> = planned
+        .lines()
+        .filter(|it| it.contains("not valid"))
+        .collect();
+    assert_eq!(
+        planned,
+        [
+            "sign-crl  ca/crl.pem  not valid before 2026-11-24 07:00:00 UTC",
+            "renew     server1     not valid before 2026-11-24 07:00:00 UTC",
+        ]
+    );
+    let key = sandbox.read("demo/servers/server1/zato-server-priv-key.pem");
+    done(&sandbox, "apply");
+    assert_eq!(
+        sandbox.read("demo/servers/server1/zato-server-priv-key.pem"),
+        key
+    );
+    assert!(record(&sandbox).number() > number);
+    let (status, said) = zpki(&sandbox, "check").answer();
+    assert_eq!(status, 0, "{said}");
+    zpki(&sandbox, "apply").stdout("unchanged\n");
+}
+
 /// One second before the last third begins, at that instant, and after.
 #[test]
 fn apply_signs_a_fresh_crl_when_a_third_is_left() {

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use time::OffsetDateTime;
+
 use crate::domain::cluster::Entry;
 use crate::domain::finding::Finding;
 use crate::domain::host::Host;
@@ -22,6 +24,8 @@ pub struct Installed<'a> {
     pub issued: Option<&'a [PathCertificate]>,
     /// What is on the CRL, by the octets of serial numbers.
     pub revoked: &'a HashMap<Vec<u8>, u8>,
+    /// The instant.
+    pub at: OffsetDateTime,
 }
 
 /// What does not fit.
@@ -36,6 +40,7 @@ pub fn check(installed: &Installed<'_>) -> Vec<Finding> {
             installed.certificate,
             installed.issued,
             installed.revoked,
+            installed.at,
         ),
     ]
     .into_iter()
@@ -113,6 +118,7 @@ pub fn inventory(
     certificate: &PathCertificate,
     issued: Option<&[PathCertificate]>,
     revoked: &HashMap<Vec<u8>, u8>,
+    at: OffsetDateTime,
 ) -> Option<Finding> {
     let issued = issued?;
     if !issued.iter().any(|issued| issued.der == certificate.der) {
@@ -129,7 +135,9 @@ pub fn inventory(
     let begun = |certificate: &PathCertificate| certificate.validity.not_before;
     let is_newer = |issued: &&PathCertificate| {
         let is_revoked = revoked.contains_key(&issued.serial_octets);
-        begun(issued) > begun(certificate) && !is_revoked
+        // One that is not valid yet would help nobody.
+        let is_newer = begun(certificate) < begun(issued) && begun(issued) <= at;
+        is_newer && !is_revoked
     };
     let newer = issued.iter().find(is_newer)?;
     Some(Finding::warning(

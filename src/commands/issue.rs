@@ -381,7 +381,7 @@ impl Run<'_> {
         faults(certificate, &Wanted::from(terms), &rules)
     }
 
-    /// Why what is in its place is to be issued again, if it is only that it runs out.
+    /// Why what is in its place is to be issued again, if it is only that it runs out, or is not valid yet.
     fn due(&self, job: &Job<'_>, view: &View<'_>) -> Result<Option<Reason>, Error> {
         let Some(file) = job.with_key() else {
             return Ok(None);
@@ -396,7 +396,10 @@ impl Run<'_> {
         let only = <[Reason; 1]>::try_from(faults.unwrap_or_default()).ok();
         let is_due = |reason: &[Reason; 1]| {
             let [reason] = reason;
-            matches!(reason, Reason::Due { .. } | Reason::Expired(_))
+            matches!(
+                reason,
+                Reason::Due { .. } | Reason::Expired(_) | Reason::NotYetValid(_)
+            )
         };
         Ok(only.filter(is_due).map(|[reason]| reason))
     }

@@ -66,14 +66,18 @@ pub fn is_self_signed(ca: &ParsedCertificate) -> bool {
     ca.subject_der == ca.issuer_der
 }
 
-/// Whether a fresh CRL is to be signed: less than a third of `crl`, which the CA has signed, is left and it
-/// ends before the CA does. However little a fresh one would gain, without it HAProxy refuses every
-/// server until the CA ends too. `ca_validity` is the CA's as it will be when this run has renewed it.
+/// Whether a fresh CRL is to be signed: `crl`, which the CA has signed, is not valid yet though the CA is; or
+/// less than a third of it is left and it ends before the CA does. However little a fresh one would gain,
+/// without it HAProxy refuses every server until the CA ends too. `ca_validity` is the CA's as it will be when
+/// this run has renewed it.
 #[must_use]
 pub fn crl(crl: &RevocationList, ca_validity: &Validity, now: OffsetDateTime) -> Option<Reason> {
     let ca_ends = ca_validity.not_after;
     if ca_ends <= now {
         return None;
+    }
+    if now < crl.this_update && ca_validity.not_before <= now {
+        return Some(Reason::NotYetValid(crl.this_update));
     }
     let next_update = crl.next_update?;
     let lifetime = next_update - crl.this_update;
@@ -273,6 +277,24 @@ mod tests {
         let mut list = crl_of(&ca);
         list.next_update = None;
         assert_eq!(crl(&list, &ca.details.validity, NOW), None);
+    }
+
+    #[test]
+    fn a_crl_that_is_not_valid_yet_is_signed_again_as_soon_as_the_ca_is_valid() {
+        let ca = ca_until(CA_ENDS);
+        let mut list = crl_of(&ca);
+        list.this_update = NOW + DAY;
+        for next_update in [None, Some(NOW + 100 * DAY)] {
+            list.next_update = next_update;
+            let at = |at| crl(&list, &ca.details.validity, at);
+            let expected = Some(Reason::NotYetValid(NOW + DAY));
+            assert_eq!(at(NOW - SECOND), None);
+            assert_eq!(at(NOW), expected);
+            assert_eq!(at(NOW + DAY - SECOND), expected);
+            assert_eq!(at(NOW + DAY), None);
+        }
+        let updates = crl_updates("1y".parse().unwrap(), &ca.details.validity, NOW);
+        assert!(updates.unwrap().not_before <= NOW);
     }
 
     #[test]

@@ -243,6 +243,7 @@ where
     faults.extend(subject(details, wanted.name, rules.cluster));
     faults.extend(hosts(details, wanted.hosts));
     faults.extend(purposes(details, wanted.extended_key_usage));
+    faults.extend(early(&details.validity, rules));
     faults.extend(due(&details.validity, wanted, rules));
     faults
 }
@@ -270,6 +271,12 @@ fn purposes(details: &Certificate, wanted: ExtendedKeyUsage) -> Option<Reason> {
     let has = |purpose: &str| found.iter().any(|found| found == purpose);
     let fits = has("serverAuth") == wanted.server_auth && has("clientAuth") == wanted.client_auth;
     (!fits).then_some(Reason::Purposes)
+}
+
+/// Whether a certificate is not valid yet, and a new one would be: none is before its CA.
+fn early<R>(validity: &Validity, rules: &Rules<'_, R>) -> Option<Reason> {
+    let is_early = rules.now < validity.not_before && rules.ca_validity.not_before <= rules.now;
+    is_early.then_some(Reason::NotYetValid(validity.not_before))
 }
 
 /// Whether a certificate runs out: less than its renewal window is left of it, and a new one would
@@ -592,6 +599,33 @@ mod tests {
     }
 
     #[test]
+    fn a_certificate_that_is_not_valid_yet_is_renewed_as_soon_as_the_ca_is_valid() {
+        let mut scene = Scene::new();
+        let certificate = scene.issue(&Issued {
+            from: START + DAY,
+            ..ISSUED
+        });
+        for (now, expected) in [
+            (START - SECOND, "nothing"),
+            (START, "renew: not-yet-valid"),
+            (START + DAY - SECOND, "renew: not-yet-valid"),
+            (START + DAY, "nothing"),
+        ] {
+            scene.now = now;
+            assert_eq!(scene.with(&certificate), expected, "{now}");
+        }
+        // The one before it will do.
+        scene.now = START;
+        let older = scene.issue(&Issued {
+            serial: 2,
+            ..ISSUED
+        });
+        let inventory = [older, certificate.clone()];
+        let need = scene.need(scene.usable(), Some(&certificate), &inventory);
+        assert_eq!(told(&need), "restore 2: not-yet-valid");
+    }
+
+    #[test]
     fn a_window_in_percent_is_of_the_certificates_own_lifetime() {
         let mut scene = Scene::new();
         scene.entry.renew_within = RenewWithin::Percentage(50);
@@ -684,7 +718,8 @@ mod tests {
 
     #[test]
     fn what_was_issued_and_is_right_is_restored() {
-        let scene = Scene::new();
+        let mut scene = Scene::new();
+        scene.now = START + DAY;
         let right = scene.issue(&ISSUED);
         let newer = scene.issue(&Issued {
             serial: 2,

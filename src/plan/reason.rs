@@ -71,6 +71,8 @@ pub enum Reason {
     },
     /// zpki.toml names it, and nothing was made for it yet.
     NewEntry,
+    /// It is not valid yet: it was made by a clock that was ahead.
+    NotYetValid(OffsetDateTime),
     /// The purposes (extendedKeyUsage) are not those that its role and settings call for.
     Purposes,
     /// zpki.toml names it no more.
@@ -106,6 +108,7 @@ impl Reason {
             Self::KeyUnusable(_) => "key-unusable",
             Self::Mode { .. } => "mode",
             Self::NewEntry => "new-entry",
+            Self::NotYetValid(_) => "not-yet-valid",
             Self::Purposes => "purposes",
             Self::Removed => "removed",
             Self::Revocations => "revocations",
@@ -162,6 +165,7 @@ impl Display for Reason {
             Self::KeyUnusable(why) => write!(f, "private key unusable: {why}"),
             Self::Mode { found, wanted } => write!(f, "mode {found:04o}, not {wanted:04o}"),
             Self::NewEntry => f.write_str("new entry"),
+            Self::NotYetValid(at) => write!(f, "not valid before {}", show(*at)),
             Self::Purposes => f.write_str("purposes changed"),
             Self::Removed => f.write_str("entry removed"),
             Self::Revocations => f.write_str("certificates revoked"),

@@ -588,6 +588,7 @@ impl Inspection<'_> {
             certificate: &leaf.certificate,
             issued: self.installation.issued_to(&entry.name),
             revoked: &self.revoked,
+            at: self.at,
         }));
         report.verdicts = self.verdicts(entry, &sent);
         report
@@ -611,7 +612,8 @@ impl Inspection<'_> {
         self.pair(&folder.private_key(), leaf, &command);
         self.revocation(leaf, &command);
         let issued = self.installation.issued_to(name);
-        let inventory = entry::inventory(&leaf.shown(), &leaf.certificate, issued, &self.revoked);
+        let (about, revoked) = (leaf.shown(), &self.revoked);
+        let inventory = entry::inventory(&about, &leaf.certificate, issued, revoked, self.at);
         self.findings.extend(inventory);
         report.verdicts = self.verdicts_of_servers(&sent);
         report
