@@ -58,7 +58,7 @@ pub enum Error {
         /// Where.
         path: PathBuf,
     },
-    /// A file of others may not be changed by this user.
+    /// This user may not change a file, or what is in a directory.
     Forbidden {
         /// What was tried, such as `create`.
         action: &'static str,
@@ -82,6 +82,11 @@ pub enum Error {
         path: PathBuf,
         /// The numeric user whom it belongs to.
         user: u32,
+    },
+    /// What is to change has an attribute that lets nobody change it, not even root.
+    Immutable {
+        /// The file or directory.
+        path: PathBuf,
     },
     /// The run was asked to end.
     Interrupted,
@@ -223,6 +228,7 @@ impl Error {
             | Self::Forbidden { .. }
             | Self::Foreign { .. }
             | Self::ForeignRun { .. }
+            | Self::Immutable { .. }
             | Self::Owner { .. } => Kind::Permission,
             Self::Io { .. }
             | Self::Journal { .. }
@@ -260,6 +266,10 @@ impl Error {
             Self::Exists { .. } => "choose another place, or move it out of the way".into(),
             Self::ForeignRun { user, .. } => format!(
                 "run `zpki apply` as user {user}, which finishes that run or takes it back"
+            ),
+            Self::Immutable { path } => format!(
+                "take the attribute away with `chattr -i -a {}`, and run the command again",
+                Plain(&path.to_string_lossy())
             ),
             Self::Interrupted => "nothing was changed; run the command again".into(),
             Self::Io { source, .. } => io_hint(source.kind()).into(),
@@ -408,6 +418,11 @@ impl Display for Error {
             Self::ForeignRun { path, user } => write!(
                 f,
                 "a run of user {user} has not come to its end ({}), and acting on what that user has written is for that user only",
+                Shown(path)
+            ),
+            Self::Immutable { path } => write!(
+                f,
+                "{} is immutable or append-only, so that it cannot be changed",
                 Shown(path)
             ),
             Self::Interrupted => write!(f, "interrupted"),

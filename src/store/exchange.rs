@@ -203,8 +203,10 @@ impl<'a> Planned<'a> {
                 path: self.place.path(),
             });
         }
-        let mount = root.mount(name, AtFlags::SYMLINK_NOFOLLOW)?;
-        if mount != root.mount(Path::new(""), AtFlags::empty())? {
+        let found = root.standing(name, AtFlags::SYMLINK_NOFOLLOW)?;
+        let here = root.standing(Path::new(""), AtFlags::empty())?;
+        let both = found.zip(here);
+        if both.is_none_or(|(found, here)| !found.is_on_mount_of(&here)) {
             return Err(Error::Mounted {
                 path: self.place.path(),
             });

@@ -20,7 +20,7 @@ use super::create::nearest;
 use super::error::Error;
 use super::fault::Faults;
 use super::file::File;
-use super::journal::expect_one_mount;
+use super::journal::expect_replaceable;
 use super::layout::SECRET;
 use super::root::Root;
 use super::stage::{self, Left};
@@ -187,7 +187,7 @@ impl Handout {
     fn expect_way(&self, name: &Path, replace: bool) -> Result<(), Error> {
         match self.root.occupant(name)? {
             Some(occupant) if !replace => Err(occupant),
-            Some(_) => expect_one_mount(&self.root, name, Path::new("")),
+            Some(_) => expect_replaceable(&self.root, name),
             None => Ok(()),
         }
     }

@@ -4,7 +4,7 @@
 //! It is written as `.zpki/intent` before the first stage is, and renamed to `.zpki/journal` when
 //! every stage is durable: that rename is the commit.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, FileType};
@@ -18,9 +18,9 @@ use crate::x509::digest::sha256;
 use super::STATE;
 use super::error::Error;
 use super::file::{self, Directory};
-use super::generation;
+use super::generation::{self, GENERATION};
 use super::lock::Recovered;
-use super::root::{Root, parent};
+use super::root::{Root, Standing, parent};
 use super::transaction::{Change, Transaction, for_each};
 
 pub(super) const INTENT: &str = ".zpki/intent";
@@ -73,6 +73,9 @@ pub(super) enum Step {
         mode: u32,
     },
 }
+
+/// Directories in which something is to change, and what they are like.
+type Above<'a> = HashMap<&'a Path, Standing>;
 
 /// What a step does to the disk.
 enum Action<'a> {
@@ -232,36 +235,40 @@ impl Journal {
         self.directories.is_empty() && self.steps.is_empty()
     }
 
-    /// Refuses when a file is not what the transaction takes it for.
+    /// Refuses when a file is not what the transaction takes it for; and when this process may not do what
+    /// is done after the commit, for found out only then, it would stop every later writer.
     pub(super) fn check(&self, root: &Root) -> Result<(), Error> {
-        for_each(&self.steps, |step| match step {
-            Step::Delete { path, before } => expect(root, path, *before),
-            Step::Move { from, to, before } => {
-                expect(root, from, *before)?;
-                expect_nothing(root, to)?;
-                expect_one_mount(root, from, nearest(root, to)?)
+        let changed = self.changed_directories();
+        let mut above = HashMap::with_capacity(changed.len());
+        for path in changed.keys().copied() {
+            if let Some(found) = root.standing(path, AtFlags::empty())? {
+                above.insert(path, found);
             }
-            Step::MoveDirectory { from, to } => {
-                if !is_directory(root, from)? {
-                    return Err(Error::Changed {
-                        path: root.shown(from),
-                    });
-                }
-                expect_nothing(root, to)?;
-                expect_one_mount(root, from, parent(from))?;
-                expect_one_mount(root, from, nearest(root, to)?)
+        }
+        for_each(&self.steps, |step| step.check(root, &above))?;
+        for (path, found) in &above {
+            root.expect_open(path, found, changed[path])?;
+        }
+        let number = Path::new(GENERATION);
+        match root.standing(number, AtFlags::SYMLINK_NOFOLLOW)? {
+            Some(_) => expect_movable(root, number, &above),
+            None => Ok(()),
+        }
+    }
+
+    /// The directories that were there before and in which something appears, each with whether anything
+    /// vanishes there, if only a stage.
+    fn changed_directories(&self) -> HashMap<&Path, bool> {
+        let new = self.directories.iter().map(|directory| &*directory.path);
+        let new: HashSet<&Path> = new.collect();
+        let mut changed = HashMap::from([(Path::new(STATE), true)]);
+        for (path, vanishes) in self.steps.iter().flat_map(Step::entries) {
+            let directory = parent(path);
+            if !new.contains(directory) {
+                *changed.entry(directory).or_default() |= vanishes;
             }
-            Step::Put { path, before, .. } => match before {
-                Some(before) => expect(root, path, *before),
-                None => expect_nothing(root, path),
-            },
-            Step::SetMode { path, before, .. } => match root.mode(path)? {
-                Some(found) if found == *before => Ok(()),
-                _ => Err(Error::Changed {
-                    path: root.shown(path),
-                }),
-            },
-        })
+        }
+        changed
     }
 
     /// Makes the intent durable. It belongs to the user of this process, in anybody's directory.
@@ -408,6 +415,56 @@ impl Step {
                 before: *before,
                 mode: *mode,
             },
+        }
+    }
+
+    /// The names that appear or vanish, each with whether its directory loses one.
+    fn entries(&self) -> impl Iterator<Item = (&Path, bool)> {
+        let entries = match self {
+            Self::Delete { path, .. } | Self::Put { path, .. } => [Some((path, true)), None],
+            Self::Move { from, to, .. } | Self::MoveDirectory { from, to } => {
+                [Some((from, true)), Some((to, false))]
+            }
+            Self::SetMode { .. } => [None, None],
+        };
+        let entries = entries.into_iter().flatten();
+        entries.map(|(path, vanishes)| (path.as_path(), vanishes))
+    }
+
+    fn check(&self, root: &Root, above: &Above<'_>) -> Result<(), Error> {
+        match self {
+            Self::Delete { path, before } => expect(root, path, *before, above),
+            Self::Move { from, to, before } => {
+                expect(root, from, *before, above)?;
+                expect_nothing(root, to)?;
+                expect_one_mount(root, from, nearest(root, to)?)
+            }
+            Self::MoveDirectory { from, to } => {
+                if !is_directory(root, from)? {
+                    return Err(changed(root, from));
+                }
+                expect_nothing(root, to)?;
+                expect_movable(root, from, above)?;
+                expect_one_mount(root, from, nearest(root, to)?)?;
+                // Its `..` changes.
+                if parent(from) == parent(to) {
+                    return Ok(());
+                }
+                root.expect_writable("move", from)
+            }
+            Self::Put { path, before, .. } => match before {
+                Some(before) => expect(root, path, *before, above),
+                None => expect_nothing(root, path),
+            },
+            Self::SetMode { path, before, .. } => {
+                let found = root.standing(path, AtFlags::SYMLINK_NOFOLLOW)?;
+                match (root.mode(path)?, found) {
+                    (Some(mode), Some(found)) if mode == *before => {
+                        root.expect_mode_settable(path, &found)
+                    }
+                    _ => Err(changed(root, path)),
+                }
+            }
         }
     }
 
@@ -568,25 +625,56 @@ fn is_missing(root: &Root, path: &Path) -> Result<bool, Error> {
     }
 }
 
-fn expect(root: &Root, path: &Path, before: Digest) -> Result<(), Error> {
+fn expect(root: &Root, path: &Path, before: Digest, above: &Above<'_>) -> Result<(), Error> {
     if root.digest(path)? == Some(before) {
-        return expect_one_mount(root, path, parent(path));
+        return expect_movable(root, path, above);
     }
-    Err(Error::Changed {
-        path: root.shown(path),
-    })
+    Err(changed(root, path))
 }
 
-/// That `path` can be renamed into `directory`: found out only after the commit, it would stop every
-/// later writer.
-pub(super) fn expect_one_mount(root: &Root, path: &Path, directory: &Path) -> Result<(), Error> {
-    let mount = root.mount(path, AtFlags::SYMLINK_NOFOLLOW)?;
-    if mount == root.mount(directory, AtFlags::empty())? {
-        return Ok(());
+/// That `path` can be renamed, replaced or removed where it is.
+fn expect_movable(root: &Root, path: &Path, above: &Above<'_>) -> Result<(), Error> {
+    let found = root.standing(path, AtFlags::SYMLINK_NOFOLLOW)?;
+    let Some((found, above)) = found.zip(above.get(parent(path))) else {
+        return Err(changed(root, path));
+    };
+    if !found.is_on_mount_of(above) {
+        return Err(mounted(root, path));
     }
-    Err(Error::Mounted {
+    root.expect_movable(path, &found, above)
+}
+
+/// The same of a file in the directory that is open.
+pub(super) fn expect_replaceable(root: &Root, name: &Path) -> Result<(), Error> {
+    let here = Path::new("");
+    let above = root.standing(here, AtFlags::empty())?;
+    expect_movable(
+        root,
+        name,
+        &above.map(|found| (here, found)).into_iter().collect(),
+    )
+}
+
+/// That `path` can be renamed into `directory`.
+fn expect_one_mount(root: &Root, path: &Path, directory: &Path) -> Result<(), Error> {
+    let found = root.standing(path, AtFlags::SYMLINK_NOFOLLOW)?;
+    match found.zip(root.standing(directory, AtFlags::empty())?) {
+        Some((found, above)) if found.is_on_mount_of(&above) => Ok(()),
+        Some(_) => Err(mounted(root, path)),
+        None => Err(changed(root, path)),
+    }
+}
+
+fn changed(root: &Root, path: &Path) -> Error {
+    Error::Changed {
         path: root.shown(path),
-    })
+    }
+}
+
+fn mounted(root: &Root, path: &Path) -> Error {
+    Error::Mounted {
+        path: root.shown(path),
+    }
 }
 
 /// The directory above `path` that is there already.

@@ -8,7 +8,7 @@ use rustix::fs::{AtFlags, FileType};
 
 use super::error::Error;
 use super::fault::Faults;
-use super::journal::expect_one_mount;
+use super::journal::expect_replaceable;
 use super::root::Root;
 use super::stage;
 use crate::domain::digest::Digest;
@@ -65,7 +65,7 @@ fn stage_with(
     if root.digest(name)?.as_ref() != Some(before) {
         return Err(changed());
     }
-    expect_one_mount(&root, name, Path::new(""))?;
+    expect_replaceable(&root, name)?;
     for stage in stage::left(&root)?.remove(name).unwrap_or_default() {
         root.remove(&stage)?;
     }

@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RenameFlags, Stat, StatxFlags};
+use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
@@ -24,6 +24,7 @@ use super::layout::{PUBLIC as PUBLIC_FILE, SECRET as SECRET_FILE};
 mod likeness;
 mod locking;
 mod owner;
+mod permission;
 mod removal;
 mod sync;
 mod writing;
@@ -31,6 +32,7 @@ mod writing;
 use self::owner::Owner;
 
 pub(super) use self::likeness::{Likeness, Owned};
+pub(super) use self::permission::Standing;
 
 /// A file is at most this long, 64 MiB: more than any that zpki writes, and less than would exhaust
 /// the memory of a small machine.
@@ -104,17 +106,6 @@ impl Root {
             Err(error) if is_absent(&error) => Ok(None),
             Err(error) => Err(self.error("read", path, error)),
         }
-    }
-
-    /// Which mount `path` is on. A rename fails between two of them, and onto the root of one, such
-    /// as a file that is bound into a container.
-    pub(super) fn mount(&self, path: &Path, follow: AtFlags) -> Result<(u64, u64), Error> {
-        let (path, here) = (or_here(path), &self.directory);
-        let stat =
-            fs::statat(here, path, follow).map_err(|errno| self.error("read", path, errno))?;
-        // Linux before 5.8 does not say; it leaves the device to tell mounts apart.
-        let mount = fs::statx(here, path, follow, StatxFlags::MNT_ID);
-        Ok((stat.st_dev, mount.map_or(0, |found| found.stx_mnt_id)))
     }
 
     /// Why nothing new can be made at `path`, if something stands there.

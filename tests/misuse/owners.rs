@@ -53,6 +53,13 @@ fn of_nobody() -> Sandbox {
     sandbox
 }
 
+fn without_place(sandbox: &Sandbox, said: &str) -> String {
+    said.replace(
+        &format!("{}/", sandbox.path("demo").parent().unwrap().display()),
+        "",
+    )
+}
+
 /// What puts a file beside zpki.toml when it is run.
 const EVIL: &str = "touch $ZPKI_DIR/ran";
 
@@ -275,4 +282,100 @@ fn the_owner_finishes_a_run_of_root() {
     assert!(!sandbox.path("demo/.zpki/journal").exists());
     let issued = fs::read_dir(sandbox.path("demo/ca/issued/server1")).unwrap();
     assert_eq!(issued.count(), 2);
+}
+
+/// A permission that is missing only after the commit would stop every later writer.
+#[test]
+fn what_this_user_may_not_change_is_told_before_anything_changes() {
+    let cases: [(&[&str], &str, &str); 4] = [
+        (
+            &[
+                "chmod 666 demo/ca/ca-file.pem",
+                "chown 0:0 demo/ca/ca-file.pem",
+            ],
+            "apply",
+            "cannot set the mode of `demo/ca/ca-file.pem`\n  because: it belongs to user 0\n",
+        ),
+        (
+            &[
+                "chown 0:65534 demo/servers/server2",
+                "chmod 750 demo/servers/server2",
+            ],
+            "server remove server2",
+            "cannot move `demo/servers/server2`\n  because: this user may not write to that directory\n",
+        ),
+        (
+            &[
+                "chown 0:0 demo/ca",
+                "chmod 1777 demo/ca",
+                "chown 0:0 demo/ca/crl.pem",
+            ],
+            "crl",
+            "cannot replace or move `demo/ca/crl.pem`\n  because: it belongs to user 0, in a directory \
+             with the sticky bit\n",
+        ),
+        (
+            &["chown 0:0 demo/servers", "chmod 755 demo/servers"],
+            "server remove server2",
+            "cannot change what is in `demo/servers`\n  because: this user may not write to that \
+             directory\n",
+        ),
+    ];
+    for (preparations, line, told) in cases {
+        let sandbox = of_nobody();
+        for preparation in preparations {
+            let words: Vec<_> = preparation.split(' ').collect();
+            sandbox.tool(words[0], &words[1..]);
+        }
+        let before = sandbox.tree();
+        let (status, said) = as_nobody(&sandbox, line);
+        let said = without_place(&sandbox, &said);
+        assert_eq!(status, 77, "{line}: {said}");
+        assert!(said.contains(told), "{line}: {said}");
+        assert!(
+            said.contains("run as root, or as the user whom the file and its directory belong to"),
+            "{line}: {said}"
+        );
+        assert_eq!(sandbox.tree(), before, "{line}");
+        // Root may, and nothing stands in the way of it.
+        zpki(&sandbox, line).status_alone();
+        assert_ne!(sandbox.tree(), before, "{line}");
+    }
+}
+
+#[test]
+fn what_not_even_root_may_change_is_told_before_anything_changes() {
+    for (attribute, path, line) in [
+        (
+            "+i",
+            "demo/servers/server2/zato-server-cert.pem",
+            "renew server2 --force",
+        ),
+        (
+            "+a",
+            "demo/servers/server2/zato-server-cert.pem",
+            "renew server2 --force",
+        ),
+        ("+a", "demo/servers/server2", "renew server2 --force"),
+        ("+i", "demo/servers/server2", "server remove server2"),
+        ("+a", "demo/servers", "server remove server2"),
+        ("+i", "demo/.zpki/generation", "renew server2 --force"),
+    ] {
+        let sandbox = Sandbox::with_demo();
+        zpki(&sandbox, "renew server1 --force").status_alone();
+        let before = sandbox.tree();
+        sandbox.tool("chattr", &[attribute, path]);
+        let (status, [_, said]) = zpki(&sandbox, line).all();
+        let said = without_place(&sandbox, &said);
+        let found = sandbox.tree();
+        sandbox.tool("chattr", &["-i", "-a", path]);
+        assert_eq!(status, 77, "{path}: {said}");
+        let told = format!(
+            "`{path}` is immutable or append-only, so that it cannot be changed\n  hint: take the \
+             attribute away with `chattr -i -a {path}`"
+        );
+        assert!(said.contains(&told), "{said}");
+        assert_eq!(found, before, "{path}");
+        assert_eq!(zpki(&sandbox, line).status_alone(), 0);
+    }
 }
