@@ -339,7 +339,7 @@ impl Journal {
         generation::begin(root)?;
         self.carry_out(root, &self.steps.iter().collect::<Vec<_>>())?;
         generation::end(root)?;
-        self.close(root)
+        self.close(root, |_| true)
     }
 
     /// Carries out the rest of a transaction that a killed run has committed.
@@ -350,7 +350,10 @@ impl Journal {
         self.carry_out(root, &pending)?;
         generation::bump(root)?;
         generation::discard(root)?;
-        self.close(root)
+        // What somebody has removed since is nothing to make durable.
+        self.close(root, |path| {
+            !matches!(root.stat(path, AtFlags::SYMLINK_NOFOLLOW), Ok(None))
+        })
     }
 
     fn carry_out(&self, root: &Root, steps: &[&Step]) -> Result<(), Error> {
@@ -362,10 +365,12 @@ impl Journal {
 
     /// Ends a transaction that is carried out: makes that durable, and what was done in `.zpki/` too, for
     /// without the journal nobody would do it again.
-    fn close(&self, root: &Root) -> Result<(), Error> {
+    fn close(&self, root: &Root, is_there: impl Fn(&Path) -> bool) -> Result<(), Error> {
         let mut directories = self.touched();
+        directories.retain(|path| is_there(path));
         directories.insert(Path::new(STATE));
-        let modes: Vec<_> = self.steps.iter().filter_map(Step::mode_of).collect();
+        let modes = self.steps.iter().filter_map(Step::mode_of);
+        let modes: Vec<_> = modes.filter(|path| is_there(path)).collect();
         root.make_durable(&directories, &modes)?;
         root.remove(Path::new(JOURNAL))?;
         root.sync_directory(Path::new(STATE))
@@ -545,8 +550,9 @@ impl Step {
             Action::MoveDirectory { from, to } => {
                 match (is_directory(root, from)?, is_directory(root, to)?) {
                     (true, false) => Ok(true),
-                    (false, true) => Ok(false),
-                    _ => Err(conflict(root, to)),
+                    (true, true) => Err(conflict(root, to)),
+                    // Moved, or removed by hand since, from where it was or is to be.
+                    (false, _) => Ok(false),
                 }
             }
             Action::Remove { path, before } => match root.digest(path)? {
@@ -555,12 +561,10 @@ impl Step {
                 None => Ok(false),
             },
             Action::Rename(rename) => rename.is_pending(root),
-            Action::SetMode(SetMode { path, before, mode }) => match root.mode(path)? {
-                Some(found) if found == mode => Ok(false),
-                Some(found) if found == before => Ok(true),
-                // What is gone, or has been set by hand since, is nothing to be put right.
-                _ => Err(conflict(root, path)),
-            },
+            // What is gone, or has been set by hand since, is nothing to be put right.
+            Action::SetMode(SetMode { path, before, mode }) => {
+                Ok(mode != before && root.mode(path)? == Some(before))
+            }
         }
     }
 }

@@ -44,9 +44,9 @@ pub struct Snapshot {
     /// Directories that a transaction which is not committed has made.
     hidden: HashSet<PathBuf>,
     /// Where a committed transaction that is not carried out has its files; `None`: gone.
-    overlay: HashMap<PathBuf, Option<PathBuf>>,
+    overlay: Overlay,
     /// The modes that such a transaction sets.
-    modes: HashMap<PathBuf, u32>,
+    modes: Modes,
 }
 
 /// What a file or directory is.
@@ -158,14 +158,17 @@ impl Snapshot {
     /// [`Error::Io`].
     pub fn metadata(&self, path: &Path) -> Result<Option<Metadata>, Error> {
         let stat = self.look(path, |path| self.root.stat(path, AtFlags::empty()))?;
-        Ok(stat.map(|stat| Metadata {
-            is_directory: FileType::from_raw_mode(stat.st_mode) == FileType::Directory,
-            mode: self
-                .modes
-                .get(path)
-                .copied()
-                .unwrap_or(stat.st_mode & 0o7777),
-            owner: stat.st_uid,
+        Ok(stat.map(|stat| {
+            let found = stat.st_mode & 0o7777;
+            let mode = match self.modes.get(path) {
+                Some((before, mode)) if found == *before => *mode,
+                _ => found,
+            };
+            Metadata {
+                is_directory: FileType::from_raw_mode(stat.st_mode) == FileType::Directory,
+                mode,
+                owner: stat.st_uid,
+            }
         }))
     }
 
@@ -278,8 +281,14 @@ impl Moment {
     }
 }
 
+/// Where files are to be found; None: nowhere.
+type Overlay = HashMap<PathBuf, Option<PathBuf>>;
+
+/// Modes, each behind the one that it replaces.
+type Modes = HashMap<PathBuf, (u32, u32)>;
+
 /// Where the files of a committed transaction are to be found, and the modes that it sets.
-fn overlay(journal: Journal) -> (HashMap<PathBuf, Option<PathBuf>>, HashMap<PathBuf, u32>) {
+fn overlay(journal: Journal) -> (Overlay, Modes) {
     let mut overlay = HashMap::new();
     let mut modes = HashMap::new();
     for step in journal.steps {
@@ -294,8 +303,8 @@ fn overlay(journal: Journal) -> (HashMap<PathBuf, Option<PathBuf>>, HashMap<Path
             Step::Put { path, stage, .. } => {
                 overlay.insert(path, Some(stage));
             }
-            Step::SetMode { path, mode, .. } => {
-                modes.insert(path, mode);
+            Step::SetMode { path, before, mode } => {
+                modes.insert(path, (before, mode));
             }
         }
     }

@@ -119,8 +119,8 @@ impl Writer {
     /// # Errors
     /// Nothing has changed then, except after [`Error::Unfinished`]: [`Error::Exists`],
     /// [`Error::DanglingLink`], [`Error::Changed`] and [`Error::NotAFile`] when a file is not what it
-    /// was taken for; [`Error::Mounted`]; [`Error::Owner`]; [`Error::Path`]; [`Error::Interrupted`];
-    /// [`Error::Io`].
+    /// was taken for; [`Error::Forbidden`], [`Error::Immutable`], [`Error::Mounted`] and [`Error::Owner`]
+    /// when it may not be changed; [`Error::Path`]; [`Error::Interrupted`]; [`Error::Io`].
     pub fn commit(self, transaction: &Transaction, progress: &dyn Progress) -> Result<(), Error> {
         self.stage(transaction, progress)?.commit()
     }
@@ -895,21 +895,76 @@ mod tests {
         assert_eq!(visible(dir.path()), after_second());
     }
 
+    /// Recovers `dir` with syncfs and without.
+    fn recover_each_way(leave: impl Fn(&TempDir)) -> [Listing; 2] {
+        let without = Faults::fail_every(FaultyStep::Syncfs, ErrorKind::Unsupported);
+        [Faults::default(), without].map(|faults| {
+            let dir = left_in_the_middle();
+            leave(&dir);
+            let writer = faulty(&dir, &faults).lock(SOON, &Quiet).unwrap();
+            assert_eq!(writer.recovered(), Some(Recovered::RolledForward));
+            drop(writer);
+            visible(dir.path())
+        })
+    }
+
     #[test]
-    fn recovery_stops_at_a_mode_that_somebody_has_set() {
+    fn a_mode_that_somebody_has_set_since_stays() {
+        let set = |dir: &TempDir| {
+            let loose = dir.path().join("ca/loose.pem");
+            fs::set_permissions(&loose, fs::Permissions::from_mode(0o640)).unwrap();
+            let seen = seen(&Store::at(dir.path()));
+            assert_eq!(seen[5].as_deref(), Some("0640 loose"));
+        };
+        let mut expected = after_second();
+        expected.insert("ca/loose.pem".to_owned(), "0640 loose".to_owned());
+        for found in recover_each_way(set) {
+            assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn what_somebody_has_removed_since_gets_no_mode() {
+        let remove = |dir: &TempDir| fs::remove_file(dir.path().join("ca/loose.pem")).unwrap();
+        let mut expected = after_second();
+        expected.remove("ca/loose.pem");
+        for found in recover_each_way(remove) {
+            assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn a_directory_that_somebody_has_removed_since_is_not_moved() {
+        let mut expected = after_second();
+        expected.retain(|path, _| !path.starts_with("retired/"));
+        for found in recover_each_way(|dir| {
+            fs::remove_dir_all(dir.path().join("servers/server9")).unwrap();
+        }) {
+            assert_eq!(found, expected);
+        }
+        expected.remove("retired");
+        for found in recover_each_way(|dir| {
+            fs::remove_dir_all(dir.path().join("servers/server9")).unwrap();
+            fs::remove_dir_all(dir.path().join("retired")).unwrap();
+        }) {
+            assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn a_directory_in_the_way_of_one_that_is_moved_can_be_moved_out_of_it() {
         let dir = left_in_the_middle();
-        let loose = dir.path().join("ca/loose.pem");
-        fs::set_permissions(&loose, fs::Permissions::from_mode(0o640)).unwrap();
+        let way = dir.path().join("retired/server9-01");
+        fs::create_dir(&way).unwrap();
         let before = listing(dir.path());
         let store = Store::at(dir.path());
         let error = store.lock(SOON, &Quiet).unwrap_err();
         assert!(
-            matches!(&error, Error::Conflict { path } if *path == loose),
+            matches!(&error, Error::Conflict { path } if *path == way),
             "{error}"
         );
         assert_eq!(listing(dir.path()), before);
-
-        fs::set_permissions(&loose, fs::Permissions::from_mode(0o600)).unwrap();
+        fs::remove_dir(&way).unwrap();
         drop(store.lock(SOON, &Quiet).unwrap());
         assert_eq!(visible(dir.path()), after_second());
     }
