@@ -50,9 +50,8 @@ impl Target {
     pub fn at(path: &Path) -> Result<Self, Error> {
         match Root::open(path, &Faults::default()) {
             Ok(root) => {
-                let left = stage::left(&root)?;
                 // Nothing is written by it.
-                root.let_go();
+                let left = stage::look(&root)?;
                 let root = Some(root);
                 Ok(Self { root, left })
             }
@@ -149,12 +148,6 @@ impl Handout {
         for Outgoing { file, replace } in files.iter().filter(|_| !is_new) {
             handout.expect_way(&file.path, *replace)?;
         }
-        let staged = files.iter().map(|outgoing| Staged {
-            name: outgoing.file.path.clone(),
-            stage: stage::of(&outgoing.file.path),
-            replace: outgoing.replace,
-        });
-        handout.staged = staged.collect();
         handout.write(files, progress)?;
         Ok(handout)
     }
@@ -194,11 +187,18 @@ impl Handout {
 
     /// Writes every file under a name of its own, and makes it durable. One after the other, as all that is
     /// done here: threads that make or rename entries of one directory wait for each other.
-    fn write(&self, files: &[Outgoing], progress: &dyn Progress) -> Result<(), Error> {
+    fn write(&mut self, files: &[Outgoing], progress: &dyn Progress) -> Result<(), Error> {
         progress.start("writing files", files.len());
-        for (Outgoing { file, .. }, Staged { stage, .. }) in files.iter().zip(&self.staged) {
+        for Outgoing { file, replace } in files {
             progress.advance()?;
-            self.root.write_stage(stage, file.mode, &file.bytes)?;
+            let names = stage::names(&file.path);
+            let write = |stage: &Path| self.root.write_new(stage, file.mode, &file.bytes);
+            let (stage, _) = stage::make(&self.root, names, write)?;
+            self.staged.push(Staged {
+                name: file.path.clone(),
+                stage,
+                replace: *replace,
+            });
         }
         if !self.root.sync_file_system()? {
             let stages: Vec<&Path> = self.staged.iter().map(|it| it.stage.as_path()).collect();

@@ -4,7 +4,6 @@
 //! Nothing comes back later to tidy up there, and the file may hold private keys. So it has no name while
 //! it is made, and goes with the run that is killed meanwhile.
 
-use std::io::ErrorKind;
 use std::path::Path;
 
 use super::error::Error;
@@ -92,21 +91,9 @@ impl<'a> Place<'a> {
 
     /// Whether the place was free. A run that is killed here leaves what it has written.
     fn make_staged(&self, mode: u32, content: Content<'_>) -> Result<bool, Error> {
-        let mut number = 0;
-        let (stage, file) = loop {
-            let stage = stage::numbered(self.name, number);
-            match self.root.write_new_from(&stage, mode, content) {
-                Ok(file) => break (stage, file),
-                // It is that of another run, perhaps of a living one in another container.
-                Err(Error::Io { source, .. }) if source.kind() == ErrorKind::AlreadyExists => {
-                    number += 1;
-                }
-                Err(error) => {
-                    _ = self.root.remove(&stage);
-                    return Err(error);
-                }
-            }
-        };
+        let names = stage::nobodys_names(self.name);
+        let write = |stage: &Path| self.root.write_new_from(stage, mode, content);
+        let (stage, file) = stage::make(&self.root, names, write)?;
         let placed = self
             .root
             .sync_file(&file, &stage)
@@ -217,7 +204,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file");
         let place = Place::of(&path, &Faults::default()).unwrap();
-        fs::write(dir.path().join(stage::numbered(place.name, 0)), "half").unwrap();
+        let others = stage::nobodys_names(place.name).next().unwrap();
+        fs::write(dir.path().join(others), "half").unwrap();
         assert!(
             place
                 .make_staged(0o600, &mut |out| out.write_all(b"new"))

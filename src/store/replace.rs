@@ -26,7 +26,7 @@ pub struct Replacement {
 #[derive(Debug)]
 enum Stage {
     Unnamed(File),
-    Named,
+    Named(PathBuf),
     Gone,
 }
 
@@ -72,7 +72,7 @@ fn stage_with(
     let mut replacement = Replacement {
         root,
         name: name.to_owned(),
-        stage: Stage::Named,
+        stage: Stage::Gone,
     };
     replacement.write(stat.st_mode & 0o7777, bytes)?;
     Ok(replacement)
@@ -87,26 +87,32 @@ impl Replacement {
             self.stage = Stage::Unnamed(file);
             return Ok(());
         }
-        let stage = stage::of(&self.name);
-        let file = root.write_stage_of(&stage, &self.name, mode, bytes)?;
-        root.sync_file(&file, &stage)
+        let (stage, file) = stage::make(root, stage::names(&self.name), |stage| {
+            root.write_new_of(stage, &self.name, mode, bytes)
+        })?;
+        let synced = root.sync_file(&file, &stage);
+        self.stage = Stage::Named(stage);
+        synced
     }
 
     /// Replaces the file.
     ///
     /// # Errors
-    /// [`Error::Exists`] and [`Error::Io`]; the old file is in its place then, and nothing beside it.
+    /// [`Error::Io`]; the old file is in its place then, and nothing beside it.
     pub fn put(mut self) -> Result<Replaced, Error> {
-        let stage = stage::of(&self.name);
         if let Stage::Unnamed(file) = &self.stage {
             // A file takes another's place by its name only.
-            if !self.root.name_new(file, &stage)? {
-                let path = self.root.shown(&stage);
-                return Err(Error::Exists { path });
-            }
-            self.stage = Stage::Named;
+            let mut names = stage::names(&self.name);
+            self.stage = loop {
+                let stage = names.next().expect("there is always another number");
+                if self.root.name_new(file, &stage)? {
+                    break Stage::Named(stage);
+                }
+            };
         }
-        self.root.rename(&stage, &self.name)?;
+        if let Stage::Named(stage) = &self.stage {
+            self.root.rename(stage, &self.name)?;
+        }
         self.stage = Stage::Gone;
         Ok(Replaced(self))
     }
@@ -128,8 +134,8 @@ impl Replaced {
 
 impl Drop for Replacement {
     fn drop(&mut self) {
-        if let Stage::Named = self.stage {
-            let _ = self.root.remove(&stage::of(&self.name));
+        if let Stage::Named(stage) = &self.stage {
+            let _ = self.root.remove(stage);
         }
     }
 }

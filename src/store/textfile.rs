@@ -16,7 +16,8 @@ use super::stage;
 const MODE: u32 = 0o644;
 
 /// Puts `bytes` in place of the file at `path`, whatever the umask. A symbolic link there is replaced
-/// and not followed. On failure what was there stays, and nothing is left beside it.
+/// and not followed. On failure what was there stays, and nothing is left beside it. What killed runs have
+/// left of it goes, unless another one is at work in its directory.
 ///
 /// # Errors
 /// [`Error::NotAFile`] when something else than a file or a link stands there; [`Error::Io`]. When the
@@ -37,16 +38,19 @@ fn write_with(path: &Path, bytes: &[u8], faults: &Faults) -> Result<(), Error> {
             _ => return Err(not_a_file()),
         }
     }
+    // What killed runs have left; where nobody can say what that is, the file is written all the same.
+    let left = stage::left(&root).unwrap_or_default().remove(name);
+    for stage in left.unwrap_or_default() {
+        let _ = root.remove(&stage);
+    }
     // Of this run alone: two at once, of a timer and of a person, must not put each other's half in place.
-    let stage = stage::of(name);
-    replace(&root, &stage, name, bytes).inspect_err(|_| _ = root.remove(&stage))?;
+    let (stage, file) = stage::make(&root, stage::names(name), |stage| {
+        root.write_new(stage, MODE, bytes)
+    })?;
+    root.sync_file(&file, &stage)
+        .and_then(|()| root.rename(&stage, name))
+        .inspect_err(|_| _ = root.remove(&stage))?;
     root.sync_directory(Path::new(""))
-}
-
-fn replace(root: &Root, stage: &Path, name: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let file = root.write_stage(stage, MODE, bytes)?;
-    root.sync_file(&file, stage)?;
-    root.rename(stage, name)
 }
 
 #[cfg(test)]
@@ -111,6 +115,43 @@ mod tests {
     }
 
     #[test]
+    fn what_killed_runs_left_goes_if_no_run_is_at_work() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("zpki.prom");
+        let kept = [".other.prom.7.tmp", ".zpki.prom.tmp"];
+        for name in [".zpki.prom.7.tmp", ".zpki.prom.7+1.tmp"]
+            .iter()
+            .chain(&kept)
+        {
+            fs::write(dir.path().join(name), "half").unwrap();
+        }
+        let at_work = Root::open(dir.path(), &Faults::default()).unwrap();
+        at_work.hold().unwrap();
+        write_at(&path, b"new").unwrap();
+        assert_eq!(listing(dir.path()).len(), 5);
+        drop(at_work);
+        write_at(&path, b"newer").unwrap();
+        let found: Vec<_> = listing(dir.path()).into_keys().collect();
+        assert_eq!(found, [kept[0], kept[1], "zpki.prom"]);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "newer");
+    }
+
+    /// Of a process with the same number, in another container.
+    #[test]
+    fn the_half_of_another_run_is_neither_replaced_nor_put_in_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("zpki.prom");
+        let stage = stage::names(Path::new("zpki.prom")).next().unwrap();
+        fs::write(dir.path().join(&stage), "").unwrap();
+        let at_work = Root::open(dir.path(), &Faults::default()).unwrap();
+        at_work.hold().unwrap();
+        write_at(&path, b"new").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+        assert_eq!(fs::read_to_string(dir.path().join(stage)).unwrap(), "");
+        assert_eq!(listing(dir.path()).len(), 2);
+    }
+
+    #[test]
     fn a_planted_link_is_not_followed() {
         let dir = tempfile::tempdir().unwrap();
         let inner = dir.path().join("textfiles");
@@ -118,7 +159,8 @@ mod tests {
         let victim = dir.path().join("victim");
         fs::write(&victim, "victim").unwrap();
         let path = inner.join("zpki.prom");
-        for link in [&path, &inner.join(stage::of(Path::new("zpki.prom")))] {
+        let stage = stage::names(Path::new("zpki.prom")).next().unwrap();
+        for link in [&path, &inner.join(stage)] {
             symlink(&victim, link).unwrap();
         }
         write_at(&path, b"new").unwrap();

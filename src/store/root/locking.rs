@@ -3,6 +3,8 @@
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{self, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
@@ -10,6 +12,10 @@ use rustix::io::Errno;
 use super::{Root, is_absent};
 use crate::store::error::Error;
 use crate::store::fault::Step;
+
+/// For how long it is tried to hold a directory, and how often: who only looks locks it for an instant.
+const SETTLED: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(2);
 
 impl Root {
     /// Opens a file for locking; `None` when there is none.
@@ -40,17 +46,34 @@ impl Root {
             .map_err(|source| self.unlockable(source))
     }
 
-    /// Holds this directory for as long as it is open, together with whoever else does. The answer is what
-    /// `alone` finds, which is asked while nobody else holds it; None when somebody does. Where it cannot be
-    /// locked, as on NFS, nobody is taken to hold it.
-    pub(in crate::store) fn hold<T>(
+    /// What `ask` finds while nobody else holds this directory; None when somebody does. It is locked from
+    /// then on, if nobody did: `ask` is to take no time, and [`Self::hold`] or [`Self::let_go`] to follow.
+    /// Where it cannot be locked, as on NFS, nobody is taken to hold it.
+    pub(in crate::store) fn while_alone<T>(
         &self,
-        alone: impl FnOnce() -> Result<T, Error>,
+        ask: impl FnOnce() -> Result<T, Error>,
     ) -> Result<Option<T>, Error> {
         let is_alone = self.flock(FlockOperation::NonBlockingLockExclusive);
-        let found = is_alone.unwrap_or(true).then(alone).transpose();
-        let _ = self.flock(FlockOperation::NonBlockingLockShared);
-        found
+        is_alone.unwrap_or(true).then(ask).transpose()
+    }
+
+    /// Holds this directory for as long as it is open, together with whoever else does. Who asks
+    /// [while alone](Self::while_alone) locks it for an instant, which is waited for.
+    ///
+    /// # Errors
+    /// [`Error::Exchanging`] when it stays locked, as by a run that changes files of others there.
+    pub(in crate::store) fn hold(&self) -> Result<(), Error> {
+        let started = Instant::now();
+        // Not by a call that waits: anybody who may read the directory can lock it for ever.
+        while let Ok(false) = self.flock(FlockOperation::NonBlockingLockShared) {
+            if started.elapsed() >= SETTLED {
+                return Err(Error::Exchanging {
+                    path: self.path.clone(),
+                });
+            }
+            thread::sleep(PAUSE);
+        }
+        Ok(())
     }
 
     /// Holds it no longer.

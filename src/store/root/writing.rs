@@ -204,8 +204,19 @@ impl Root {
         mode: u32,
         bytes: &[u8],
     ) -> Result<File, Error> {
+        self.write_stage_with(path, || self.write_new_of(path, place, mode, bytes))
+    }
+
+    /// The same, for a name that must be free.
+    pub(in crate::store) fn write_new_of(
+        &self,
+        path: &Path,
+        place: &Path,
+        mode: u32,
+        bytes: &[u8],
+    ) -> Result<File, Error> {
         let heir = self.heir(place)?;
-        self.write_stage_with(path, || self.write_new_for(path, mode, heir, bytes))
+        self.write_new_for(path, mode, heir, bytes)
     }
 
     pub(super) fn write_stage_with(
