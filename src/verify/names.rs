@@ -228,7 +228,6 @@ fn wildcard_matches(prefix: &[u8], suffix: &[u8], host: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
 
     use super::*;
     use crate::x509::extensions::SubjectAltName;
@@ -247,13 +246,11 @@ mod tests {
             names: names.chain(octets).collect(),
             critical: false,
         });
-        let start = Instant::now();
         let mut reasons = Vec::new();
         check(&leaf, &hosts, NameMatching::Haproxy, &mut reasons);
         let all: Vec<_> = hosts.iter().cloned().chain(addresses).collect();
         check(&leaf, &all, NameMatching::Openssl, &mut reasons);
         assert_eq!(reasons, []);
-        assert!(start.elapsed() < Duration::from_secs(20));
         // An address is no name to HAProxy, and a name is none of the addresses.
         let wrong = ["0.0.0.1".to_owned(), "b.example.com".to_owned()];
         check(&leaf, &wrong, NameMatching::Haproxy, &mut reasons);

@@ -177,7 +177,6 @@ fn date_problem(crl: &PathCrl, at: OffsetDateTime) -> Option<Rule> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
 
     use time::macros::datetime;
 
@@ -237,9 +236,7 @@ mod tests {
         let mut crl = unsigned_crl(&[1], &[]);
         let uri = |it| GeneralName::Uri(format!("http:b{it}").into());
         crl.scope.distribution_point = Some(numbers.map(uri).collect());
-        let start = Instant::now();
         assert_eq!(subject.distribution_point(&crl), None);
-        assert!(start.elapsed() < Duration::from_secs(20));
     }
 
     #[test]

@@ -201,7 +201,6 @@ fn flag(field: Option<Element<'_>>) -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
 
     use x509_parser::extensions::ParsedExtension;
 
@@ -232,9 +231,7 @@ mod tests {
         let spread = |it: u32| (it & 0x7f) | (it >> 7 & 0x7f) << 8 | (it >> 14) << 16;
         let extensions: Vec<_> = (0..100_000).map(spread).map(extension).collect();
         let extensions: Vec<&[u8]> = extensions.iter().map(Vec::as_slice).collect();
-        let start = Instant::now();
         assert!(!crl(&[1], &extensions).unknown_critical);
-        assert!(start.elapsed() < Duration::from_secs(20));
     }
 
     #[test]
