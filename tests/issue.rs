@@ -343,6 +343,32 @@ zpki: error: cannot issue `app`
     }
 }
 
+/// Once what is missing is made, `..` behind it leads back.
+#[test]
+fn a_way_up_from_what_is_not_there_leads_nowhere() {
+    let sandbox = Sandbox::with_demo();
+    for out in [
+        "nope/../demo/servers/server1",
+        "nope/../new",
+        "beside/nope/..",
+    ] {
+        let args = [&APP[..4], &["--out", out]].concat();
+        refused(
+            &sandbox,
+            &args,
+            74,
+            &format!(
+                "\
+zpki: error: cannot issue `app`
+  because: cannot open `[root]/{out}`
+  because: no such file or directory
+  hint: check the path
+"
+            ),
+        );
+    }
+}
+
 #[test]
 fn nothing_is_replaced_without_force() {
     let sandbox = Sandbox::with_demo();

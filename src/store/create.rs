@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::domain::progress::Progress;
@@ -230,15 +230,21 @@ impl Drop for Site {
     }
 }
 
-/// The nearest directory above `target` that exists, and the way from there.
+/// The nearest directory above `target` that exists, and the way from there, which goes down only: what is
+/// above a directory that does not exist cannot be known.
 pub(super) fn nearest(target: &Path, faults: &Faults) -> Result<(Root, PathBuf), Error> {
     let exists = || Error::Exists {
         path: target.to_owned(),
     };
-    let name = target.file_name().ok_or_else(exists)?;
     for ancestor in target.ancestors().skip(1) {
         match Root::open(ancestor, faults) {
             Ok(root) => {
+                let below = target.strip_prefix(ancestor).unwrap_or(target);
+                let mut behind = below.components().skip(1);
+                if behind.any(|part| part == Component::ParentDir) {
+                    return Err(root.error("open", below, ErrorKind::NotFound));
+                }
+                let name = target.file_name().ok_or_else(exists)?;
                 let parent = target.parent().unwrap_or(ancestor);
                 let way = parent.strip_prefix(ancestor).unwrap_or(parent);
                 return Ok((root, way.join(name)));

@@ -46,7 +46,7 @@ impl Target {
     /// The directory at `path`, which need not be there.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// [`Error::Io`], of `..` behind what is not there too: it could lead anywhere once that is made.
     pub fn at(path: &Path) -> Result<Self, Error> {
         match Root::open(path, &Faults::default()) {
             Ok(root) => {
@@ -55,10 +55,13 @@ impl Target {
                 let root = Some(root);
                 Ok(Self { root, left })
             }
-            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(Self {
-                root: None,
-                left: Left::new(),
-            }),
+            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
+                nearest(path, &Faults::default())?;
+                Ok(Self {
+                    root: None,
+                    left: Left::new(),
+                })
+            }
             Err(error) => Err(error),
         }
     }
@@ -85,7 +88,8 @@ impl Target {
     }
 }
 
-/// Whether `path`, which need not be there, is in `directory`, or is it.
+/// Whether `path`, which need not be there, is in `directory`, or is it. Where `..` behind what is not there
+/// leads cannot be known: [`Target::at`] refuses that.
 #[must_use]
 pub fn is_inside(path: &Path, directory: &Path) -> bool {
     let real = |path: &Path| path.ancestors().find_map(|it| fs::canonicalize(it).ok());
