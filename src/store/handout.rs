@@ -5,7 +5,8 @@
 //! durable; then the PKI directory's own transaction is committed; then the files are renamed. A run that is
 //! killed in between leaves its stages, in which the next one that is asked for the same files
 //! [finds](Target::left) what it need not make again. While a run lives it holds the directory, for
-//! one of another PKI directory may hand out into it too.
+//! one of another PKI directory may hand out into it too; what that has put there with the same bytes, such
+//! as the trust bundle of one CA, is in its place.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -125,8 +126,9 @@ impl Handout {
     ///
     /// # Errors
     /// [`Error::Exists`] when something stands where a file is to be that replaces nothing;
-    /// [`Error::Mounted`]; [`Error::SameName`]; [`Error::Interrupted`]; [`Error::Io`]. Nothing has
-    /// changed then.
+    /// [`Error::Forbidden`], [`Error::Immutable`] and [`Error::Mounted`] when it could not be replaced;
+    /// [`Error::Exchanging`]; [`Error::Path`]; [`Error::SameName`]; [`Error::Interrupted`]; [`Error::Io`].
+    /// Nothing has changed then.
     pub fn stage(
         directory: &Path,
         files: &[Outgoing],
@@ -218,16 +220,7 @@ impl Handout {
     pub fn place(mut self) -> Result<(), Error> {
         let staged = std::mem::take(&mut self.staged);
         self.made = None;
-        let rename = |it: &Staged| match it.replace {
-            true => self.root.rename(&it.stage, &it.name),
-            false => match self.root.rename_new(&it.stage, &it.name)? {
-                true => Ok(()),
-                false => Err(Error::Exists {
-                    path: self.root.shown(&it.name),
-                }),
-            },
-        };
-        let renamed = staged.iter().try_for_each(rename);
+        let renamed = staged.iter().try_for_each(|it| it.rename(&self.root));
         renamed.map_err(Error::not_in_place)?;
         for stage in &self.left {
             // A name that is looked at again with the next run.
@@ -236,6 +229,30 @@ impl Handout {
         let synced = self.root.sync_directory(Path::new(""));
         synced.map_err(Error::not_in_place)
     }
+}
+
+impl Staged {
+    fn rename(&self, root: &Root) -> Result<(), Error> {
+        if self.replace {
+            return root.rename(&self.stage, &self.name);
+        }
+        if root.rename_new(&self.stage, &self.name)? {
+            return Ok(());
+        }
+        // By another run in the last instant: a trust bundle that both needed.
+        if is_same(root, &self.stage, &self.name) {
+            return root.remove(&self.stage);
+        }
+        Err(Error::Exists {
+            path: root.shown(&self.name),
+        })
+    }
+}
+
+/// Whether both are files with the same bytes.
+fn is_same(root: &Root, one: &Path, other: &Path) -> bool {
+    let digest = |path| root.digest(path).ok().flatten();
+    digest(one).is_some_and(|one| digest(other) == Some(one))
 }
 
 impl Drop for Handout {
@@ -363,6 +380,39 @@ mod tests {
             ("a.key.pem", "0600 key"),
         ];
         assert_eq!(found(dir.path()), pairs(&in_place));
+    }
+
+    /// By a run of another PKI directory with the same CA.
+    #[test]
+    fn what_has_appeared_with_the_same_bytes_is_in_its_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let staged = [(), ()].map(|()| stage_files(dir.path(), &files()).unwrap());
+        let in_place = [
+            ("a.cert.pem", "0644 certificate"),
+            ("a.key.pem", "0600 key"),
+        ];
+        for handout in staged {
+            handout.place().unwrap();
+        }
+        assert_eq!(found(dir.path()), pairs(&in_place));
+    }
+
+    #[test]
+    fn what_has_appeared_with_other_bytes_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let staged = stage_files(dir.path(), &files()).unwrap();
+        fs::write(dir.path().join("a.cert.pem"), "other").unwrap();
+        let error = staged.place().unwrap_err();
+        assert!(error.committed(), "{error}");
+        let text = |name| fs::read_to_string(dir.path().join(name)).unwrap();
+        assert_eq!(text("a.cert.pem"), "other");
+        let target = Target::at(dir.path()).unwrap();
+        let left = target.left(Path::new("a.cert.pem")).unwrap();
+        assert_eq!(
+            left.iter().map(|it| &***it).collect::<Vec<_>>(),
+            [b"certificate"]
+        );
+        assert_eq!(text("a.key.pem"), "key");
     }
 
     #[test]

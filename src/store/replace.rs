@@ -35,7 +35,8 @@ enum Stage {
 /// removed, if no other run is at work there.
 ///
 /// # Errors
-/// [`Error::Changed`] when something else is in it; [`Error::NotAFile`]; [`Error::Mounted`];
+/// [`Error::Changed`] when something else is in it; [`Error::NotAFile`]; [`Error::Forbidden`],
+/// [`Error::Immutable`] and [`Error::Mounted`] when it could not be replaced; [`Error::Exchanging`];
 /// [`Error::Owner`] when the file would get another owner, who could or could not read it then;
 /// [`Error::Io`]. Nothing has changed then.
 pub fn stage(path: &Path, before: &Digest, bytes: &[u8]) -> Result<Replacement, Error> {
