@@ -162,7 +162,7 @@ pub enum Error {
         /// The numeric group.
         group: u32,
     },
-    /// A path that cannot be one of a PKI directory's, or is given twice.
+    /// A path that cannot be one of a PKI directory's, or of a file to hand out.
     Path {
         /// The path.
         path: PathBuf,
@@ -179,6 +179,11 @@ pub enum Error {
     /// Two files of one run would be the same.
     SameName {
         /// The file.
+        path: PathBuf,
+    },
+    /// A transaction has two changes of one path.
+    Twice {
+        /// The path.
         path: PathBuf,
     },
     /// The change is committed, and could not be carried out to its end. The next writer does that;
@@ -219,7 +224,8 @@ impl Error {
             | Self::Mounted { .. }
             | Self::NotAFile { .. }
             | Self::Path { .. }
-            | Self::SameName { .. } => Kind::Refused,
+            | Self::SameName { .. }
+            | Self::Twice { .. } => Kind::Refused,
             Self::Interrupted => Kind::Interrupted,
             Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 Kind::Permission
@@ -296,9 +302,13 @@ impl Error {
             }
             Self::NotAFile { .. } => "put a regular file there, or move it out of the way".into(),
             Self::NotInPlace { source } => {
+                // Another place would get another certificate.
+                let first = match &**source {
+                    Self::Exists { .. } => "move it out of the way".into(),
+                    other => other.hint(),
+                };
                 format!(
-                    "the same command again puts them there; before that: {}",
-                    source.hint()
+                    "the same command again, into the same directory, puts them there; before that: {first}"
                 )
             }
             Self::NotTakenBack { source } => format!(
@@ -309,7 +319,7 @@ impl Error {
                 "run as root; or, if nobody else reads it, give it with `chown` to the user who runs zpki".into()
             }
             Self::Path { .. } => {
-                "a path in a PKI directory is relative, without `..`, and UTF-8".into()
+                "a path in a PKI directory is relative, without `..`, and UTF-8; that of a file to hand out is a name alone".into()
             }
             Self::Record { path, .. } => format!(
                 "put the files of that run in order by hand, from what is beside them as `NAME.zpki-TIME`, and remove {}",
@@ -317,6 +327,9 @@ impl Error {
             ),
             Self::SameName { .. } => {
                 "give each certificate another name, or its files another directory".into()
+            }
+            Self::Twice { .. } => {
+                "give one of the two entries, or of their files, another name".into()
             }
             Self::Unfinished { source } => {
                 format!(
@@ -480,6 +493,9 @@ impl Display for Error {
             Self::SameName { path } => {
                 write!(f, "two of the files to be written are {}", Shown(path))
             }
+            Self::Twice { path } => {
+                write!(f, "the path {} is changed twice at once", Shown(path))
+            }
             Self::Unfinished { .. } => write!(f, "the change is committed, but not finished"),
         }
     }
@@ -540,6 +556,19 @@ mod tests {
             full.hint(),
             "make room on the file system and run the command again"
         );
+    }
+
+    /// Another place would get another certificate, and a path that is right needs no other form.
+    #[test]
+    fn a_hint_fits_the_reason() {
+        let path = || PathBuf::from("out/ca.cert.pem");
+        let hint = Error::Exists { path: path() }.not_in_place().hint();
+        assert_eq!(
+            hint,
+            "the same command again, into the same directory, puts them there; before that: move it out of the way"
+        );
+        let hint = Error::Twice { path: path() }.hint();
+        assert!(!hint.contains("relative"), "{hint}");
     }
 
     #[test]

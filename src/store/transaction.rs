@@ -120,7 +120,7 @@ impl Writer {
     /// Nothing has changed then, except after [`Error::Unfinished`]: [`Error::Exists`],
     /// [`Error::DanglingLink`], [`Error::Changed`] and [`Error::NotAFile`] when a file is not what it
     /// was taken for; [`Error::Forbidden`], [`Error::Immutable`], [`Error::Mounted`] and [`Error::Owner`]
-    /// when it may not be changed; [`Error::Path`]; [`Error::Interrupted`]; [`Error::Io`].
+    /// when it may not be changed; [`Error::Path`]; [`Error::Twice`]; [`Error::Interrupted`]; [`Error::Io`].
     pub fn commit(self, transaction: &Transaction, progress: &dyn Progress) -> Result<(), Error> {
         self.stage(transaction, progress)?.commit()
     }
@@ -275,9 +275,8 @@ impl Transaction {
             for path in old.into_iter().chain(change.new_path()) {
                 check_path(path)?;
                 if !seen.insert(path) {
-                    return Err(Error::Path {
+                    return Err(Error::Twice {
                         path: path.to_owned(),
-                        because: "is changed twice at once",
                     });
                 }
             }
