@@ -5,8 +5,15 @@ use std::fs;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use time::{Duration, OffsetDateTime};
+use zpki::domain::certificate::RevocationList;
+use zpki::domain::revocation::{Revocation, RevocationReason};
+use zpki::domain::serial_number::SerialNumber;
+use zpki::domain::validity::Validity;
 use zpki::x509::certificate::ParsedCertificate;
+use zpki::x509::crl::{self, CrlTemplate};
+use zpki::x509::issue::Authority;
 use zpki::x509::pem;
+use zpki::x509::private_key::PrivateKey;
 
 use crate::sandbox::{DEMO, Outcome, Run, Sandbox};
 
@@ -1125,6 +1132,217 @@ fn its_crl_becomes_the_record() {
         &["crl", "-in", "demo/ca/crl.pem", "-noout", "-crlnumber"],
     );
     assert_eq!(number, "crlNumber=0x8000000000\n");
+}
+
+const CRL: &str = "demo/ca/crl.pem";
+
+fn record(sandbox: &Sandbox) -> RevocationList {
+    let text = sandbox.read(CRL);
+    let block = pem::scan(text.as_bytes()).remove(0).unwrap();
+    crl::read(&block.contents).unwrap()
+}
+
+/// What the record says, in its order.
+fn entries(sandbox: &Sandbox) -> Vec<(SerialNumber, RevocationReason)> {
+    let revoked = record(sandbox).revoked.into_iter();
+    revoked.map(|it| (it.serial_number, it.reason)).collect()
+}
+
+/// A CRL of NAME with these entries, of serial number and reason.
+fn crl_with(
+    sandbox: &Sandbox,
+    name: &str,
+    number: u128,
+    revoked: impl IntoIterator<Item = (u32, RevocationReason)>,
+) -> String {
+    let key = sandbox.read(format!("{name}.key"));
+    let key = PrivateKey::from_pem(&pem::scan(key.as_bytes()).remove(0).unwrap(), None);
+    let ca = certificate(sandbox, &format!("{name}.crt"));
+    let revoked = revoked
+        .into_iter()
+        .map(|(serial_number, reason)| Revocation {
+            serial_number: SerialNumber::from_octets(&serial_number.to_be_bytes()),
+            revoked_at: (now() - Duration::HOUR).replace_nanosecond(0).unwrap(),
+            reason,
+        });
+    let template = CrlTemplate {
+        updates: Validity {
+            not_before: (now() - Duration::HOUR).replace_nanosecond(0).unwrap(),
+            not_after: (now() + Duration::DAY).replace_nanosecond(0).unwrap(),
+        },
+        number,
+        revoked: revoked.collect(),
+    };
+    let authority = Authority::new(ca, key.unwrap()).unwrap();
+    crl::to_pem(&authority.revocation_list(&template).unwrap())
+}
+
+/// The demo cluster with revocation enabled, its CA in own.crt and own.key.
+fn with_revocation() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.args(DEMO).now(now()).run().product();
+    let settings = sandbox.read("demo/zpki.toml");
+    let enabled = settings.replace("# enabled = false", "enabled = true");
+    sandbox.file("demo/zpki.toml", enabled);
+    zpki(&sandbox, &["apply"]).run().product();
+    for (from, to) in [("ca.cert.pem", "own.crt"), ("ca.key.pem", "own.key")] {
+        let from = sandbox.path(format!("demo/ca/{from}"));
+        fs::copy(from, sandbox.path(to)).unwrap();
+    }
+    sandbox
+}
+
+const OWN: [&str; 4] = ["own.crt", "own.key", "--no-ca-passphrase", "--force"];
+const COMPANY: [&str; 4] = [
+    "company.crt",
+    "company.key",
+    "--no-ca-passphrase",
+    "--force",
+];
+
+fn import(sandbox: &Sandbox, args: &[&str]) -> String {
+    zpki(sandbox, &[&["ca", "import"], args].concat())
+        .run()
+        .product()
+}
+
+#[test]
+fn what_a_ca_revoked_before_it_was_replaced_is_revoked_when_it_comes_back() {
+    let sandbox = with_revocation();
+    zpki(&sandbox, &["rekey", "server1", "--force"])
+        .run()
+        .product();
+    zpki(&sandbox, &["revoke", "server1", "--superseded"])
+        .run()
+        .product();
+    let before = record(&sandbox);
+    assert_eq!(before.revoked.len(), 1);
+    root(&sandbox, "company");
+    import(&sandbox, &COMPANY);
+    assert_eq!(entries(&sandbox), []);
+    zpki(&sandbox, &["apply"]).run().product();
+    // With what was given besides.
+    let given = crl_with(&sandbox, "own", 7, [(7, RevocationReason::Unspecified)]);
+    sandbox.file("own.crl", given);
+    import(&sandbox, &[&OWN[..], &["--crl=own.crl"]].concat());
+    let after = record(&sandbox);
+    assert_eq!(after.revoked.len(), 2);
+    assert!(after.revoked.contains(&before.revoked[0]));
+    assert!(after.number() > before.number());
+    zpki(&sandbox, &["apply"]).run().product();
+    assert_eq!(record(&sandbox).revoked, after.revoked);
+    assert_eq!(import(&sandbox, &OWN), "unchanged\n");
+    // And once more.
+    import(&sandbox, &COMPANY);
+    import(&sandbox, &OWN);
+    assert_eq!(record(&sandbox).revoked, after.revoked);
+}
+
+#[test]
+fn a_ca_whose_kept_crl_is_gone_or_damaged_does_not_come_back_without_it() {
+    let sandbox = with_revocation();
+    let kept = sandbox.read(CRL);
+    root(&sandbox, "company");
+    import(&sandbox, &COMPANY);
+    let folder = fs::read_dir(sandbox.path("demo/ca/previous")).unwrap();
+    let path = folder.last().unwrap().unwrap().path().join("crl.pem");
+    fs::write(&path, "none").unwrap();
+    refused(
+        &sandbox,
+        &OWN,
+        65,
+        "/crl.pem\n  because: it has no PEM block\n",
+    );
+    fs::remove_file(&path).unwrap();
+    // HAProxy's is as it was: `apply` has not run.
+    refused(
+        &sandbox,
+        &OWN,
+        66,
+        "/crl.pem\n  because: the record of revocations is missing\n  hint: give a copy of it: --crl \
+         [root]/demo/load-balancer/crl.pem; nothing else knows what was revoked\n",
+    );
+    zpki(&sandbox, &["apply"]).run().product();
+    refused(&sandbox, &OWN, 66, "hint: give a copy of it: --crl FILE;");
+    sandbox.file("kept.crl", kept);
+    import(&sandbox, &[&OWN[..], &["--crl=kept.crl"]].concat());
+}
+
+#[test]
+fn a_lost_record_of_the_same_ca_is_not_made_anew_in_silence() {
+    let sandbox = with_revocation();
+    zpki(&sandbox, &["rekey", "server1", "--force"])
+        .run()
+        .product();
+    zpki(&sandbox, &["revoke", "server1", "--superseded"])
+        .run()
+        .product();
+    let revoked = entries(&sandbox);
+    fs::remove_file(sandbox.path(CRL)).unwrap();
+    let missing =
+        "at: [root]/demo/ca/crl.pem\n  because: the record of revocations is missing\n  hint: ";
+    let hint = |copy| {
+        format!("{missing}give a copy of it: --crl {copy}; nothing else knows what was revoked\n")
+    };
+    let copy = "demo/load-balancer/crl.pem";
+    refused(
+        &sandbox,
+        &OWN,
+        66,
+        &hint("[root]/demo/load-balancer/crl.pem"),
+    );
+    fs::rename(sandbox.path(copy), sandbox.path("copy.crl")).unwrap();
+    refused(&sandbox, &OWN, 66, &hint("FILE"));
+    import(&sandbox, &[&OWN[..], &["--crl=copy.crl"]].concat());
+    assert_eq!(entries(&sandbox), revoked);
+}
+
+#[test]
+fn a_new_revocation_is_not_lost_to_entries_that_are_there_twice() {
+    use RevocationReason::{KeyCompromise, Superseded};
+    let sandbox = with_revocation();
+    let serial_number = |number: u32| SerialNumber::from_octets(&number.to_be_bytes());
+    let number = record(&sandbox).number().unwrap();
+    let twice = [(1, Superseded), (1, KeyCompromise)];
+    sandbox.file(CRL, crl_with(&sandbox, "own", number + 1, twice));
+    zpki(&sandbox, &["apply"]).run().product();
+    assert_eq!(import(&sandbox, &OWN), "unchanged\n");
+    let given = [(1, Superseded), (2, Superseded)];
+    sandbox.file("own.crl", crl_with(&sandbox, "own", 1, given));
+    let with_crl = [&OWN[..], &["--crl=own.crl"]].concat();
+    import(&sandbox, &with_crl);
+    let expected = [
+        (serial_number(1), KeyCompromise),
+        (serial_number(2), Superseded),
+    ];
+    assert_eq!(entries(&sandbox), expected);
+    assert_eq!(import(&sandbox, &with_crl), "unchanged\n");
+    // That a key is compromised is no less new.
+    sandbox.file(
+        "own.crl",
+        crl_with(&sandbox, "own", 1, [(2, KeyCompromise)]),
+    );
+    import(&sandbox, &with_crl);
+    assert_eq!(entries(&sandbox)[1], (serial_number(2), KeyCompromise));
+    // Nor is a greater number: the next CRL must follow it.
+    let number = record(&sandbox).number().unwrap() + 1_000_000_000;
+    sandbox.file("own.crl", crl_with(&sandbox, "own", number, []));
+    import(&sandbox, &with_crl);
+    assert!(record(&sandbox).number() > Some(number));
+    assert_eq!(import(&sandbox, &with_crl), "unchanged\n");
+}
+
+#[test]
+fn twenty_thousand_revocations_are_taken_in_no_time() {
+    let sandbox = with_revocation();
+    let revoked = (0..20_000).map(|number| (number, RevocationReason::Superseded));
+    sandbox.file("own.crl", crl_with(&sandbox, "own", 1, revoked));
+    let before = std::time::Instant::now();
+    import(&sandbox, &[&OWN[..], &["--crl=own.crl"]].concat());
+    let taken = before.elapsed();
+    assert_eq!(record(&sandbox).revoked.len(), 20_000);
+    // A debug build on a busy machine.
+    assert!(taken.as_secs() < 10, "{taken:?}");
 }
 
 #[test]

@@ -108,6 +108,7 @@ impl Status {
             | Error::NoCertificate { .. }
             | Error::NothingIssued { .. }
             | Error::NoCrl { .. }
+            | Error::NoCrlGiven { .. }
             | Error::NotAPkiDirectory { .. }
             | Error::UnknownEntry { .. }
             | Error::UnknownServer { .. } => Self::NoInput,

@@ -194,6 +194,13 @@ pub enum Error {
         /// Whether HAProxy has a CRL.
         at_haproxy: bool,
     },
+    /// The record of revocations of a CA that is imported is not there, and was not given.
+    NoCrlGiven {
+        /// Where it should be.
+        path: PathBuf,
+        /// Another file that has a CRL of this CA.
+        copy: Option<PathBuf>,
+    },
     /// There is no zpki.toml.
     NotAPkiDirectory {
         /// The directory.
@@ -493,6 +500,7 @@ impl Error {
             | Self::IsDue { path, .. }
             | Self::NoCaKey { path, .. }
             | Self::NoCrl { path, .. }
+            | Self::NoCrlGiven { path, .. }
             | Self::NotAPkiDirectory { path }
             | Self::Pkcs12Passphrase { path }
             | Self::WouldReplace { path, .. } => Some(path.display().to_string()),
@@ -577,6 +585,13 @@ impl Error {
                 "say where it is: --ca-key FILE, or key_file in [ca] of zpki.toml".to_owned()
             }
             Self::NoCrl { at_haproxy, .. } => restore_record(*at_haproxy),
+            Self::NoCrlGiven { copy, .. } => {
+                let copy = copy.as_ref().map(|copy| copy.display().to_string());
+                format!(
+                    "give a copy of it: --crl {}; nothing else knows what was revoked",
+                    ShellWord(copy.as_deref().unwrap_or("FILE"))
+                )
+            }
             Self::NotAPkiDirectory { .. } => {
                 "name a PKI directory with -C or ZPKI_DIR, or make one with `zpki init`".to_owned()
             }
@@ -813,7 +828,9 @@ impl Display for Error {
             Self::NothingIssued { name, .. } => {
                 write!(f, "ca/issued has no certificate of `{name}`")
             }
-            Self::NoCrl { .. } => f.write_str("the record of revocations is missing"),
+            Self::NoCrl { .. } | Self::NoCrlGiven { .. } => {
+                f.write_str("the record of revocations is missing")
+            }
             Self::RequestOfCaKey => {
                 f.write_str("the key of the request is the CA's own, which is nobody else's")
             }

@@ -241,7 +241,7 @@ impl Reconciliation {
         let validity = |(validity, _): &(Validity, Reason)| *validity;
         let ca_validity = ca.as_ref().map_or(certificate.details.validity, validity);
         let crl = match task {
-            Task::Apply if everything => authority::crl(&state.crl, &ca_validity, now),
+            Task::Apply if everything => authority::crl(&state.crl.list, &ca_validity, now),
             Task::Crl { .. } => Some(Reason::Forced),
             Task::Revoke { ref revoked } if !revoked.is_empty() => Some(Reason::Revocations),
             _ => None,

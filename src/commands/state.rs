@@ -16,7 +16,7 @@ use crate::audit;
 use crate::domain::certificate::RevocationList;
 use crate::domain::cluster::{Cluster, Entry};
 use crate::domain::name::EntryName;
-use crate::domain::revocation::{Revocation, RevocationReason, restore_record};
+use crate::domain::revocation::{Revocation, RevocationReason, by_serial_number, restore_record};
 use crate::domain::role::Role;
 use crate::domain::serial_number::SerialNumber;
 use crate::domain::validity::Validity;
@@ -43,9 +43,7 @@ pub(super) struct State {
     pub(super) cluster: Cluster,
     pub(super) ca: Ca,
     /// The record of revocations, as it stands in `ca/crl.pem`.
-    pub(super) crl: RevocationList,
-    /// Where the PKI directory is.
-    directory: PathBuf,
+    pub(super) crl: KeptCrl,
     /// What the CRL says, by serial number; and those of former CAs, of keys that are compromised: a key is
     /// no safer under another CA.
     revoked: HashMap<SerialNumber, Revoked>,
@@ -161,7 +159,10 @@ impl State {
             let metadata = view.metadata(&directory)?;
             found.extend(metadata.map(|it| (directory, Found::directory(it.mode))));
         }
-        let mut revoked = by_serial_number(&crl);
+        let revoked = by_serial_number(&crl.list.revoked).into_values();
+        let mut revoked: HashMap<_, _> = revoked
+            .map(|it| (it.serial_number.clone(), Revoked::of(it)))
+            .collect();
         for serial_number in compromised_before(view)? {
             revoked.insert(serial_number, Revoked::Compromised);
         }
@@ -171,7 +172,6 @@ impl State {
             strangers,
             issued,
             former_logs,
-            directory: view.path().to_owned(),
             cluster,
             ca,
             crl,
@@ -183,23 +183,6 @@ impl State {
     /// What the CRL says of a serial number.
     pub(super) fn revoked(&self, serial_number: &SerialNumber) -> Option<Revoked> {
         self.revoked.get(serial_number).copied()
-    }
-
-    /// The record of revocations, when nothing of it would be lost by signing it again.
-    pub(super) fn crl_to_sign_again(&self) -> Result<RevocationList, Error> {
-        let found = self.found(Path::new(CRL));
-        let bytes = found
-            .expect("the state was read with the CRL")
-            .bytes
-            .as_slice();
-        let path = self.directory.join(CRL);
-        let block = only_block(bytes, &path)?;
-        crl::read_to_sign_again(&block.contents).map_err(|error| Error::Unreadable {
-            path,
-            line: Some(block.line),
-            because: error.to_string(),
-            hint: error.hint(),
-        })
     }
 
     /// A file or directory that was looked at.
@@ -338,14 +321,13 @@ impl Ca {
 
 /// The record of revocations. Without it nobody knows any more what was revoked, so that one is not
 /// made anew in silence; nor is one carried on that the CA has not signed, or an older one than HAProxy's.
-fn read_crl(ca: &ParsedCertificate, view: &View<'_>) -> Result<RevocationList, Error> {
+pub(super) fn read_crl(ca: &ParsedCertificate, view: &View<'_>) -> Result<KeptCrl, Error> {
     let path = view.path().join(CRL);
-    let Some(record) = crl_if_any(view)? else {
+    let Some(record) = kept_crl(view)? else {
         let at_haproxy = has_haproxy_crl(view);
         return Err(Error::NoCrl { path, at_haproxy });
     };
-    let bytes = view.bytes(Path::new(CRL))?.unwrap_or_default();
-    if !only_block(&bytes, &path).is_ok_and(|block| is_crl_by(ca, &block.contents)) {
+    if !record.is_by(ca) {
         return Err(Error::Unreadable {
             path,
             line: None,
@@ -360,7 +342,7 @@ fn read_crl(ca: &ParsedCertificate, view: &View<'_>) -> Result<RevocationList, E
     let newest = own
         .filter_map(|block| crl::read(&block.contents).ok()?.number())
         .max();
-    match newest.filter(|number| Some(*number) > record.number()) {
+    match newest.filter(|number| Some(*number) > record.list.number()) {
         Some(number) => Err(Error::Unreadable {
             path,
             line: None,
@@ -386,8 +368,16 @@ fn has_haproxy_crl(view: &View<'_>) -> bool {
     matches!(view.metadata(&haproxy_crl()), Ok(Some(_)))
 }
 
+/// Whether a CRL of this CA is in that file.
+pub(super) fn haproxy_has_crl_by(ca: &ParsedCertificate, view: &View<'_>) -> bool {
+    let bytes = view.bytes(&haproxy_crl()).ok().flatten();
+    let blocks = bytes.map(|bytes| pem::scan(&bytes)).unwrap_or_default();
+    let mut blocks = blocks.into_iter().flatten();
+    blocks.any(|block| is_crl_by(ca, &block.contents))
+}
+
 /// Whether a CRL is by a CA, as far as its signature can be checked.
-fn is_crl_by(ca: &ParsedCertificate, der: &[u8]) -> bool {
+pub(super) fn is_crl_by(ca: &ParsedCertificate, der: &[u8]) -> bool {
     let (Ok(list), Ok(ca)) = (PathCrl::from_der(der), PathCertificate::from_der(&ca.der)) else {
         return false;
     };
@@ -397,41 +387,69 @@ fn is_crl_by(ca: &ParsedCertificate, der: &[u8]) -> bool {
 
 /// The record of revocations, for those who only look.
 pub(super) fn crl_if_any(view: &View<'_>) -> Result<Option<RevocationList>, Error> {
-    let path = Path::new(CRL);
-    let shown = view.path().join(path);
-    let Some(bytes) = view.bytes(path)? else {
+    Ok(kept_crl(view)?.map(|crl| crl.list))
+}
+
+fn kept_crl(view: &View<'_>) -> Result<Option<KeptCrl>, Error> {
+    let Some(bytes) = view.bytes(Path::new(CRL))? else {
         return Ok(None);
     };
-    let list = only_block(&bytes, &shown).and_then(|block| {
-        crl::read(&block.contents).map_err(|error| unreadable(&shown, Some(block.line), &error))
-    });
-    list.map(Some).map_err(|error| match error {
-        Error::Unreadable {
-            path,
-            line,
-            because,
-            ..
-        } => Error::Unreadable {
-            path,
-            line,
-            because,
-            hint: restore_record(has_haproxy_crl(view)),
-        },
-        error => error,
-    })
+    let restore = restore_record(has_haproxy_crl(view));
+    KeptCrl::of(&bytes, view.path().join(CRL), &restore).map(Some)
 }
+
+/// A CRL that stands in the PKI directory, alone in its file.
+#[derive(Debug)]
+pub(super) struct KeptCrl {
+    pub(super) path: PathBuf,
+    pub(super) list: RevocationList,
+    block: Block,
+}
+
+impl KeptCrl {
+    /// The CRL in the file at `path`; `restore` is what to do when it is damaged.
+    fn of(bytes: &[u8], path: PathBuf, restore: &str) -> Result<Self, Error> {
+        let block = only_crl(bytes, &path, restore)?;
+        match crl::read(&block.contents) {
+            Ok(list) => Ok(Self { path, list, block }),
+            Err(error) => Err(unreadable(&path, Some(block.line), &error, restore)),
+        }
+    }
+
+    /// Whether it is by a CA, as far as its signature can be checked.
+    pub(super) fn is_by(&self, ca: &ParsedCertificate) -> bool {
+        is_crl_by(ca, &self.block.contents)
+    }
+
+    /// What it says, when nothing of it would be lost by signing it again.
+    pub(super) fn to_sign_again(&self) -> Result<RevocationList, Error> {
+        crl::read_to_sign_again(&self.block.contents).map_err(|error| {
+            let line = Some(self.block.line);
+            unreadable(&self.path, line, &error, &error.hint())
+        })
+    }
+}
+
+/// The CRLs of the CAs that were replaced, each as it was then.
+pub(super) fn former_crls(view: &View<'_>) -> Result<Vec<KeptCrl>, Error> {
+    let mut crls = Vec::new();
+    for former in view.list(Path::new(PREVIOUS))? {
+        let path = Path::new(PREVIOUS).join(former).join(CRL_FILE);
+        if let Some(bytes) = view.bytes(&path)? {
+            crls.push(KeptCrl::of(&bytes, view.path().join(path), RESTORE_FORMER)?);
+        }
+    }
+    Ok(crls)
+}
+
+/// Keys that are compromised stay so under another CA, and this CRL alone may tell of them.
+const RESTORE_FORMER: &str = "restore it from a backup: it may tell of compromised keys; without one, move it out of this directory";
 
 /// The serial numbers of certificates of former CAs whose keys were compromised.
 fn compromised_before(view: &View<'_>) -> Result<Vec<SerialNumber>, Error> {
     let mut compromised = Vec::new();
-    for former in view.list(Path::new(PREVIOUS))? {
-        let path = Path::new(PREVIOUS).join(former).join(CRL_FILE);
-        let bytes = view.bytes(&path)?.unwrap_or_default();
-        let block = pem::scan(&bytes).into_iter().find_map(Result::ok);
-        let Some(crl) = block.and_then(|block| crl::read(&block.contents).ok()) else {
-            continue;
-        };
-        let revoked = crl.revoked.into_iter();
+    for former in former_crls(view)? {
+        let revoked = former.list.revoked.into_iter();
         let of_key = revoked.filter(|it| it.reason == RevocationReason::KeyCompromise);
         compromised.extend(of_key.map(|it| it.serial_number));
     }
@@ -441,39 +459,37 @@ fn compromised_before(view: &View<'_>) -> Result<Vec<SerialNumber>, Error> {
 /// The revocations on record, by serial number, for those who only look.
 pub(super) fn revocations(view: &View<'_>) -> Result<HashMap<SerialNumber, Revocation>, Error> {
     let revoked = crl_if_any(view)?.map_or_else(Vec::new, |crl| crl.revoked);
-    let revoked = revoked.into_iter();
+    let revoked = by_serial_number(&revoked).into_values();
     Ok(revoked
-        .map(|revocation| (revocation.serial_number.clone(), revocation))
+        .map(|revocation| (revocation.serial_number.clone(), revocation.clone()))
         .collect())
 }
 
-/// What a CRL says of each serial number. Of two entries that for a compromised key counts.
-fn by_serial_number(crl: &RevocationList) -> HashMap<SerialNumber, Revoked> {
-    let mut revoked = HashMap::with_capacity(crl.revoked.len());
-    for revocation in &crl.revoked {
-        let serial_number = revocation.serial_number.clone();
-        match revocation.reason {
-            RevocationReason::KeyCompromise => {
-                revoked.insert(serial_number, Revoked::Compromised);
-            }
-            _ => {
-                revoked.entry(serial_number).or_insert(Revoked::Otherwise);
-            }
+/// The CRL of a file that has no other: which of several counts is not for zpki to say, and all but one
+/// would be lost when it is signed again.
+fn only_crl(bytes: &[u8], path: &Path, restore: &str) -> Result<Block, Error> {
+    let mut blocks = pem::scan(bytes).into_iter();
+    let first = match blocks.next() {
+        Some(Ok(block)) => block,
+        Some(Err(error)) => return Err(unreadable(path, error.line(), &error, restore)),
+        None => {
+            return Err(Error::Unreadable {
+                path: path.to_owned(),
+                line: None,
+                because: "it has no PEM block".to_owned(),
+                hint: restore.to_owned(),
+            });
         }
-    }
-    revoked
-}
-
-fn only_block(bytes: &[u8], path: &Path) -> Result<Block, Error> {
-    let first = pem::scan(bytes).into_iter().next();
-    match first {
-        Some(Ok(block)) => Ok(block),
-        Some(Err(error)) => Err(unreadable(path, error.line(), &error)),
-        None => Err(Error::Unreadable {
+    };
+    let second = blocks.find(|block| block.as_ref().map_or(true, |it| it.label.ends_with("CRL")));
+    match second {
+        None => Ok(first),
+        Some(Err(error)) => Err(unreadable(path, error.line(), &error, restore)),
+        Some(Ok(second)) => Err(Error::Unreadable {
             path: path.to_owned(),
-            line: None,
-            because: "it has no PEM block".to_owned(),
-            hint: RESTORE.to_owned(),
+            line: Some(second.line),
+            because: "it has more than one CRL".to_owned(),
+            hint: "leave only the CA's own in it, of several the newest".to_owned(),
         }),
     }
 }
@@ -481,21 +497,21 @@ fn only_block(bytes: &[u8], path: &Path) -> Result<Block, Error> {
 /// The certificates of a file, in its order.
 pub(super) fn certificates(bytes: &[u8], path: &Path) -> Result<Vec<ParsedCertificate>, Error> {
     let blocks = pem::scan(bytes).into_iter().map(|block| {
-        let block = block.map_err(|error| unreadable(path, error.line(), &error))?;
+        let block = block.map_err(|error| unreadable(path, error.line(), &error, RESTORE))?;
         ParsedCertificate::from_der(&block.contents)
-            .map_err(|error| unreadable(path, Some(block.line), &error))
+            .map_err(|error| unreadable(path, Some(block.line), &error, RESTORE))
     });
     blocks.collect()
 }
 
 const RESTORE: &str = "restore it from a backup";
 
-fn unreadable(path: &Path, line: Option<usize>, error: &x509::error::Error) -> Error {
+fn unreadable(path: &Path, line: Option<usize>, error: &x509::error::Error, hint: &str) -> Error {
     Error::Unreadable {
         path: path.to_owned(),
         line,
         because: error.to_string(),
-        hint: RESTORE.to_owned(),
+        hint: hint.to_owned(),
     }
 }
 
@@ -740,43 +756,4 @@ pub(super) fn compromised(state: &State, view: &View<'_>) -> Result<Vec<ParsedCe
         }
     }
     Ok(found)
-}
-
-#[cfg(test)]
-mod tests {
-    use time::macros::datetime;
-
-    use super::*;
-    use crate::domain::revocation::Revocation;
-
-    #[test]
-    fn of_two_entries_for_one_serial_number_that_for_a_compromised_key_counts() {
-        let serial_number = |octet| SerialNumber::from_octets(&[octet]);
-        let entry = |octet, reason| Revocation {
-            serial_number: serial_number(octet),
-            revoked_at: datetime!(2026-11-23 12:00 UTC),
-            reason,
-        };
-        use RevocationReason::{CaCompromise, KeyCompromise, Superseded};
-        let crl = RevocationList {
-            issuer: "CN=ca".to_owned(),
-            this_update: datetime!(2026-11-23 12:00 UTC),
-            next_update: None,
-            crl_number: None,
-            authority_key_identifier: None,
-            revoked: vec![
-                entry(1, KeyCompromise),
-                entry(1, Superseded),
-                entry(2, Superseded),
-                entry(2, KeyCompromise),
-                entry(3, CaCompromise),
-            ],
-        };
-        let revoked = by_serial_number(&crl);
-        let of = |octet| revoked.get(&serial_number(octet)).copied();
-        assert_eq!(of(1), Some(Revoked::Compromised));
-        assert_eq!(of(2), Some(Revoked::Compromised));
-        assert_eq!(of(3), Some(Revoked::Otherwise));
-        assert_eq!(of(4), None);
-    }
 }

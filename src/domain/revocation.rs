@@ -1,5 +1,7 @@
 //! Revocations (RFC 5280 5.3): which certificate, since when, and why.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 
@@ -120,9 +122,59 @@ pub struct Revocation {
     pub reason: RevocationReason,
 }
 
+/// The entries of CRLs, one for each serial number: of several that for a compromised key counts, else the
+/// first.
+#[must_use]
+pub fn by_serial_number<'a>(
+    entries: impl IntoIterator<Item = &'a Revocation>,
+) -> HashMap<&'a SerialNumber, &'a Revocation> {
+    let mut found = HashMap::new();
+    for entry in entries {
+        match found.entry(&entry.serial_number) {
+            Entry::Vacant(place) => _ = place.insert(entry),
+            Entry::Occupied(mut place) => {
+                let is_compromised = |it: &Revocation| it.reason == RevocationReason::KeyCompromise;
+                if is_compromised(entry) && !is_compromised(place.get()) {
+                    place.insert(entry);
+                }
+            }
+        }
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
+    use time::macros::datetime;
+
     use super::*;
+
+    #[test]
+    fn of_two_entries_for_one_serial_number_that_for_a_compromised_key_counts() {
+        use RevocationReason::{CaCompromise, KeyCompromise, Superseded};
+        let entry = |octet, reason| Revocation {
+            serial_number: SerialNumber::from_octets(&[octet]),
+            revoked_at: datetime!(2026-11-23 12:00 UTC),
+            reason,
+        };
+        let entries = [
+            entry(1, KeyCompromise),
+            entry(1, Superseded),
+            entry(2, Superseded),
+            entry(2, KeyCompromise),
+            entry(3, CaCompromise),
+            entry(3, Superseded),
+        ];
+        let found = by_serial_number(&entries);
+        let of = |octet| {
+            let found = found.get(&SerialNumber::from_octets(&[octet]));
+            found.map(|entry| entry.reason)
+        };
+        assert_eq!(of(1), Some(KeyCompromise));
+        assert_eq!(of(2), Some(KeyCompromise));
+        assert_eq!(of(3), Some(CaCompromise));
+        assert_eq!(of(4), None);
+    }
 
     #[test]
     fn names_read_back() {

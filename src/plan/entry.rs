@@ -11,6 +11,7 @@ use crate::domain::host::Host;
 use crate::domain::key_algorithm::KeyAlgorithm;
 use crate::domain::name::{ClusterName, EntryName};
 use crate::domain::order::Terms;
+use crate::domain::revocation::{Revocation, RevocationReason};
 use crate::domain::role::ExtendedKeyUsage;
 use crate::domain::serial_number::SerialNumber;
 use crate::domain::validity::{Lifetime, NoValidity, RenewWithin, Validity};
@@ -38,6 +39,17 @@ pub enum Revoked {
     Compromised,
     /// For another reason.
     Otherwise,
+}
+
+impl Revoked {
+    /// What an entry of the CRL says.
+    #[must_use]
+    pub fn of(revocation: &Revocation) -> Self {
+        match revocation.reason {
+            RevocationReason::KeyCompromise => Self::Compromised,
+            _ => Self::Otherwise,
+        }
+    }
 }
 
 /// The private key in an entry's host folder.

@@ -45,9 +45,10 @@ pub(in crate::cli) enum CaCommand {
     /// written: one certificate for each entry of zpki.toml is signed, and judged as HAProxy and the
     /// servers will judge it. Of an intermediate CA each host gets the chain, and in its trust bundle the
     /// root; with revocation enabled, [revocation] extra_crls must name a CRL of each CA above, for
-    /// HAProxy wants them all. Where there is another CA, its key and its CRL go to ca/previous. Where
-    /// CERT is the renewed certificate of the same CA, the certificates that it issued stay good, and KEY
-    /// may be the key that is there. Where key_file in [ca] of zpki.toml names KEY, the key stays there.
+    /// HAProxy wants them all. Where there is another CA, its key and its CRL go to ca/previous; of a
+    /// CA that comes back from there, what it had revoked stays revoked. Where CERT is the renewed
+    /// certificate of the same CA, the certificates that it issued stay good, and KEY may be the key that
+    /// is there. Where key_file in [ca] of zpki.toml names KEY, the key stays there.
     Import(Import),
 }
 
@@ -95,7 +96,7 @@ pub(in crate::cli) struct Import {
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) chain: Option<PathBuf>,
 
-    /// The CA's CRL, which becomes the record of what is revoked
+    /// The CA's CRL; what it revokes is added to the record of what is revoked
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) crl: Option<PathBuf>,
 

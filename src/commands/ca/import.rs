@@ -1,6 +1,7 @@
 //! `zpki ca import`: a CA that was made elsewhere, self-signed or an intermediate, becomes the
 //! cluster's.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use super::super::extra_crls;
 use super::super::init::{FORCE, trusted_clock};
 use super::super::log::{self, Event};
 use super::super::next_steps::NextStep;
-use super::super::state::{self, Ca};
+use super::super::state::{self, Ca, KeptCrl};
 use super::passphrase::{NewPassphrase, encoded};
 use super::show::{Above, Key, KeyState, live};
 use crate::domain::certificate::RevocationList;
@@ -22,6 +23,7 @@ use crate::domain::cluster::Cluster;
 use crate::domain::digest::Digest;
 use crate::domain::finding::Finding;
 use crate::domain::name::{ClusterName, EntryName};
+use crate::domain::revocation::by_serial_number;
 use crate::domain::serial_number::SerialNumber;
 use crate::domain::text::{Quoted, ShellWord};
 use crate::domain::validity::{Validity, show};
@@ -39,7 +41,6 @@ use crate::x509::crl::{self, CrlTemplate};
 use crate::x509::digest::sha256;
 use crate::x509::issue::Authority;
 use crate::x509::passphrase::Passphrase;
-use crate::x509::path_certificate::PathCertificate;
 use crate::x509::path_crl::PathCrl;
 use crate::x509::pem;
 use crate::x509::profile::has_name_constraints;
@@ -201,9 +202,9 @@ fn judged(
     if !refusals.is_empty() {
         return Err(request.refused(refusals));
     }
-    let record = match &request.crl {
-        Some(path) => Some(read_crl(path, &ca.certificate, system)?),
-        None => None,
+    let given = match &request.crl {
+        Some(path) => read_crls(path, &ca.certificate, system)?,
+        None => Vec::new(),
     };
     let authority = Authority::new(ca.certificate.clone(), opened.key)?;
     let (refusals, objections) = candidate::rehearse(&ca, &authority, &cluster, at, system)?;
@@ -214,7 +215,7 @@ fn judged(
         ca,
         authority,
         objections,
-        record,
+        given,
         cluster,
         at,
     })
@@ -255,12 +256,13 @@ fn open_key(request: &Request, system: &mut System) -> Result<OpenedKey, Error> 
     })
 }
 
-/// The CRL that the CA has, if all that it says can be said again.
-fn read_crl(
+/// The CRLs of the CA in a file, if all that they say can be said again. HAProxy's has those of the CAs
+/// above too.
+fn read_crls(
     path: &Path,
     ca: &ParsedCertificate,
     system: &mut System,
-) -> Result<RevocationList, Error> {
+) -> Result<Vec<RevocationList>, Error> {
     let bytes = system
         .read(path)
         .map_err(|error| Error::input(path, error))?;
@@ -271,24 +273,27 @@ fn read_crl(
         hint,
     };
     let of = |error: crate::x509::error::Error| unreadable(error.to_string(), error.hint());
-    let block = pem::scan(&bytes).into_iter().next().transpose();
-    let der = match block.map_err(of)? {
-        Some(block) => block.contents.to_vec(),
-        None => bytes.to_vec(),
-    };
-    let list = crl::read_to_sign_again(&der).map_err(of)?;
-    let (crl, issuer) = (
-        PathCrl::from_der(&der).map_err(of)?,
-        PathCertificate::from_der(&ca.der).map_err(of)?,
-    );
-    let signed = crl.signed().and_then(|it| it.is_by(&ca.public_key_der));
-    if !crl.issuer.is_same_as(&issuer.subject) || signed == Some(false) {
+    let blocks: Result<Vec<_>, _> = pem::scan(&bytes).into_iter().collect();
+    let mut crls = blocks.map_err(of)?;
+    crls.retain(|block| block.label.ends_with("CRL"));
+    let mut crls: Vec<_> = crls.iter().map(|block| block.contents.as_slice()).collect();
+    if crls.is_empty() {
+        crls.push(bytes.as_slice());
+    }
+    let mut lists = Vec::new();
+    for der in crls {
+        PathCrl::from_der(der).map_err(of)?;
+        if state::is_crl_by(ca, der) {
+            lists.push(crl::read_to_sign_again(der).map_err(of)?);
+        }
+    }
+    if lists.is_empty() {
         return Err(unreadable(
             format!("it is not signed by {}", Quoted(&ca.details.subject)),
             "name the CRL of the CA that is imported".to_owned(),
         ));
     }
-    Ok(list)
+    Ok(lists)
 }
 
 /// What is imported.
@@ -297,8 +302,8 @@ struct Import {
     objections: Vec<String>,
     ca: Ca,
     authority: Authority,
-    /// Its own CRL.
-    record: Option<RevocationList>,
+    /// Its own CRLs, of the file that was given.
+    given: Vec<RevocationList>,
     cluster: Cluster,
     at: OffsetDateTime,
 }
@@ -308,6 +313,10 @@ struct Before {
     ca: Option<Ca>,
     /// Whether that is the same CA: name, key and key identifier.
     is_same: bool,
+    /// The CRL in its place, if the CA to be imported has signed it.
+    crl: Option<KeptCrl>,
+    /// Those that it signed before it was replaced by another.
+    former_crls: Vec<KeptCrl>,
     /// The key in its place, if that is the same.
     key: Option<Key>,
 }
@@ -325,11 +334,9 @@ impl Import {
         };
         let own = &self.ca.certificate;
         let identifier = |it: &ParsedCertificate| it.details.subject_key_identifier.clone();
+        let has_its_crl = ca.as_ref().is_some_and(|ca| self.signs_as(&ca.certificate));
         let is_same = ca.as_ref().is_some_and(|ca| {
-            let found = &ca.certificate;
-            found.subject_der == own.subject_der
-                && found.public_key_der == own.public_key_der
-                && identifier(found) == identifier(own)
+            self.signs_as(&ca.certificate) && identifier(&ca.certificate) == identifier(own)
         });
         if let Some(ca) = ca.as_ref().filter(|_| !is_same && !request.force) {
             let count = live(&ca.certificate, view, self.at)?;
@@ -338,9 +345,15 @@ impl Import {
                 return Err(request.refused(vec![Refusal::LiveCertificates { count, subject }]));
             }
         }
+        let crl = match has_its_crl {
+            true => self.crl_in_place(view)?,
+            false => None,
+        };
         let key = Key::read(layout::ca_key(&settings.ca), view)?;
         let is_there = is_same && key.state != KeyState::Missing;
         Ok(Before {
+            crl,
+            former_crls: self.former_crls(view)?,
             ca,
             is_same,
             key: is_there.then_some(key),
@@ -387,10 +400,7 @@ impl Import {
         let mut files = Vec::new();
         files.extend(key.map(|key| File::new(CA_KEY, SECRET, key)));
         files.extend(self.public_files());
-        files.extend(
-            self.crl(before, view)?
-                .map(|crl| File::new(CRL, PUBLIC, crl)),
-        );
+        files.extend(self.crl(before)?.map(|crl| File::new(CRL, PUBLIC, crl)));
         if !self.ca.is_intermediate()
             && let Some(found) = view.bytes(Path::new(CA_CHAIN))?
         {
@@ -467,26 +477,66 @@ impl Import {
         ))
     }
 
-    /// A CRL with everything that was revoked before; None when the one in its place says it.
-    fn crl(&self, before: &Before, view: &View<'_>) -> Result<Option<Bytes>, Error> {
-        let found = match before.is_same {
-            true => state::crl_if_any(view)?,
-            false => None,
-        };
-        let lists = found.iter().chain(&self.record);
-        let last = lists.clone().filter_map(|list| list.number()).max();
-        let mut revoked = Vec::new();
-        for revocation in lists.flat_map(|list| &list.revoked) {
-            let is_there = |it: &crate::domain::revocation::Revocation| {
-                it.serial_number == revocation.serial_number
-            };
-            if !revoked.iter().any(is_there) {
-                revoked.push(revocation.clone());
+    /// Whether what the CA of `certificate` has signed this one has signed: they have one name and one
+    /// key.
+    fn signs_as(&self, certificate: &ParsedCertificate) -> bool {
+        let own = &self.ca.certificate;
+        certificate.subject_der == own.subject_der
+            && certificate.public_key_der == own.public_key_der
+    }
+
+    /// The CRL in its place, which is this CA's; only one that is given can stand in for it.
+    fn crl_in_place(&self, view: &View<'_>) -> Result<Option<KeptCrl>, Error> {
+        match state::read_crl(&self.ca.certificate, view) {
+            Ok(crl) => Ok(Some(crl)),
+            Err(Error::NoCrl { path, .. }) => self.without_crl(path, view).map(|()| None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The CRLs that this CA signed before it was replaced; they too are missed where they are gone.
+    fn former_crls(&self, view: &View<'_>) -> Result<Vec<KeptCrl>, Error> {
+        let mut crls = state::former_crls(view)?;
+        crls.retain(|crl| crl.is_by(&self.ca.certificate));
+        for folder in view.list(Path::new(PREVIOUS))? {
+            let certificate = view.bytes(&former(&folder, CA_CERTIFICATE))?;
+            let certificate = certificate.and_then(|bytes| state::first_certificate(&bytes));
+            let path = view.path().join(former(&folder, CRL));
+            let is_own = certificate.is_some_and(|it| self.signs_as(&it));
+            if is_own && crls.iter().all(|crl| crl.path != path) {
+                self.without_crl(path, view)?;
             }
         }
-        if found.is_some_and(|found| found.revoked.len() == revoked.len()) {
+        Ok(crls)
+    }
+
+    /// Refuses to go on without the CRL at `path`, unless one was given.
+    fn without_crl(&self, path: PathBuf, view: &View<'_>) -> Result<(), Error> {
+        if !self.given.is_empty() {
+            return Ok(());
+        }
+        let has_one = state::haproxy_has_crl_by(&self.ca.certificate, view);
+        let copy = has_one.then(|| view.path().join(state::haproxy_crl()));
+        Err(Error::NoCrlGiven { path, copy })
+    }
+
+    /// A CRL with everything that was revoked before; None when the one in its place says it.
+    fn crl(&self, before: &Before) -> Result<Option<Bytes>, Error> {
+        let kept = before.crl.iter().chain(&before.former_crls);
+        let lists = kept.clone().map(|crl| &crl.list).chain(&self.given);
+        let last = lists.clone().filter_map(|list| list.number()).max();
+        let revoked = by_serial_number(lists.flat_map(|list| &list.revoked));
+        let in_place = before.crl.as_ref().filter(|_| before.is_same);
+        let says_it_all = in_place.is_some_and(|crl| {
+            crl.list.number() == last && by_serial_number(&crl.list.revoked) == revoked
+        });
+        if says_it_all {
             return Ok(None);
         }
+        for crl in kept {
+            crl.to_sign_again()?;
+        }
+        let revoked = revoked.into_values().cloned().collect();
         let ca = &self.ca.certificate.details.validity;
         let lifetime = self.cluster.settings().revocation.lifetime;
         let template = CrlTemplate {
@@ -574,9 +624,8 @@ fn put_away(ca: &Ca, view: &View<'_>, transaction: &mut Transaction) -> Result<S
         let Some(bytes) = view.bytes(Path::new(file))? else {
             continue;
         };
-        let name = Path::new(file).file_name().unwrap_or_default();
         transaction.changes.push(Change::Put {
-            file: File::new(folder.join(name), mode, bytes.to_vec()),
+            file: File::new(folder.join(name(file)), mode, bytes.to_vec()),
             before: None,
         });
     }
@@ -585,6 +634,15 @@ fn put_away(ca: &Ca, view: &View<'_>, transaction: &mut Transaction) -> Result<S
         transaction.directories.push(Directory { path, mode });
     }
     Ok(folder.display().to_string())
+}
+
+/// Where a file of a CA that was replaced is, by its place before.
+fn former(folder: &OsStr, file: &str) -> PathBuf {
+    Path::new(PREVIOUS).join(folder).join(name(file))
+}
+
+fn name(file: &str) -> &OsStr {
+    Path::new(file).file_name().unwrap_or_default()
 }
 
 /// Where zpki.toml has the key elsewhere than it was written to.

@@ -280,7 +280,7 @@ impl Reconciliation {
 
     /// The record of revocations, with nothing lost, for another while.
     fn sign_crl(&self, authority: &Authority) -> Result<(Bytes, SignedCrl), Error> {
-        let record = self.state.crl_to_sign_again()?;
+        let record = self.state.crl.to_sign_again()?;
         let ca = &authority.certificate().details.validity;
         let lifetime = match self.task {
             Task::Crl {

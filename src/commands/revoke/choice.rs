@@ -409,7 +409,7 @@ impl Search<'_> {
 
     fn recorded(&self, serial_number: &SerialNumber) -> Option<&Revocation> {
         self.state.revoked(serial_number)?;
-        let mut record = self.state.crl.revoked.iter();
+        let mut record = self.state.crl.list.revoked.iter();
         record.find(|entry| entry.serial_number == *serial_number)
     }
 
