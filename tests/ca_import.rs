@@ -932,7 +932,7 @@ fn a_ca_that_is_in_use_is_replaced_only_with_force() {
     let told = zpki(&sandbox, &forced).run().product();
     assert!(
         told.contains(&format!(
-            "the files of the CA before it are in ca/previous/{old}\n"
+            "what stood in its place is in ca/previous/{old}\n"
         )),
         "{told}"
     );
@@ -1343,6 +1343,97 @@ fn twenty_thousand_revocations_are_taken_in_no_time() {
     assert_eq!(record(&sandbox).revoked.len(), 20_000);
     // A debug build on a busy machine.
     assert!(taken.as_secs() < 10, "{taken:?}");
+}
+
+const KEY: &str = "demo/ca/ca.key.pem";
+
+#[test]
+fn a_key_that_is_not_the_ca_s_makes_way_for_it() {
+    let sandbox = fresh();
+    for name in ["company", "other"] {
+        root(&sandbox, name);
+    }
+    import(&sandbox, &COMPANY);
+    let serial = certificate(&sandbox, "company.crt").details.serial_number;
+    let right = sandbox.read(KEY);
+    let encrypted = |name: &str, passphrase: &str| {
+        let (from, to) = (format!("{name}.key"), format!("{name}.encrypted"));
+        let args = [
+            "pkcs8", "-topk8", "-in", &from, "-out", &to, "-passout", passphrase,
+        ];
+        sandbox.tool("openssl", &args);
+        sandbox.read(to)
+    };
+    let theirs = encrypted("other", "pass:horse");
+    sandbox.file("horse", "horse\n").mode("horse", 0o600);
+    let opened = ["company.crt", "company.key", "--ca-passphrase-file=horse"];
+    let cases = [
+        ("garbage".to_owned(), &COMPANY[..]),
+        (sandbox.read("other.key"), &COMPANY[..]),
+        (theirs.clone(), &opened[..]),
+    ];
+    for (number, (wrong, args)) in (1..).zip(cases) {
+        let folder = match number {
+            1 => format!("ca/previous/{serial}"),
+            _ => format!("ca/previous/{serial}-{number}"),
+        };
+        sandbox.file(KEY, &wrong).mode(KEY, 0o600);
+        let told = import(&sandbox, args);
+        assert!(
+            told.contains(&format!("what stood in its place is in {folder}\n")),
+            "{told}"
+        );
+        assert_eq!(sandbox.read(format!("demo/{folder}/ca.key.pem")), wrong);
+        assert_eq!(
+            sandbox.tree().modes(&format!("demo/{folder}")),
+            "0700 /\n0600 ca.key.pem\n"
+        );
+        if args == COMPANY {
+            assert_eq!(sandbox.read(KEY), right);
+        } else {
+            let own = ["pkey", "-in", KEY, "-passin", "pass:horse", "-pubout"];
+            let company = ["pkey", "-in", "company.key", "-pubout"];
+            assert_eq!(
+                sandbox.tool("openssl", &own),
+                sandbox.tool("openssl", &company)
+            );
+        }
+        assert_eq!(import(&sandbox, args), "unchanged\n");
+    }
+    // Whose an encrypted key is cannot be seen without its passphrase.
+    for kept in [theirs, encrypted("company", "pass:donkey")] {
+        sandbox.file(KEY, &kept).mode(KEY, 0o600);
+        assert_eq!(import(&sandbox, &COMPANY), "unchanged\n");
+        assert_eq!(sandbox.read(KEY), kept);
+    }
+}
+
+/// Each decides on what the other has left.
+#[test]
+fn of_two_imports_at_once_certificate_and_key_are_one_ca_s() {
+    let sandbox = fresh();
+    for name in ["company", "other"] {
+        root(&sandbox, name);
+    }
+    import(&sandbox, &COMPANY);
+    let lock = fs::File::open(sandbox.path("demo/.zpki/lock")).unwrap();
+    lock.lock().unwrap();
+    let other = ["other.crt", "other.key", "--no-ca-passphrase", "--force"];
+    let mut runs = Vec::new();
+    for args in [other, COMPANY] {
+        let args = [&["-C", "demo", "ca", "import"], &args[..]].concat();
+        let mut command = sandbox.args(args).command();
+        runs.push(command.stdout(std::process::Stdio::null()).spawn().unwrap());
+        // So that it waits for the lock, and for the first one first.
+        std::thread::sleep(std::time::Duration::from_secs(2));
+    }
+    drop(lock);
+    for mut run in runs {
+        assert!(run.wait().unwrap().success());
+    }
+    let of_key = sandbox.tool("openssl", &["pkey", "-in", KEY, "-pubout"]);
+    let args = ["x509", "-in", "demo/ca/ca.cert.pem", "-noout", "-pubkey"];
+    assert_eq!(of_key, sandbox.tool("openssl", &args));
 }
 
 #[test]

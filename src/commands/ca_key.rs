@@ -185,7 +185,7 @@ const SEQUENCE: u8 = 0x30;
 
 /// The first private key of a file, behind what `openssl ecparam` writes before it; without one,
 /// whatever comes first.
-fn private_key_block(bytes: &[u8]) -> Option<Result<Block, x509::error::Error>> {
+pub(super) fn private_key_block(bytes: &[u8]) -> Option<Result<Block, x509::error::Error>> {
     let mut blocks = pem::scan(bytes);
     let is_key = |block: &Result<Block, x509::error::Error>| {
         let label = block.as_ref().map(|block| block.label.as_str());

@@ -165,7 +165,7 @@ pub(in crate::cli) fn import(report: &CaImportReport, verbosity: Verbosity) -> R
         if let Some(previous) = &report.previous {
             push(
                 &mut stdout,
-                format_args!("the files of the CA before it are in {}\n", Plain(previous)),
+                format_args!("what stood in its place is in {}\n", Plain(previous)),
             );
         }
         stdout.push('\n');

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 use time::OffsetDateTime;
+use zeroize::Zeroizing;
 
-use super::super::ca_key::{CaKeyAccess, OpenedKey};
+use super::super::ca_key::{CaKeyAccess, OpenedKey, private_key_block};
 use super::super::directory::{PkiDirectory, View};
 use super::super::error::{Error, Usage};
 use super::super::extra_crls;
@@ -17,7 +18,7 @@ use super::super::log::{self, Event};
 use super::super::next_steps::NextStep;
 use super::super::state::{self, Ca, KeptCrl};
 use super::passphrase::{NewPassphrase, encoded};
-use super::show::{Above, Key, KeyState, live};
+use super::show::{Above, Key, live};
 use crate::domain::certificate::RevocationList;
 use crate::domain::cluster::Cluster;
 use crate::domain::digest::Digest;
@@ -28,12 +29,12 @@ use crate::domain::serial_number::SerialNumber;
 use crate::domain::text::{Quoted, ShellWord};
 use crate::domain::validity::{Validity, show};
 use crate::plan::authority::{crl_number, crl_updates};
+use crate::store::error::Kind;
 use crate::store::file::{Bytes, Directory, File};
 use crate::store::layout::{
     self, CA_CERTIFICATE, CA_CHAIN, CA_FILE, CA_KEY, CLOSED_DIRECTORY, CRL, LOG_FILE, PREVIOUS,
     PUBLIC, SECRET,
 };
-use crate::store::target::is_same_file;
 use crate::store::transaction::{Change, Transaction};
 use crate::system::System;
 use crate::x509::certificate::ParsedCertificate;
@@ -43,6 +44,7 @@ use crate::x509::issue::Authority;
 use crate::x509::passphrase::Passphrase;
 use crate::x509::path_crl::PathCrl;
 use crate::x509::pem;
+use crate::x509::private_key::PrivateKey;
 use crate::x509::profile::has_name_constraints;
 
 mod candidate;
@@ -107,7 +109,7 @@ pub struct CaImportReport {
     pub key_file: String,
     /// Whether its private key is encrypted there.
     pub key_encrypted: bool,
-    /// Where the files of the CA before it are, relative to the directory.
+    /// Where the files of the CA before it are, or a key that was not its own, relative to the directory.
     pub previous: Option<String>,
     /// What to know besides.
     pub findings: Vec<Finding>,
@@ -131,26 +133,20 @@ pub fn run(
         .path()
         .join(layout::ca_key(&cluster.settings().ca));
     let opened = open_key(&request, system)?;
-    let stays = is_same_file(&opened.path, &home);
-    let was_encrypted = opened.encryption.is_some();
     let mut import = judged(&request, opened, cluster, at, system)?;
+    // What there is to refuse or to ask is refused and asked before others have to wait.
     let before = directory.read(|view| import.survey(&request, view))?;
-    let key = match stays || before.key.is_some() {
-        true => None,
-        false => {
-            let passphrase = request.stored.settle(request.may_ask, system)?;
-            let text = encoded(import.authority.key(), passphrase.as_ref(), system)?;
-            Some((text, passphrase.is_some()))
-        }
+    let key = match before.key {
+        Some(_) => None,
+        None => Some(import.new_key(&mut request, system)?),
     };
-    let key_encrypted = match (&key, &before.key) {
-        (Some((_, encrypted)), _) => *encrypted,
-        (None, Some(found)) if !stays => found.encrypted.unwrap_or_default(),
-        (None, _) => was_encrypted,
-    };
-    let text = key.as_ref().map(|(text, _)| text.as_str());
-    let (changed, previous) = import.write(text, &request, directory, system)?;
-    let written = text.map(|_| directory.path().join(CA_KEY));
+    let Written {
+        changed,
+        previous,
+        key,
+        key_encrypted,
+    } = import.write(key, &mut request, directory, system)?;
+    let written = key.map(|path| directory.path().join(path));
     let mut findings = std::mem::take(&mut request.findings);
     findings.extend(import.findings());
     let details = import.ca.certificate.details.clone();
@@ -207,6 +203,7 @@ fn judged(
         None => Vec::new(),
     };
     let authority = Authority::new(ca.certificate.clone(), opened.key)?;
+    let passphrases = [request.key_passphrase.as_ref(), request.stored.given()];
     let (refusals, objections) = candidate::rehearse(&ca, &authority, &cluster, at, system)?;
     if !refusals.is_empty() {
         return Err(request.refused(refusals));
@@ -215,6 +212,8 @@ fn judged(
         ca,
         authority,
         objections,
+        key_file: opened.bytes,
+        passphrases: passphrases.into_iter().flatten().cloned().collect(),
         given,
         cluster,
         at,
@@ -233,14 +232,10 @@ impl Request {
 /// Opens the private key: with its own passphrase, or with the one that it is to have.
 fn open_key(request: &Request, system: &mut System) -> Result<OpenedKey, Error> {
     let path = system.locate(&request.key);
-    let stored = match &request.stored {
-        NewPassphrase::Given(passphrase) => Some(passphrase),
-        NewPassphrase::Ask | NewPassphrase::None => None,
-    };
     let own = request.key_passphrase.as_ref();
     let mut access = CaKeyAccess {
         file: None,
-        passphrase: own.or(stored).cloned(),
+        passphrase: own.or(request.stored.given()).cloned(),
         may_ask: request.may_ask,
     };
     let mut opened = access.open_file(path.clone(), system);
@@ -302,6 +297,10 @@ struct Import {
     objections: Vec<String>,
     ca: Ca,
     authority: Authority,
+    /// What is in the file of its key.
+    key_file: Zeroizing<Vec<u8>>,
+    /// What may open the key in its place.
+    passphrases: Vec<Passphrase>,
     /// Its own CRLs, of the file that was given.
     given: Vec<RevocationList>,
     cluster: Cluster,
@@ -317,8 +316,28 @@ struct Before {
     crl: Option<KeptCrl>,
     /// Those that it signed before it was replaced by another.
     former_crls: Vec<KeptCrl>,
-    /// The key in its place, if that is the same.
+    /// The key in its place, if that is the CA's. One that cannot be compared, for it is closed to this
+    /// user or encrypted and no passphrase that was given opens it, is taken for that of the CA in its
+    /// place.
     key: Option<Key>,
+}
+
+/// The private key as it is to be written.
+struct NewKey {
+    text: Zeroizing<String>,
+    is_encrypted: bool,
+}
+
+/// What was written.
+struct Written {
+    /// Whether anything was.
+    changed: bool,
+    /// Where what was replaced is.
+    previous: Option<String>,
+    /// Where the key was written to, if it was.
+    key: Option<&'static str>,
+    /// Whether the key is encrypted.
+    key_encrypted: bool,
 }
 
 impl Import {
@@ -349,38 +368,92 @@ impl Import {
             true => self.crl_in_place(view)?,
             false => None,
         };
-        let key = Key::read(layout::ca_key(&settings.ca), view)?;
-        let is_there = is_same && key.state != KeyState::Missing;
+        let path = layout::ca_key(&settings.ca);
+        let key = match self.is_own_key(path, view)?.unwrap_or(is_same) {
+            true => Some(Key::read(path, view)?),
+            false => None,
+        };
         Ok(Before {
             crl,
             former_crls: self.former_crls(view)?,
             ca,
             is_same,
-            key: is_there.then_some(key),
+            key,
         })
     }
 
-    /// Writes everything, if anything differs; answers whether it did, and where the files of the CA
-    /// before are.
+    /// Whether the key at `path` is the CA's; None where that cannot be seen.
+    fn is_own_key(&self, path: &Path, view: &View<'_>) -> Result<Option<bool>, Error> {
+        let bytes = match view.bytes(path) {
+            Err(error) if error.kind() == Kind::Permission => return Ok(None),
+            bytes => bytes?,
+        };
+        let Some(bytes) = bytes else {
+            return Ok(Some(false));
+        };
+        if *bytes == *self.key_file {
+            return Ok(Some(true));
+        }
+        let Some(Ok(block)) = private_key_block(&bytes) else {
+            return Ok(Some(false));
+        };
+        for passphrase in std::iter::once(None).chain(self.passphrases.iter().map(Some)) {
+            use crate::x509::error::Error as Of;
+            match PrivateKey::from_pem(&block, passphrase) {
+                Ok(key) => {
+                    let own = self.authority.key().public_key_der();
+                    return Ok(Some(key.public_key_der() == own));
+                }
+                Err(Of::KeyEncrypted | Of::KeyEncryption { .. } | Of::PassphraseWrong) => {}
+                Err(_) => return Ok(Some(false)),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Its key, encrypted as it is asked for.
+    fn new_key(&self, request: &mut Request, system: &mut System) -> Result<NewKey, Error> {
+        let passphrase = request.stored.settle(request.may_ask, system)?;
+        Ok(NewKey {
+            text: encoded(self.authority.key(), passphrase.as_ref(), system)?,
+            is_encrypted: passphrase.is_some(),
+        })
+    }
+
+    /// Writes everything, if anything differs. What another run did meanwhile counts, so that all is
+    /// decided again; only then a key may have to be written that was in its place before.
     fn write(
         &mut self,
-        key: Option<&str>,
-        request: &Request,
+        key: Option<NewKey>,
+        request: &mut Request,
         directory: &PkiDirectory,
         system: &mut System,
-    ) -> Result<(bool, Option<String>), Error> {
+    ) -> Result<Written, Error> {
         system.interruption.defer();
         let writer = directory.lock(request.lock_timeout, system)?;
         self.at = trusted_clock(system, request.force, FORCE)?;
-        let (transaction, previous) = directory.read(|view| {
-            let before = self.survey(request, view)?;
-            self.transaction(&before, key, view, system)
-        })?;
+        let before = directory.read(|view| self.survey(request, view))?;
+        let key = match (&before.key, key) {
+            (Some(_), _) => None,
+            (None, Some(key)) => Some(key),
+            (None, None) => Some(self.new_key(request, system)?),
+        };
+        let text = key.as_ref().map(|key| key.text.as_str());
+        let (transaction, previous) =
+            directory.read(|view| self.transaction(&before, text, view, system))?;
         let changed = !transaction.changes.is_empty();
         if changed {
             writer.commit(&transaction, &*system.progress)?;
         }
-        Ok((changed, previous))
+        let found = before.key.and_then(|key| key.encrypted);
+        Ok(Written {
+            changed,
+            previous,
+            key_encrypted: key
+                .as_ref()
+                .map_or(found.unwrap_or_default(), |key| key.is_encrypted),
+            key: key.map(|_| CA_KEY),
+        })
     }
 
     /// All that is written, and where the CA before it goes.
@@ -393,9 +466,12 @@ impl Import {
     ) -> Result<(Transaction, Option<String>), Error> {
         let mut transaction = Transaction::default();
         let replaced = before.ca.as_ref().filter(|_| !before.is_same);
-        let previous = match replaced {
-            Some(ca) => Some(put_away(ca, view, &mut transaction)?),
-            None => None,
+        let previous = match (replaced, key) {
+            (Some(ca), _) => put_away(ca, &CA_OWN, view, &mut transaction)?,
+            (None, Some(_)) if self.is_own_key(Path::new(CA_KEY), view)? != Some(true) => {
+                put_away(&self.ca, &[(CA_KEY, SECRET)], view, &mut transaction)?
+            }
+            (None, _) => None,
         };
         let mut files = Vec::new();
         files.extend(key.map(|key| File::new(CA_KEY, SECRET, key)));
@@ -610,17 +686,25 @@ impl Import {
     }
 }
 
-/// Keeps the files of the CA that is replaced; its certificates stay in the inventory.
-fn put_away(ca: &Ca, view: &View<'_>, transaction: &mut Transaction) -> Result<String, Error> {
+/// The files of a CA that are kept when it is replaced; its certificates stay in the inventory.
+const CA_OWN: [(&str, u32); 4] = [
+    (CA_CERTIFICATE, PUBLIC),
+    (CA_KEY, SECRET),
+    (CA_CHAIN, PUBLIC),
+    (CRL, PUBLIC),
+];
+
+/// Keeps those of `files` that there are in a folder named for `ca`; answers where, if anywhere.
+fn put_away(
+    ca: &Ca,
+    files: &[(&str, u32)],
+    view: &View<'_>,
+    transaction: &mut Transaction,
+) -> Result<Option<String>, Error> {
     let serial_number = &ca.certificate.details.serial_number;
     let folder = Path::new(PREVIOUS).join(serial_number.to_string());
     let folder = state::free(&folder, view)?;
-    for (file, mode) in [
-        (CA_CERTIFICATE, PUBLIC),
-        (CA_KEY, SECRET),
-        (CA_CHAIN, PUBLIC),
-        (CRL, PUBLIC),
-    ] {
+    for (file, mode) in files.iter().copied() {
         let Some(bytes) = view.bytes(Path::new(file))? else {
             continue;
         };
@@ -629,11 +713,14 @@ fn put_away(ca: &Ca, view: &View<'_>, transaction: &mut Transaction) -> Result<S
             before: None,
         });
     }
+    if transaction.changes.is_empty() {
+        return Ok(None);
+    }
     for path in [PathBuf::from(PREVIOUS), folder.clone()] {
         let mode = CLOSED_DIRECTORY;
         transaction.directories.push(Directory { path, mode });
     }
-    Ok(folder.display().to_string())
+    Ok(Some(folder.display().to_string()))
 }
 
 /// Where a file of a CA that was replaced is, by its place before.

@@ -150,6 +150,14 @@ pub fn run(
 }
 
 impl NewPassphrase {
+    /// What was given without asking.
+    pub(super) fn given(&self) -> Option<&Passphrase> {
+        match self {
+            Self::Given(passphrase) => Some(passphrase),
+            Self::Ask | Self::None => None,
+        }
+    }
+
     /// The passphrase; it is asked for only here, when the old one was right.
     pub(super) fn settle(
         &mut self,
