@@ -1459,6 +1459,23 @@ fn a_crl_that_is_not_the_ca_s_last_is_no_record() {
             "{said}"
         );
     }
+    // Signed again, a second one would be lost.
+    for second in [&record, &older, &foreign] {
+        sandbox.file(CRL, format!("{record}{second}"));
+        let before = sandbox.tree();
+        for command in ["plan", "apply", "crl", "revoke server2 --force"] {
+            zpki(&sandbox, command).status(65).stderr_with(
+                "because: it has more than one CRL\n  hint: leave only the CA's own in it, of several \
+                 the newest\n",
+            );
+        }
+        assert!(sandbox.tree() == before);
+        let (status, said) = zpki(&sandbox, "check").answer();
+        assert!(
+            status == 2 && said.contains("ca/crl.pem: it has more than one CRL"),
+            "{said}"
+        );
+    }
     assert_eq!(sandbox.read("demo/load-balancer/crl.pem"), haproxy);
     // What HAProxy has is the way back.
     sandbox.file(CRL, haproxy);
@@ -1566,6 +1583,30 @@ fn a_compromised_key_is_no_safer_under_another_ca() {
         .status(73)
         .stderr_with("revoked");
     assert!(sandbox.tree() == before);
+    // Without that record nobody knows of it, which is not passed over.
+    let former = fs::read_dir(sandbox.path("demo/ca/previous")).unwrap();
+    let path = former.last().unwrap().unwrap().path().join("crl.pem");
+    let kept = fs::read(&path).unwrap();
+    fs::write(&path, &kept[..kept.len() / 2]).unwrap();
+    let before = sandbox.tree();
+    for command in ["plan", "apply", "issue --csr x.csr --role server"] {
+        zpki_at(&sandbox, command, later).status(65).stderr_with(
+            "hint: restore it from a backup: it may tell of compromised keys; without one, move it out",
+        );
+    }
+    assert!(sandbox.tree() == before);
+    let (status, said) = zpki_at(&sandbox, "check", later).answer();
+    assert!(
+        status == 2 && said.contains("it may tell of compromised keys"),
+        "{said}"
+    );
+    fs::remove_file(&path).unwrap();
+    let (_, said) = zpki_at(&sandbox, "check", later).answer();
+    assert!(
+        said.contains("nothing tells of the keys that were compromised under this CA"),
+        "{said}"
+    );
+    fs::write(&path, &kept).unwrap();
     zpki_at(&sandbox, "apply", later).product();
     assert_ne!(
         sandbox.read("demo/servers/server1/zato-server-priv-key.pem"),

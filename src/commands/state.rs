@@ -1,6 +1,7 @@
 //! What there is in a PKI directory: all that `plan` and `apply` decide on, of one state of it.
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -432,14 +433,18 @@ impl KeptCrl {
 
 /// The CRLs of the CAs that were replaced, each as it was then.
 pub(super) fn former_crls(view: &View<'_>) -> Result<Vec<KeptCrl>, Error> {
-    let mut crls = Vec::new();
-    for former in view.list(Path::new(PREVIOUS))? {
-        let path = Path::new(PREVIOUS).join(former).join(CRL_FILE);
-        if let Some(bytes) = view.bytes(&path)? {
-            crls.push(KeptCrl::of(&bytes, view.path().join(path), RESTORE_FORMER)?);
-        }
-    }
-    Ok(crls)
+    let former = view.list(Path::new(PREVIOUS))?;
+    let read = former.iter().map(|folder| former_crl(folder, view));
+    read.filter_map(Result::transpose).collect()
+}
+
+/// That of one folder; None when there is none in it.
+pub(super) fn former_crl(folder: &OsStr, view: &View<'_>) -> Result<Option<KeptCrl>, Error> {
+    let path = layout::former_ca(folder, CRL);
+    let Some(bytes) = view.bytes(&path)? else {
+        return Ok(None);
+    };
+    KeptCrl::of(&bytes, view.path().join(path), RESTORE_FORMER).map(Some)
 }
 
 /// Keys that are compromised stay so under another CA, and this CRL alone may tell of them.
@@ -465,6 +470,11 @@ pub(super) fn revocations(view: &View<'_>) -> Result<HashMap<SerialNumber, Revoc
         .collect())
 }
 
+/// What is wrong with a file that has several CRLs, where one alone has to be.
+pub(super) const SEVERAL_CRLS: &str = "it has more than one CRL";
+/// What to do about it.
+pub(super) const LEAVE_ONE_CRL: &str = "leave only the CA's own in it, of several the newest";
+
 /// The CRL of a file that has no other: which of several counts is not for zpki to say, and all but one
 /// would be lost when it is signed again.
 fn only_crl(bytes: &[u8], path: &Path, restore: &str) -> Result<Block, Error> {
@@ -488,8 +498,8 @@ fn only_crl(bytes: &[u8], path: &Path, restore: &str) -> Result<Block, Error> {
         Some(Ok(second)) => Err(Error::Unreadable {
             path: path.to_owned(),
             line: Some(second.line),
-            because: "it has more than one CRL".to_owned(),
-            hint: "leave only the CA's own in it, of several the newest".to_owned(),
+            because: SEVERAL_CRLS.to_owned(),
+            hint: LEAVE_ONE_CRL.to_owned(),
         }),
     }
 }

@@ -189,6 +189,13 @@ pub fn ca_key(ca: &CaSettings) -> &Path {
     elsewhere.unwrap_or_else(|| Path::new(CA_KEY))
 }
 
+/// Where a file of the CA's is kept once that is replaced, in a folder of [`PREVIOUS`].
+#[must_use]
+pub fn former_ca(folder: &OsStr, file: &str) -> PathBuf {
+    let name = Path::new(file).file_name().unwrap_or_default();
+    Path::new(PREVIOUS).join(folder).join(name)
+}
+
 /// Where a certificate stands in the inventory.
 #[must_use]
 pub fn issued(name: &EntryName, serial_number: &SerialNumber) -> PathBuf {

@@ -17,7 +17,7 @@ use crate::audit::{authority, entry, files, revocation};
 use crate::commands::directory::{PkiDirectory, View};
 use crate::commands::error::Error;
 use crate::commands::init::RELEASED;
-use crate::commands::{extra_crls, hooks};
+use crate::commands::{extra_crls, hooks, state};
 use crate::domain::cluster::{Cluster, Entry};
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::name::{ClusterName, EntryName};
@@ -26,8 +26,8 @@ use crate::domain::text::ShellWord;
 use crate::domain::validity::Validity;
 use crate::store::layout::{
     self, CA, CA_CERTIFICATE, CA_CHAIN, CA_FILE, CA_FILES, CA_KEY, CLIENTS, CLOSED_DIRECTORY,
-    CLUSTER_FILE, CRL, CRL_FILE, HostFolder, ISSUED, OPEN_DIRECTORY, OWN, PENDING, PUBLIC,
-    SERVER_PUBLIC_KEY, SERVERS,
+    CLUSTER_FILE, CRL, CRL_FILE, HostFolder, ISSUED, OPEN_DIRECTORY, OWN, PENDING, PREVIOUS,
+    PUBLIC, SERVER_PUBLIC_KEY, SERVERS,
 };
 use crate::system::System;
 use crate::verify::policy::Policy;
@@ -168,6 +168,7 @@ impl Installation {
             let certificates = installation.inventory(view, &name);
             installation.issued.insert(name, certificates);
         }
+        installation.former_cas(view);
         installation.hooks_and_passphrases(view);
         installation.unknown_entries(view);
         Ok(installation)
@@ -280,6 +281,32 @@ impl Installation {
             }
         }
         Some(certificates)
+    }
+
+    /// The CRLs of CAs that were replaced, which tell of compromised keys.
+    fn former_cas(&mut self, view: &View<'_>) {
+        for folder in self.list(view, Path::new(PREVIOUS)).unwrap_or_default() {
+            let path = layout::former_ca(&folder, CRL);
+            let certificate = layout::former_ca(&folder, CA_CERTIFICATE);
+            match state::former_crl(&folder, view) {
+                Ok(Some(_)) => {}
+                Ok(None) if matches!(view.kind(&certificate), Ok(None)) => {}
+                Ok(None) => self.findings.push(Finding::warning(
+                    "former-crl-missing",
+                    shown(&path),
+                    "it is not there: nothing tells of the keys that were compromised under this CA",
+                    "restore it from a backup",
+                )),
+                Err(Error::Unreadable { because, hint, .. }) => self.findings.push(Finding {
+                    severity: Severity::Critical,
+                    id: "file-damaged",
+                    about: shown(&path),
+                    why: because,
+                    next: Some(hint),
+                }),
+                Err(error) => self.unreadable(&path, &error),
+            }
+        }
     }
 
     /// Hooks that are owed, and a passphrase beside the key that it opens.
@@ -485,7 +512,17 @@ impl Inspection<'_> {
         self.findings.extend(authority::runway(cluster, ca, at));
         self.ca_key(&located);
         let in_use = cluster.settings().revocation.enabled;
-        for crl in self.crls(Path::new(CRL)) {
+        let crls = self.crls(Path::new(CRL));
+        if crls.len() > 1 {
+            self.findings.push(Finding {
+                severity: Severity::Critical,
+                id: "file-damaged",
+                about: CRL.to_owned(),
+                why: state::SEVERAL_CRLS.to_owned(),
+                next: Some(state::LEAVE_ONE_CRL.to_owned()),
+            });
+        }
+        for crl in crls {
             self.findings
                 .extend(authority::crl(&crl, ca, in_use, at, &self.zpki("crl")));
             self.revoked = crl.revoked;
