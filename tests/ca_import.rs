@@ -1345,6 +1345,46 @@ fn twenty_thousand_revocations_are_taken_in_no_time() {
     assert!(taken.as_secs() < 10, "{taken:?}");
 }
 
+/// A CA like that of [`root`], with a serial number of its own.
+fn root_numbered(sandbox: &Sandbox, name: &str, serial_number: &str) {
+    let key = [P256, &["-set_serial", serial_number]].concat();
+    let subject = format!("/O=Example/CN=Example {name}");
+    root_with(sandbox, name, &key, &subject, &[BASIC, USAGE, IDENTIFIER]);
+}
+
+#[test]
+fn a_serial_number_of_more_than_20_octets_is_refused() {
+    let sandbox = fresh();
+    for (name, octets) in [("longer", 21), ("longest", 150)] {
+        root_numbered(&sandbox, name, &format!("0x7f{}", "ab".repeat(octets - 1)));
+        let [certificate, key] = ["crt", "key"].map(|end| format!("{name}.{end}"));
+        let because = format!(
+            "its serial number has {octets} octets, and at most 20 are allowed (RFC 5280 4.1.2.2)\n"
+        );
+        let import = [&*certificate, &key, "--no-ca-passphrase"];
+        refused(&sandbox, &import, 65, &because);
+    }
+    root_numbered(&sandbox, "company", &format!("0x7f{}", "ab".repeat(19)));
+    import_and_apply(&sandbox, &COMPANY[..3]);
+}
+
+#[test]
+fn a_ca_with_the_serial_number_of_another_does_not_take_its_place_in_the_inventory() {
+    let sandbox = fresh();
+    for name in ["company", "other"] {
+        root_numbered(&sandbox, name, "1");
+    }
+    import(&sandbox, &COMPANY);
+    refused(
+        &sandbox,
+        &["other.crt", "other.key", "--no-ca-passphrase", "--force"],
+        65,
+        "because: another certificate of a CA has its serial number: \
+         `ca/issued/ca/[serial].pem`\n  hint: have it made with a serial number of \
+         its own",
+    );
+}
+
 const KEY: &str = "demo/ca/ca.key.pem";
 
 #[test]

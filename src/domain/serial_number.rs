@@ -15,6 +15,9 @@ pub struct SerialNumber(Vec<u8>);
 
 serialize_as_text!(SerialNumber);
 
+/// Octets that a serial number has at most (RFC 5280 4.1.2.2).
+pub const MOST_OCTETS: usize = 20;
+
 /// Octets of a serial number that zpki makes.
 pub const RANDOM_OCTETS: usize = 16;
 
@@ -50,7 +53,7 @@ impl FromStr for SerialNumber {
         };
         let digits: String = text.chars().filter(|c| *c != ':').collect();
         let hexadecimal = digits.bytes().all(|b| b.is_ascii_hexdigit());
-        if !hexadecimal || digits.is_empty() || digits.len() > 40 {
+        if !hexadecimal || digits.is_empty() || digits.len() > 2 * MOST_OCTETS {
             return Err(invalid());
         }
         let even = if digits.len() % 2 == 1 {

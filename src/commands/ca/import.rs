@@ -1,7 +1,6 @@
 //! `zpki ca import`: a CA that was made elsewhere, self-signed or an intermediate, becomes the
 //! cluster's.
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -368,6 +367,12 @@ impl Import {
             true => self.crl_in_place(view)?,
             false => None,
         };
+        let path = layout::issued(&EntryName::ca(), &own.details.serial_number);
+        let issued = view.bytes(&path)?;
+        let issued = issued.and_then(|bytes| state::first_certificate(&bytes));
+        if issued.is_some_and(|it| it.der != own.der) {
+            return Err(request.refused(vec![Refusal::SerialNumberTaken { path }]));
+        }
         let path = layout::ca_key(&settings.ca);
         let key = match self.is_own_key(path, view)?.unwrap_or(is_same) {
             true => Some(Key::read(path, view)?),
@@ -575,9 +580,9 @@ impl Import {
         let mut crls = state::former_crls(view)?;
         crls.retain(|crl| crl.is_by(&self.ca.certificate));
         for folder in view.list(Path::new(PREVIOUS))? {
-            let certificate = view.bytes(&former(&folder, CA_CERTIFICATE))?;
+            let certificate = view.bytes(&layout::former_ca(&folder, CA_CERTIFICATE))?;
             let certificate = certificate.and_then(|bytes| state::first_certificate(&bytes));
-            let path = view.path().join(former(&folder, CRL));
+            let path = view.path().join(layout::former_ca(&folder, CRL));
             let is_own = certificate.is_some_and(|it| self.signs_as(&it));
             if is_own && crls.iter().all(|crl| crl.path != path) {
                 self.without_crl(path, view)?;
@@ -704,12 +709,13 @@ fn put_away(
     let serial_number = &ca.certificate.details.serial_number;
     let folder = Path::new(PREVIOUS).join(serial_number.to_string());
     let folder = state::free(&folder, view)?;
+    let name = folder.file_name().unwrap_or_default();
     for (file, mode) in files.iter().copied() {
         let Some(bytes) = view.bytes(Path::new(file))? else {
             continue;
         };
         transaction.changes.push(Change::Put {
-            file: File::new(folder.join(name(file)), mode, bytes.to_vec()),
+            file: File::new(layout::former_ca(name, file), mode, bytes.to_vec()),
             before: None,
         });
     }
@@ -721,15 +727,6 @@ fn put_away(
         transaction.directories.push(Directory { path, mode });
     }
     Ok(Some(folder.display().to_string()))
-}
-
-/// Where a file of a CA that was replaced is, by its place before.
-fn former(folder: &OsStr, file: &str) -> PathBuf {
-    Path::new(PREVIOUS).join(folder).join(name(file))
-}
-
-fn name(file: &str) -> &OsStr {
-    Path::new(file).file_name().unwrap_or_default()
 }
 
 /// Where zpki.toml has the key elsewhere than it was written to.

@@ -12,6 +12,7 @@ use crate::commands::issuance::Issuer;
 use crate::commands::state::Ca;
 use crate::domain::cluster::Cluster;
 use crate::domain::key_algorithm::KeyAlgorithm;
+use crate::domain::serial_number::MOST_OCTETS;
 use crate::domain::validity::{NoValidity, Validity};
 use crate::system::System;
 use crate::x509::certificate::ParsedCertificate;
@@ -151,6 +152,10 @@ pub(super) fn check(ca: &Ca, now: OffsetDateTime) -> Vec<Refusal> {
     }
     if details.subject_key_identifier.is_none() {
         refusals.push(Refusal::NoKeyIdentifier);
+    }
+    let octets = details.serial_number.octets().len();
+    if octets > MOST_OCTETS {
+        refusals.push(Refusal::SerialNumberLength { octets });
     }
     if not_after <= now {
         refusals.push(Refusal::Expired { not_after });

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use time::OffsetDateTime;
 
 use crate::domain::name::EntryName;
+use crate::domain::serial_number::MOST_OCTETS;
 use crate::domain::text::Quoted;
 use crate::domain::validity::show;
 
@@ -57,6 +58,16 @@ pub enum Refusal {
     },
     /// It has its own name as its issuer's, and is not signed with its own key.
     SelfIssued,
+    /// Its serial number is longer than any may be.
+    SerialNumberLength {
+        /// Its octets.
+        octets: usize,
+    },
+    /// The inventory has another certificate of a CA with its serial number.
+    SerialNumberTaken {
+        /// That certificate.
+        path: PathBuf,
+    },
     /// keyUsage lacks something.
     Usage {
         /// What.
@@ -106,6 +117,15 @@ impl Display for Refusal {
             Self::SelfIssued => {
                 f.write_str("it names itself as its issuer, and is not signed with its own key")
             }
+            Self::SerialNumberLength { octets } => write!(
+                f,
+                "its serial number has {octets} octets, and at most {MOST_OCTETS} are allowed (RFC 5280 4.1.2.2)"
+            ),
+            Self::SerialNumberTaken { path } => write!(
+                f,
+                "another certificate of a CA has its serial number: {}",
+                Quoted(&path.display().to_string())
+            ),
             Self::Usage { missing } => write!(f, "its keyUsage lacks {missing}"),
             Self::WouldBeRefused { name, why } => {
                 write!(
@@ -141,6 +161,13 @@ impl Refusal {
             Self::NotYetValid { .. } => "set the clock, or wait".to_owned(),
             Self::WouldBeRefused { .. } => {
                 "have a CA made that is good for this cluster, or change zpki.toml".to_owned()
+            }
+            Self::SerialNumberLength { .. } => {
+                "have it made with a shorter serial number".to_owned()
+            }
+            Self::SerialNumberTaken { .. } => {
+                "have it made with a serial number of its own: the inventory keeps every certificate under it"
+                    .to_owned()
             }
             Self::NoKeyIdentifier
             | Self::NotACa
