@@ -146,7 +146,7 @@ fn what_root_owes_waits_for_root_in_a_directory_of_another_user() {
     assert!(said.contains(&left_out), "{said}");
     // Without an entry it has no folder to work on.
     sandbox.file("works", "");
-    let apply = zpki(&sandbox, "apply");
+    let apply = sandbox.args(["-C", "demo", "apply"]).run_program();
     apply.stdout("unchanged\n").stderr(format!(
         "warning: server1: a command is owed, and is not run: zpki.toml has no such entry any more\n  \
          hint: remove .zpki/pending/{name}\n"
