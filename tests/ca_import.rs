@@ -123,10 +123,10 @@ fn plain_intermediate(sandbox: &Sandbox, name: &str, issuer: &str) {
 
 /// A CRL of NAME, in NAME.crl.
 fn crl(sandbox: &Sandbox, name: &str, days: &str) {
-    crl_with(sandbox, name, &["-crldays", days]);
+    dated_crl(sandbox, name, &["-crldays", days]);
 }
 
-fn crl_with(sandbox: &Sandbox, name: &str, dates: &[&str]) {
+fn dated_crl(sandbox: &Sandbox, name: &str, dates: &[&str]) {
     sandbox.file("index.txt", "").file("crlnumber", "01\n");
     let config =
         "[ca]\ndefault_ca=c\n[c]\ndatabase=index.txt\ncrlnumber=crlnumber\ndefault_md=sha256\n";
@@ -673,7 +673,7 @@ fn a_crl_of_a_ca_above_that_is_not_valid_yet_is_not_given_to_haproxy() {
             utc(now() + Duration::days(30)),
         );
         let dates = ["-crl_lastupdate", &begins, "-crl_nextupdate", &ends];
-        crl_with(&sandbox, "root", &dates);
+        dated_crl(&sandbox, "root", &dates);
     };
     let import = [
         "issuing.crt",
