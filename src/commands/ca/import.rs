@@ -234,7 +234,7 @@ fn open_key(request: &Request, system: &mut System) -> Result<OpenedKey, Error> 
     let own = request.key_passphrase.as_ref();
     let mut access = CaKeyAccess {
         file: None,
-        passphrase: own.or(request.stored.given()).cloned(),
+        passphrase: own.or_else(|| request.stored.given()).cloned(),
         may_ask: request.may_ask,
     };
     let mut opened = access.open_file(path.clone(), system);
@@ -450,13 +450,17 @@ impl Import {
         if changed {
             writer.commit(&transaction, &*system.progress)?;
         }
-        let found = before.key.and_then(|key| key.encrypted);
+        let key_encrypted = match (&key, &before.key) {
+            (Some(key), _) => key.is_encrypted,
+            (None, found) => found
+                .as_ref()
+                .and_then(|it| it.encrypted)
+                .unwrap_or_default(),
+        };
         Ok(Written {
             changed,
             previous,
-            key_encrypted: key
-                .as_ref()
-                .map_or(found.unwrap_or_default(), |key| key.is_encrypted),
+            key_encrypted,
             key: key.map(|_| CA_KEY),
         })
     }
