@@ -68,7 +68,7 @@ pub(super) enum Call {
 }
 
 /// What changes no file, and no name of one.
-const HARMLESS: &str = "access,arch_prctl,brk,clock_nanosleep,clone,clone3,close,close_range,dup,dup2,dup3,\
+const HARMLESS: &str = "access,arch_prctl,brk,capget,clock_nanosleep,clone,clone3,close,close_range,dup,dup2,dup3,\
                         epoll_create1,epoll_ctl,epoll_wait,eventfd2,execve,exit,exit_group,faccessat,\
                         faccessat2,fcntl,fgetxattr,flock,fork,fstat,fstatfs,futex,getcwd,getdents64,getegid,\
                         geteuid,getgid,getpid,getppid,getrandom,getrlimit,gettid,getuid,ioctl,kill,lstat,madvise,\
