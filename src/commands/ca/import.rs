@@ -39,6 +39,7 @@ use crate::system::System;
 use crate::x509::certificate::ParsedCertificate;
 use crate::x509::crl::{self, CrlTemplate};
 use crate::x509::digest::sha256;
+use crate::x509::error::Error as KeyError;
 use crate::x509::issue::Authority;
 use crate::x509::passphrase::Passphrase;
 use crate::x509::path_crl::PathCrl;
@@ -403,13 +404,16 @@ impl Import {
             return Ok(Some(false));
         };
         for passphrase in std::iter::once(None).chain(self.passphrases.iter().map(Some)) {
-            use crate::x509::error::Error as Of;
             match PrivateKey::from_pem(&block, passphrase) {
                 Ok(key) => {
                     let own = self.authority.key().public_key_der();
                     return Ok(Some(key.public_key_der() == own));
                 }
-                Err(Of::KeyEncrypted | Of::KeyEncryption { .. } | Of::PassphraseWrong) => {}
+                Err(
+                    KeyError::KeyEncrypted
+                    | KeyError::KeyEncryption { .. }
+                    | KeyError::PassphraseWrong,
+                ) => {}
                 Err(_) => return Ok(Some(false)),
             }
         }
