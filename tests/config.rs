@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 
 use serde::Deserialize;
 use serde_json::Value;
+use time::Duration;
 
 use crate::sandbox::{NOW, Run, Sandbox};
 
@@ -1035,7 +1036,7 @@ fn a_rollback_undoes_one_change_and_no_more() {
     let install = [&ALL[..], &["--install"]].concat();
     apply(&sandbox, &install).run().product();
     let both = sandbox.read("server1/server.conf");
-    let later = |minutes| NOW + time::Duration::minutes(minutes);
+    let later = |minutes| NOW + Duration::minutes(minutes);
     let plain = ["--haproxy=zato.config", "--disable"];
     apply(&sandbox, &plain).now(later(1)).run().product();
     assert_eq!(sandbox.read("zato.config"), zato_config());
@@ -1099,6 +1100,91 @@ fn what_zpki_toml_says_is_told_when_the_configuration_is_refused() {
     assert_eq!(sandbox.read("zato.config"), zato_config());
     let again = sandbox.args(["-C", "demo", "plan"]).run();
     again.stdout("nothing to do\n");
+}
+
+/// `apply --config` in the PKI directory of [`cluster`], which HAProxy reads its files in, so many days later.
+fn apply_both<'a>(sandbox: &'a Sandbox, days: i64, follow_up: &[&str]) -> Run<'a> {
+    let args = [&["-C", "demo", "--yes", "apply", "--config"], follow_up].concat();
+    let path = std::env::var("PATH").unwrap();
+    let run = sandbox.args(args).env("PATH", path);
+    run.now(NOW + Duration::days(days))
+}
+
+/// Puts this in place of what zpki.toml says.
+fn set(sandbox: &Sandbox, replaced: &[[&str; 2]]) {
+    let mut settings = sandbox.read("demo/zpki.toml");
+    for [old, new] in replaced {
+        assert!(settings.contains(old), "{old}");
+        settings = settings.replace(old, new);
+    }
+    sandbox.file("demo/zpki.toml", settings);
+}
+
+const NAMES_HAPROXY: [&str; 2] = [
+    "# config = \"/opt/zato/lb/config/repo/zato.config\"",
+    "config = \"../zato.config\"",
+];
+
+#[test]
+fn a_reload_follows_files_that_haproxy_reads_where_they_are_kept() {
+    let sandbox = cluster();
+    let conf = [
+        "name = \"server1\"",
+        "name = \"server1\"\nconf = \"../server1/server.conf\"",
+    ];
+    set(&sandbox, &[NAMES_HAPROXY, conf]);
+    let runs = sandbox.path("runs").display().to_string();
+    let reload = format!("--reload=echo reload >> {runs}");
+    let restart = format!("--restart=echo restart >> {runs}");
+    let both = [&*reload, &restart];
+    apply_both(&sandbox, 0, &both).run().product();
+    assert_eq!(sandbox.read("runs"), "restart\nreload\n");
+    apply_both(&sandbox, 0, &both).run().stdout("unchanged\n");
+    assert_eq!(sandbox.read("runs"), "restart\nreload\n");
+    // The certificates are due.
+    let certificate = sandbox.read("server1/zato-server-cert.pem");
+    let outcome = apply_both(&sandbox, 300, &["--reload=exit 9"]).run();
+    outcome
+        .status(74)
+        .stdout_with("renew     load-balancer")
+        .stderr_with("  because: the new files are in place, and were not read\n");
+    assert_eq!(sandbox.read("server1/zato-server-cert.pem"), certificate);
+    // A server finds its new certificate by itself.
+    apply_both(&sandbox, 300, &both).run().product();
+    assert_eq!(sandbox.read("runs"), "restart\nreload\n");
+    assert_ne!(sandbox.read("server1/zato-server-cert.pem"), certificate);
+    apply_both(&sandbox, 600, &both).run().product();
+    assert_eq!(sandbox.read("runs"), "restart\nreload\nreload\n");
+    assert_eq!(backups(&sandbox, "zato.config").len(), 1);
+}
+
+/// Nothing is left to change beside the PKI directory.
+#[test]
+fn a_reload_follows_a_crl_that_haproxy_reads_where_it_is_kept() {
+    let sandbox = cluster();
+    let revocation = [
+        "# enabled = false\n# lifetime = \"1y\"",
+        "enabled = true\nlifetime = \"30d\"",
+    ];
+    set(&sandbox, &[NAMES_HAPROXY, revocation]);
+    apply_both(&sandbox, 0, &["--reload=true"]).run().product();
+    sandbox.args(["-C", "demo", "crl"]).run().product();
+    let said = apply_both(&sandbox, 29, &["--reload=true"]).run().product();
+    assert!(said.contains("sign-crl"), "{said}");
+    assert!(!said.contains("renew"), "{said}");
+    assert!(said.ends_with("\nran true\n"), "{said}");
+    let outcome = apply_both(&sandbox, 58, &[]).run();
+    outcome.stdout_with("\nnext:\n  1. reload HAProxy\n");
+    let before = sandbox.read("demo/load-balancer/crl.pem");
+    let outcome = apply_both(&sandbox, 87, &["--reload=exit 9"]).run();
+    outcome.status(74).stdout_with("sign-crl").stderr(
+        "zpki: error: cannot apply zpki.toml and change the configuration\n\
+         \x20 because: `exit 9` failed: exit status: 9\n\
+         \x20 because: the new files are in place, and were not read\n\
+         \x20 hint: mend what the command says, and run it by hand: no later run does so unless it changes a file\n",
+    );
+    assert_ne!(sandbox.read("demo/load-balancer/crl.pem"), before);
+    assert_eq!(backups(&sandbox, "zato.config").len(), 1);
 }
 
 #[test]

@@ -141,6 +141,7 @@ pub(super) fn follow(
         links: Links::Refused,
     };
     let prepared = Prepared::new(&request, true, &directory, system)?;
+    let prepared = prepared.after_writing(&report.written, &directory);
     let config = make(&prepared, global, system, |system| {
         apply::run(&prepared, making, system)
     })?;

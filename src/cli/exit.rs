@@ -200,7 +200,7 @@ impl Status {
             Refusal::HostFileMissing { .. }
             | Refusal::NoBackup { .. }
             | Refusal::NoHostFolder { .. } => Self::NoInput,
-            Refusal::FollowUp { .. } => Self::Io,
+            Refusal::FollowUp { .. } | Refusal::NotRead { .. } => Self::Io,
             Refusal::Stopped { .. } => Self::Signal(signal),
         }
     }

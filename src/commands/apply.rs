@@ -1,6 +1,7 @@
 //! `zpki apply`, and what does a part of it: `renew`, `rekey`, `ca renew`, `crl`.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -81,6 +82,9 @@ pub struct ApplyReport {
     pub findings: Vec<Finding>,
     /// What to do next, in this order.
     pub next_steps: Vec<NextStep>,
+    /// The files that were written, relative to the PKI directory.
+    #[serde(skip)]
+    pub written: Vec<PathBuf>,
 }
 
 /// Does what `plan` shows, or a part of it, in one transaction; then runs the commands that are owed.
@@ -180,5 +184,6 @@ pub(super) fn finish(
         hooks: hooks.reports,
         config: None,
         findings,
+        written: done.files,
     })
 }

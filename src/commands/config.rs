@@ -37,10 +37,11 @@ use crate::config::server_conf;
 use crate::domain::error::Invalid;
 use crate::domain::finding::Finding;
 use crate::domain::name::EntryName;
+use crate::domain::role::Role;
 use crate::domain::settings::Backend;
 use crate::domain::text::joined;
 use crate::store::exchange::{self, Access, Backup, Links, Outcome, Replacement};
-use crate::store::layout::SECRET;
+use crate::store::layout::{HostFolder, SECRET};
 use crate::system::System;
 
 /// What is to be edited.
@@ -148,6 +149,8 @@ struct FileEdit {
     /// Whether the old text is kept: of a switch, that from before it.
     has_backup: bool,
     installs: Vec<Install>,
+    /// Whether this run has written it already, or what HAProxy reads where it is kept.
+    is_written: bool,
 }
 
 /// A file of a host folder, for where a configuration names it.
@@ -211,6 +214,7 @@ impl Prepared {
                 change: Change::Edit,
                 has_backup: true,
                 installs,
+                is_written: false,
             });
         }
         for target in targets.servers {
@@ -233,6 +237,23 @@ impl Prepared {
             recovered,
             at,
         })
+    }
+
+    /// The same, in a run that has `written` these files of the PKI directory.
+    #[must_use]
+    pub fn after_writing(mut self, written: &[PathBuf], directory: &PkiDirectory) -> Self {
+        let folder = HostFolder::of(&EntryName::load_balancer(), Role::LoadBalancer).directory();
+        let is_pem = |it: &PathBuf| it.extension().is_some_and(|it| it == "pem");
+        let is_haproxys = written
+            .iter()
+            .any(|it| it.starts_with(&folder) && is_pem(it));
+        for file in &mut self.files {
+            let is_own = written
+                .iter()
+                .any(|it| directory.path().join(it) == file.path);
+            file.is_written = is_own || (file.kind == Kind::Haproxy && is_haproxys);
+        }
+        self
     }
 
     /// The same, made server by server.
@@ -332,6 +353,7 @@ impl FileEdit {
             change: Change::Edit,
             has_backup: true,
             installs,
+            is_written: false,
         })
     }
 
@@ -343,6 +365,19 @@ impl FileEdit {
     /// Whether it changes, or a file that it names.
     fn is_change(&self) -> bool {
         self.is_edit() || self.installs.iter().any(|it| it.is_change)
+    }
+
+    /// Whether who reads it is to be told of its change: a server finds a new certificate by itself.
+    fn is_told_of(&self) -> bool {
+        match self.kind {
+            Kind::Haproxy => self.is_change(),
+            _ => self.is_edit(),
+        }
+    }
+
+    /// Whether who reads it is to be told, though it does not change any more.
+    fn is_only_written(&self) -> bool {
+        self.is_written && !self.is_told_of()
     }
 
     fn reports(&self) -> Vec<FileReport> {

@@ -56,7 +56,7 @@ pub(in crate::cli) fn apply(report: &ApplyReport, verbosity: Verbosity) -> Rende
             format_args!("ran for {}: {command}\n", hook.name),
         );
     }
-    if let Some(config) = report.config.as_ref().filter(|config| config.changed) {
+    if let Some(config) = &report.config {
         super::config::list(config, &mut stdout);
     }
     if !report.next_steps.is_empty() {

@@ -27,13 +27,17 @@ pub struct Making {
 /// Makes the change.
 ///
 /// # Errors
-/// Any; the files are as they were then.
+/// Any; the files are as they were then, but for those that an earlier part of the run has written.
 pub fn run(
     prepared: &Prepared,
     making: &Making,
     system: &mut System,
 ) -> Result<ConfigReport, Error> {
     let mut report = prepared.report();
+    report.next_steps = next::after(prepared, making);
+    // These files stay, whatever becomes of the others.
+    let written = Readers::of(prepared, FileEdit::is_only_written);
+    report.commands = written.follow_up(making).run(system)?;
     let replacements = prepared.replacements();
     if replacements.is_empty() {
         return Ok(report);
@@ -41,18 +45,12 @@ pub fn run(
     let unchecked = making.validation.judge(prepared, system)?;
     report.findings.extend(unchecked);
     report.findings.extend(at_once(prepared));
-    let is_haproxy = prepared.haproxy().is_some_and(FileEdit::is_change);
-    let restarted = prepared.servers().filter(|it| it.is_edit());
-    let restarted: Vec<_> = restarted.map(Restarted::of).collect();
-    let follow_up = FollowUp {
-        restart: making.restart.as_deref().map(|it| (it, &restarted[..])),
-        reload: making.reload.as_deref().filter(|_| is_haproxy),
-    };
+    let changed = Readers::of(prepared, FileEdit::is_told_of);
+    let follow_up = changed.follow_up(making);
     let (backups, commands) = exchange(&replacements, prepared, &follow_up, system)?;
     report.changed = true;
-    report.commands = commands;
+    report.commands.extend(commands);
     note(&mut report, &backups);
-    report.next_steps = next::after(prepared, making);
     Ok(report)
 }
 
@@ -65,6 +63,30 @@ fn at_once(prepared: &Prepared) -> Option<Finding> {
         "HAProxy and the servers were changed at once: requests fail until all of them have read that",
         "switch them one after the other (--rolling); `zpki config diff` shows the steps",
     ))
+}
+
+/// Who has to read files again.
+struct Readers<'a> {
+    servers: Vec<Restarted<'a>>,
+    has_haproxy: bool,
+}
+
+impl<'a> Readers<'a> {
+    fn of(prepared: &'a Prepared, is_meant: fn(&FileEdit) -> bool) -> Self {
+        let servers = prepared.servers().filter(|it| is_meant(it));
+        Self {
+            servers: servers.map(Restarted::of).collect(),
+            has_haproxy: prepared.haproxy().is_some_and(is_meant),
+        }
+    }
+
+    fn follow_up<'b>(&'b self, making: &'b Making) -> FollowUp<'b> {
+        let restart = making.restart.as_deref();
+        FollowUp {
+            restart: restart.map(|it| (it, &self.servers[..])),
+            reload: making.reload.as_deref().filter(|_| self.has_haproxy),
+        }
+    }
 }
 
 /// What belongs to a change: the files stay only when it has succeeded.
@@ -128,10 +150,7 @@ pub(super) fn exchange(
             back,
         }));
     }
-    let reports = steps.iter().map(|step| CommandReport {
-        command: step.command.to_owned(),
-        server: step.server.and_then(|server| server.name).cloned(),
-    });
+    let reports = steps.iter().map(Step::report);
     Ok((in_place.keep()?, reports.collect()))
 }
 
@@ -149,6 +168,13 @@ impl Step<'_> {
         system.run(self.command, variables.as_ref().map_or(&[], |it| &it[..]))
     }
 
+    fn report(&self) -> CommandReport {
+        CommandReport {
+            command: self.command.to_owned(),
+            server: self.server.and_then(|server| server.name).cloned(),
+        }
+    }
+
     fn failed(&self, failure: String) -> FailedCommand {
         FailedCommand {
             command: self.command.to_owned(),
@@ -159,6 +185,20 @@ impl Step<'_> {
 }
 
 impl<'a> FollowUp<'a> {
+    /// Runs what follows files that are in place already, and stay there.
+    fn run(&self, system: &System) -> Result<Vec<CommandReport>, Error> {
+        let steps = self.steps();
+        let failed = steps.iter().filter_map(|step| {
+            let failure = step.run(system)?;
+            Some(step.failed(failure))
+        });
+        let failed: Vec<FailedCommand> = failed.collect();
+        match failed.is_empty() {
+            true => Ok(steps.iter().map(Step::report).collect()),
+            false => Err(Error::Config(Refusal::NotRead { failed })),
+        }
+    }
+
     /// What is run, in this order.
     fn steps(&self) -> Vec<Step<'a>> {
         let restarts = self.restart.into_iter().flat_map(|(command, servers)| {

@@ -120,7 +120,8 @@ pub(super) fn switch(prepared: &Prepared) -> Vec<NextStep> {
 /// Who has to read the new files, where no command of this run has told them.
 pub(super) fn after(prepared: &Prepared, making: &Making) -> Vec<NextStep> {
     let mut steps = Vec::new();
-    let edited = prepared.servers().filter(|it| it.is_edit());
+    let is_new = |it: &FileEdit| it.is_told_of() || it.is_only_written();
+    let edited = prepared.servers().filter(|it| is_new(it));
     let edited: Vec<String> = edited
         .map(|it| match &it.server {
             Some(name) => name.to_string(),
@@ -133,7 +134,7 @@ pub(super) fn after(prepared: &Prepared, making: &Making) -> Vec<NextStep> {
             commands: Vec::new(),
         });
     }
-    if making.reload.is_none() && prepared.haproxy().is_some_and(FileEdit::is_change) {
+    if making.reload.is_none() && prepared.haproxy().is_some_and(is_new) {
         steps.push(NextStep {
             what: "reload HAProxy".to_owned(),
             commands: Vec::new(),

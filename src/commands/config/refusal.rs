@@ -65,6 +65,11 @@ pub enum Refusal {
         /// The file.
         path: PathBuf,
     },
+    /// What should follow failed, after files that stay.
+    NotRead {
+        /// The commands; there is one at least.
+        failed: Vec<FailedCommand>,
+    },
     /// There is no way to see that a server is up.
     NoStatistics {
         /// HAProxy's configuration.
@@ -210,6 +215,9 @@ impl Refusal {
                 causes.push("the old files are back".to_owned());
                 causes.extend(back.iter().map(|failed| format!("with them too, {failed}")));
             }
+            Self::NotRead { .. } => {
+                causes.push("the new files are in place, and were not read".to_owned());
+            }
             Self::Validation { output, .. } => {
                 causes.extend(output.lines().map(str::to_owned));
                 causes.push("no configuration was changed".to_owned());
@@ -245,6 +253,10 @@ impl Refusal {
                     .to_owned()
             }
             Self::NotOurs { .. } => "copy the folder again from the PKI directory".to_owned(),
+            Self::NotRead { .. } => {
+                "mend what the command says, and run it by hand: no later run does so unless it changes a file"
+                    .to_owned()
+            }
             Self::NoStatistics { .. } => {
                 "add `stats socket /run/haproxy.sock` to its global section, or say what tells that a server answers: --probe COMMAND".to_owned()
             }
@@ -302,6 +314,7 @@ impl Display for Refusal {
                 f.write_str("the host folder is not that of the host that has this file")
             }
             Self::NotOurs { .. } => f.write_str("it is not what zpki writes there"),
+            Self::NotRead { failed } => f.write_str(&joined(failed, "; ")),
             Self::NoStatistics { .. } => f.write_str(
                 "it has no `stats socket` that tells when a server is up, and no --probe was given",
             ),

@@ -174,6 +174,7 @@ pub fn prepare(
             change: Change::RollBack,
             has_backup: true,
             installs: Vec::new(),
+            is_written: false,
         });
     }
     let is_open = record.as_ref().is_some_and(Record::exists);
