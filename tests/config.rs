@@ -625,6 +625,34 @@ fn a_host_folder_is_enough() {
 }
 
 #[test]
+fn the_host_folder_of_another_server_is_refused() {
+    let sandbox = cluster();
+    let apply_from = |more: &[&str]| {
+        let args = ["config", "apply", "--yes", "--install"];
+        let from = ["--from=demo/servers/server1"];
+        let path = std::env::var("PATH").unwrap();
+        let args = [&args[..], &from, more].concat();
+        sandbox.args(args).env("PATH", path)
+    };
+    let before = sandbox.tree();
+    let named = "--server-conf=server2=server2/server.conf";
+    for more in [&[named][..], &[named, "--only=server2"]] {
+        let outcome = apply_from(more).run().status(64);
+        outcome.stdout("").stderr(
+            "zpki: error: cannot change the configuration\n\
+             \x20 at: server2/server.conf\n\
+             \x20 because: it is given as that of `server2`, and the certificate of the host folder is that of `server1`\n\
+             \x20 hint: give the folder of `server2`, or say server1=FILE if the file is that server's\n",
+        );
+        assert_eq!(sandbox.tree(), before);
+    }
+    apply_from(&["--server-conf=server1=server1/server.conf"])
+        .run()
+        .product();
+    assert_eq!(sandbox.read("server1/server.conf"), server_conf_with_tls());
+}
+
+#[test]
 fn haproxys_own_files_go_to_where_its_lines_name_them() {
     let sandbox = Sandbox::new();
     let target = sandbox.path("etc/tls").display().to_string();

@@ -194,6 +194,7 @@ impl Status {
             | Refusal::NoneInClusterFile
             | Refusal::NotConfirmed
             | Refusal::NotForThis { .. }
+            | Refusal::NotThisServers { .. }
             | Refusal::Twice { .. }
             | Refusal::WhichServer { .. } => Self::Usage,
             Refusal::NotOurs { .. } | Refusal::ServerConf { .. } => Self::Data,

@@ -10,6 +10,7 @@ use super::refusal::Refusal;
 use crate::commands::directory::{PkiDirectory, haproxy_files};
 use crate::commands::error::Error;
 use crate::commands::host_folder;
+use crate::commands::state::first_certificate;
 use crate::config::haproxy::{self, read_servers};
 use crate::config::server_conf::read_server_conf;
 use crate::domain::crypto::Crypto;
@@ -28,7 +29,7 @@ use crate::system::System;
 pub(super) struct Desired {
     /// The server lines; None when a server's own folder is all that there is.
     pub(super) load_balancer: Option<LoadBalancer>,
-    /// Each server; of a server's own folder one without a name.
+    /// Each server; of a server's own folder one, with the name that its certificate has.
     pub(super) servers: Vec<Server>,
 }
 
@@ -105,7 +106,7 @@ impl Desired {
     pub(super) fn knows(&self, names: &[EntryName]) -> Result<(), Error> {
         let of_lines = self.load_balancer.iter().flat_map(|it| &it.lines);
         let known: Vec<&EntryName> = of_lines.map(|line| &line.name).collect();
-        // A server's own folder knows of no names.
+        // A server's own folder knows of no other.
         let is_ours = self.load_balancer.is_some();
         let names = if is_ours { names } else { &[] };
         match names.iter().find(|name| !known.contains(name)) {
@@ -137,8 +138,11 @@ impl Desired {
             let bytes = read(&settings)?;
             let not_ours = Error::Config(Refusal::NotOurs { path: settings });
             let crypto = crypto_of(&bytes).ok_or(not_ours)?;
+            let certificate = folder.join(SERVER_CERTIFICATE);
+            let is_there = system.exists(&certificate);
+            let certificate = is_there.then(|| read(&certificate)).transpose()?;
             let server = Server {
-                name: None,
+                name: certificate.and_then(|bytes| certified(&bytes)),
                 crypto,
                 conf: None,
                 folder,
@@ -252,6 +256,12 @@ impl Server {
         });
         files.collect()
     }
+}
+
+/// Whose certificate this is.
+fn certified(text: &[u8]) -> Option<EntryName> {
+    let certificate = first_certificate(text)?;
+    certificate.details.common_name?.parse().ok()
 }
 
 /// The `[crypto]` that zpki wrote.

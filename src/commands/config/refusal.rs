@@ -60,6 +60,15 @@ pub enum Refusal {
         /// The file that it does not go with.
         path: PathBuf,
     },
+    /// The host folder of another server.
+    NotThisServers {
+        /// The file that it does not go with.
+        path: PathBuf,
+        /// Whose that is, as it was given.
+        name: EntryName,
+        /// Whose certificate the folder has.
+        certified: EntryName,
+    },
     /// A file of a host folder that zpki has not written like this.
     NotOurs {
         /// The file.
@@ -202,6 +211,7 @@ impl Refusal {
             | Self::NoStatistics { path }
             | Self::NotForThis { path }
             | Self::NotOurs { path }
+            | Self::NotThisServers { path, .. }
             | Self::Validation { path, .. }
             | Self::WhichServer { path, .. } => Some(path),
             _ => None,
@@ -253,6 +263,9 @@ impl Refusal {
                     .to_owned()
             }
             Self::NotOurs { .. } => "copy the folder again from the PKI directory".to_owned(),
+            Self::NotThisServers { name, certified, .. } => format!(
+                "give the folder of `{name}`, or say {certified}=FILE if the file is that server's"
+            ),
             Self::NotRead { .. } => {
                 "mend what the command says, and run it by hand: no later run does so unless it changes a file"
                     .to_owned()
@@ -314,6 +327,12 @@ impl Display for Refusal {
                 f.write_str("the host folder is not that of the host that has this file")
             }
             Self::NotOurs { .. } => f.write_str("it is not what zpki writes there"),
+            Self::NotThisServers {
+                name, certified, ..
+            } => write!(
+                f,
+                "it is given as that of `{name}`, and the certificate of the host folder is that of `{certified}`"
+            ),
             Self::NotRead { failed } => f.write_str(&joined(failed, "; ")),
             Self::NoStatistics { .. } => f.write_str(
                 "it has no `stats socket` that tells when a server is up, and no --probe was given",

@@ -120,9 +120,16 @@ fn server_of<'a>(
         (_, []) => Err(Error::Config(Refusal::NotForThis {
             path: path.to_owned(),
         })),
-        // A server's own folder does not say its name.
-        (Some(_), [only]) if only.name.is_none() => Ok(only),
         (None, [only]) => Ok(only),
+        // A server's own folder.
+        (Some(name), [only]) if desired.load_balancer.is_none() => match &only.name {
+            Some(certified) if certified != name => Err(Error::Config(Refusal::NotThisServers {
+                path: path.to_owned(),
+                name: name.clone(),
+                certified: certified.clone(),
+            })),
+            _ => Ok(only),
+        },
         (None, _) => Err(Error::Config(Refusal::WhichServer {
             path: path.to_owned(),
             known: known().collect(),
