@@ -899,6 +899,23 @@ fn what_its_user_has_disabled_stays_so_in_a_rolling_switch() {
 }
 
 #[test]
+fn a_server_is_the_only_one_when_its_backend_has_no_other() {
+    let only = "warning: server1: it is the only server: requests fail while it is restarted\n";
+    let meant = [&rolling("true")[..], &["--only=server1"]].concat();
+    let (sandbox, _listeners) = listening_cluster();
+    let (_, [_, stderr]) = apply(&sandbox, &meant).run().all();
+    assert!(!stderr.contains(only), "{stderr}");
+    assert!(options(&sandbox, "server1").iter().any(|it| it == "ssl"));
+    let (sandbox, _listeners) = listening_cluster();
+    let text = sandbox.read("zato.config");
+    let lines = text.split_inclusive('\n');
+    let without = lines.filter(|line| !line.contains("server http_plain--server2 "));
+    sandbox.file("zato.config", without.collect::<String>());
+    let (_, [_, stderr]) = apply(&sandbox, &meant).run().all();
+    assert!(stderr.contains(only), "{stderr}");
+}
+
+#[test]
 fn a_switch_that_is_interrupted_between_servers_says_what_it_leaves() {
     let (sandbox, _listeners) = listening_cluster();
     // The shell's parent is zpki.

@@ -259,8 +259,8 @@ impl Prepared {
     /// The same, made server by server.
     #[must_use]
     pub fn for_rolling(mut self) -> Self {
-        let found = self.lines.as_ref().map(|lines| &lines.found[..]);
-        if let Some([only]) = found {
+        let lines = self.lines.as_ref().filter(|lines| !lines.has_others);
+        if let Some([only]) = lines.map(|lines| &lines.found[..]) {
             self.findings.push(Finding::warning(
                 "only-server",
                 &only.name,

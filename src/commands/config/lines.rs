@@ -28,6 +28,8 @@ pub(super) struct Lines {
     pub(super) kept: Vec<Wanted>,
     /// The lines that were found.
     pub(super) found: Vec<EditedLine>,
+    /// Whether its backend has more than one server, be they meant or not.
+    pub(super) has_others: bool,
     /// Those of them that have TLS and are to lose it, or are to get it.
     switched: BTreeSet<usize>,
     /// Servers that the file has under another name than zpki.toml, each with that of zpki.toml.
@@ -82,6 +84,7 @@ impl Lines {
                 false => wanted(&TlsOptions::clone),
             },
             found: Vec::new(),
+            has_others: false,
             switched: BTreeSet::new(),
             renamed: BTreeMap::new(),
         }
@@ -158,6 +161,11 @@ impl Lines {
             .iter()
             .filter(|line| is_wanted(line) != has_tls.contains(&line.number));
         self.switched = switched.map(|line| line.number).collect();
+        let backend = self.scope.backend().to_string();
+        let proxies = read_configuration(text, &|_| None).value.proxies;
+        let of_backend = proxies.iter().filter(|proxy| proxy.name == backend);
+        let servers = of_backend.map(|proxy| proxy.servers.len());
+        self.has_others = servers.sum::<usize>() > 1;
         self.found = found;
         Ok(())
     }

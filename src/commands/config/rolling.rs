@@ -297,7 +297,7 @@ impl<'a> Switch<'a> {
     /// That somebody else takes the requests that this server gets. Where there is nobody else at all,
     /// that was told.
     fn check_another(&self, name: &EntryName, system: &System) -> Result<(), Error> {
-        let (Some((socket, server)), 2..) = (self.statistics(name), self.lines.found.len()) else {
+        let (Some((socket, server)), true) = (self.statistics(name), self.lines.has_others) else {
             return Ok(());
         };
         let backend = self.lines.scope.backend().to_string();
