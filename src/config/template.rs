@@ -19,7 +19,7 @@ pub(super) const SERVER_CONF: &str = "server.conf";
 
 /// Compiled once: `init` renders a server.conf for each of a thousand servers.
 static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
-    let mut templates = Environment::new();
+    let mut templates = Environment::empty();
     templates.set_auto_escape_callback(|_| AutoEscape::None);
     templates.set_syntax(syntax());
     templates.set_undefined_behavior(UndefinedBehavior::Strict);
