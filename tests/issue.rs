@@ -543,6 +543,45 @@ fn the_trust_bundle_of_an_issued_client_follows_the_ca() {
 }
 
 #[test]
+fn the_trust_bundle_that_was_handed_out_follows_the_renewed_ca_and_no_other() {
+    let sandbox = Sandbox::with_demo();
+    issue(&sandbox, &APP).run().product();
+    let later = NOW + Duration::days(1);
+    let renew = sandbox.args(["-C", "demo", "ca", "renew"]).now(later);
+    renew.run().product();
+    let before = sandbox.tree();
+    let next = ["next", "--role=server", "--host=next", "--out=out"];
+    issue(&sandbox, &next).now(later).run().product();
+    assert_eq!(
+        sandbox.tree().changes_since(&before, "out"),
+        ["~ ca.cert.pem", "+ next.cert.pem", "+ next.key.pem"]
+    );
+    assert_eq!(
+        sandbox.read("out/ca.cert.pem"),
+        sandbox.read("demo/ca/ca-file.pem")
+    );
+    openssl_takes(&sandbox, "out/app.cert.pem", "sslserver");
+    // Another CA's, or what somebody has added, is theirs.
+    let renewed = sandbox.read("out/ca.cert.pem");
+    let other = Sandbox::with_demo().read("demo/ca/ca-file.pem");
+    for bundle in [
+        &other,
+        &format!("{renewed}{other}"),
+        &format!("# ours\n{renewed}"),
+    ] {
+        fs::write(sandbox.path("out/ca.cert.pem"), bundle).unwrap();
+        let last = ["last", "--role=server", "--host=last", "--out=out"];
+        let stderr = "\
+zpki: error: cannot issue `last`
+  at: [root]/out/ca.cert.pem
+  because: there is another file already, and it would be lost
+  hint: name another directory: --out; or replace it: --force
+";
+        refused_run(&sandbox, issue(&sandbox, &last).now(later), 73, stderr);
+    }
+}
+
+#[test]
 fn the_folder_of_an_issued_client_is_looked_after() {
     let sandbox = Sandbox::with_demo();
     issue(&sandbox, &["cron", "--role=client"]).run().product();

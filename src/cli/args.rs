@@ -186,7 +186,7 @@ pub(super) enum Command {
     ///
     /// Asked for what there is already, and is not due, nothing is made. `renew` and `apply` know nothing
     /// of these certificates: to renew one, issue it again. `list`, `show` and `expiry` have them. The trust
-    /// bundle beside a client's certificate follows the CA.
+    /// bundle beside a client's certificate follows the CA; that in --out does when something is issued to it.
     Issue(Box<issue::Issue>),
     /// Make new certificates for the same keys, where they are due
     ///

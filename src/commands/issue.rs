@@ -24,7 +24,7 @@ use super::issuance::{AT_ONCE, Issuer, clamped};
 use super::log::{self, Event, REQUEST};
 use super::next_steps::{self, NextStep};
 use super::reconcile::trust_bundle;
-use super::state::{Key, State, compromised, issued};
+use super::state::{Key, State, certificates, compromised, issued};
 use crate::domain::finding::Finding;
 use crate::domain::host::Host;
 use crate::domain::name::{ClusterName, EntryName};
@@ -485,12 +485,29 @@ impl Run<'_> {
         let file = File::new(path, PUBLIC, self.bundle.clone());
         match target.read(path)? {
             Some(found) if *found == *self.bundle => Ok(None),
-            Some(_) if !self.replace => Err(self.would_replace(path)),
+            Some(found) if !self.replace && !self.is_of_renewed_ca(&found) => {
+                Err(self.would_replace(path))
+            }
             found => Ok(Some(Outgoing {
                 file,
                 replace: found.is_some(),
             })),
         }
+    }
+
+    /// Whether a trust bundle is as it was handed out before the CA got another certificate for the same
+    /// key: nothing is lost with it.
+    fn is_of_renewed_ca(&self, bundle: &[u8]) -> bool {
+        let Ok(found) = certificates(bundle, Path::new(TRUST_BUNDLE)) else {
+            return false;
+        };
+        let is_root = |it: &ParsedCertificate| {
+            let mut roots = self.state.ca.roots.iter();
+            roots.any(|root| {
+                (&root.subject_der, &root.public_key_der) == (&it.subject_der, &it.public_key_der)
+            })
+        };
+        *trust_bundle(&found) == *bundle && found.iter().all(is_root)
     }
 
     /// What there is to say of the certificates that are to be made.
