@@ -141,15 +141,15 @@ fn all_pages() -> Vec<(String, String)> {
     // `help` is no page of its own: what it prints is in the others.
     let mut command = zpki::cli::command().disable_help_subcommand(true);
     command.build();
-    pages(&command)
+    pages(&command, &[])
 }
 
-/// Of the page of a command, and of those below it.
-fn pages(command: &clap::Command) -> Vec<(String, String)> {
+/// Of the page of a command, and of those below it; `above` are the pages above it.
+fn pages(command: &clap::Command, above: &[&str]) -> Vec<(String, String)> {
     let name = page_name(command);
-    let mut pages = vec![(name.to_owned(), page(command))];
+    let mut pages = vec![(name.to_owned(), page(command, above))];
     for below in command.get_subcommands() {
-        pages.extend(self::pages(below));
+        pages.extend(self::pages(below, &[above, &[name]].concat()));
     }
     pages
 }
@@ -159,7 +159,7 @@ fn page_name(command: &clap::Command) -> &str {
     name.unwrap_or_else(|| command.get_name())
 }
 
-fn page(command: &clap::Command) -> String {
+fn page(command: &clap::Command, above: &[&str]) -> String {
     let name = page_name(command);
     let is_main = name == "zpki";
     // What help shows at its end has sections of its own here.
@@ -201,7 +201,7 @@ fn page(command: &clap::Command) -> String {
         definitions(&mut roff, "FILES", &files());
     }
     examples(&mut roff, name);
-    see_also(&mut roff, name, command);
+    see_also(&mut roff, command, above);
     text.extend(roff.render().into_bytes());
     let page = once(&String::from_utf8(text).unwrap());
     wrapped(&without_breaks(&as_typed(&page)))
@@ -997,20 +997,12 @@ fn examples(roff: &mut Roff, name: &str) {
     }
 }
 
-fn see_also(roff: &mut Roff, name: &str, command: &clap::Command) {
+fn see_also(roff: &mut Roff, command: &clap::Command, above: &[&str]) {
     roff.control("SH", ["SEE ALSO"]);
-    let mut pages = Vec::new();
-    let mut above = name;
-    while let Some((parent, _)) = above.rsplit_once('-') {
-        pages.insert(0, parent.to_owned());
-        above = parent;
-    }
-    pages.extend(
-        command
-            .get_subcommands()
-            .map(|below| format!("{name}-{}", below.get_name())),
-    );
-    let pages: Vec<String> = pages.iter().map(|page| format!("{page}(1)")).collect();
+    let name = page_name(command);
+    let below = command.get_subcommands().map(page_name);
+    let pages = above.iter().copied().chain(below);
+    let pages: Vec<String> = pages.map(|page| format!("{page}(1)")).collect();
     let mut text = pages.join(", ");
     if name == "zpki" {
         text += ", openssl(1), haproxy(1)";
