@@ -272,7 +272,7 @@ fn a_host_name_that_is_none() {
         (
             "10.0.0.300",
             "`10.0.0.300` is neither an IPv4 address nor a host name".to_owned(),
-            "an IPv4 address is four numbers from 0 to 255",
+            "an IPv4 address is four decimal numbers from 0 to 255, none with a zero in front",
         ),
         (
             "-a.c",

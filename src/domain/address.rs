@@ -1,10 +1,11 @@
 //! Where HAProxy reaches a server: `HOST:PORT` as it stands on a server line.
 
 use std::fmt::{self, Display, Formatter};
+use std::net::Ipv4Addr;
 use std::str::FromStr;
 
 use super::error::Invalid;
-use super::host::Host;
+use super::host::{Host, ends_in_a_number};
 use super::text::serialize_as_text;
 
 /// `HOST:PORT` by the grammar of Zato's load-balancer agent: HOST of letters, digits, `.`, `-` and
@@ -38,6 +39,11 @@ impl FromStr for Address {
         if host.is_empty() {
             return Err(Invalid::HostEmptyLabel {
                 host: String::new(),
+            });
+        }
+        if ends_in_a_number(host) && host.parse::<Ipv4Addr>().is_err() {
+            return Err(Invalid::HostLooksLikeAddress {
+                host: host.to_owned(),
             });
         }
         let digits = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
@@ -102,5 +108,11 @@ mod tests {
             "a space is not allowed in the host of the address `a b:1`"
         );
         assert_eq!(message(":17010"), "the host name is empty");
+        for number in ["010.0.0.1", "127.1", "0x7f.1", "8", "app.10", "10.0.0.256"] {
+            assert_eq!(
+                message(&format!("{number}:17010")),
+                format!("`{number}` is neither an IPv4 address nor a host name")
+            );
+        }
     }
 }

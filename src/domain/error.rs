@@ -97,7 +97,7 @@ pub enum Invalid {
         /// The label, as an A-label.
         label: String,
     },
-    /// Only digits in the last label: it looks like an IPv4 address and is none.
+    /// A number for the last label: it looks like an IPv4 address and is none.
     HostLooksLikeAddress {
         /// The name as given.
         host: String,
@@ -383,7 +383,7 @@ impl Invalid {
             }
             Self::DurationRange { least, most, .. } => format!("give one from {least} to {most}"),
             Self::HostInBrackets { .. } => "write the IP address without brackets".into(),
-            Self::HostLooksLikeAddress { .. } => "an IPv4 address is four numbers from 0 to 255".into(),
+            Self::HostLooksLikeAddress { .. } => "an IPv4 address is four decimal numbers from 0 to 255, none with a zero in front".into(),
             Self::HostTrailingDot { .. } => "leave out the last dot".into(),
             Self::HostWildcard { .. } => "a wildcard is `*.` and a domain, such as *.prod.internal".into(),
             Self::HostCharacter { .. }

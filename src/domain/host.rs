@@ -51,11 +51,21 @@ impl FromStr for DnsName {
         if name.len() > 253 {
             return Err(Invalid::HostTooLong { length: name.len() });
         }
-        let last = name.rsplit('.').next().unwrap_or_default();
-        if last.bytes().all(|b| b.is_ascii_digit()) {
+        if ends_in_a_number(&name) {
             return Err(Invalid::HostLooksLikeAddress { host: owned() });
         }
         Ok(Self(name))
+    }
+}
+
+/// Whether the last label is a number, decimal or hexadecimal. `inet_aton` reads an IPv4 address from such a
+/// name, HAProxy by it: it goes to 8.0.0.1 for `010.0.0.1`, and to 127.0.0.1 for `127.1` and `0x7f.1`.
+pub(super) fn ends_in_a_number(host: &str) -> bool {
+    let last = host.rsplit('.').next().unwrap_or_default();
+    let hexadecimal = last.strip_prefix("0x").or_else(|| last.strip_prefix("0X"));
+    match hexadecimal {
+        Some(digits) => digits.bytes().all(|b| b.is_ascii_hexdigit()),
+        None => !last.is_empty() && last.bytes().all(|b| b.is_ascii_digit()),
     }
 }
 
@@ -219,6 +229,10 @@ mod tests {
             message("10.0.0.256"),
             "`10.0.0.256` is neither an IPv4 address nor a host name"
         );
+        for number in ["010.0.0.1", "127.1", "8", "0x10", "a.0X7F", "0x", "*.0x1"] {
+            let expected = format!("`{number}` is neither an IPv4 address nor a host name");
+            assert_eq!(message(number), expected);
+        }
         assert_eq!(message("*"), "`*` is not the whole left-most label of `*`");
         assert_eq!(
             message("s*v.example"),
