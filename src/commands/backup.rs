@@ -40,7 +40,7 @@ pub struct BackupReport {
     pub status: Severity,
     /// The PKI directory, absolute.
     pub directory: String,
-    /// The file that was made; `-` for standard output.
+    /// The file that was made, absolute; `-` for standard output.
     pub file: String,
     /// How many files it holds.
     pub files: usize,
@@ -112,8 +112,7 @@ pub fn run(
             .first()
             .map_or(Severity::Ok, |finding| finding.severity),
         directory: directory.path().display().to_string(),
-        file: request
-            .file
+        file: path
             .as_ref()
             .map_or_else(|| STDIN.to_owned(), |path| path.display().to_string()),
         files: tree.files.len(),

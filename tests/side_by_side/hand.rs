@@ -210,7 +210,11 @@ impl<'a> Hand<'a> {
     }
 
     fn note_crl(&mut self, report: &Value) {
-        let number = report["crl"]["crlNumber"].as_u64().unwrap();
+        let number = report["crl"]["crlNumber"]
+            .as_str()
+            .unwrap()
+            .parse()
+            .unwrap();
         self.reported.crl_numbers.push(number);
         self.reported.log.push(("sign-crl".to_owned(), None));
     }

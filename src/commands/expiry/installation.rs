@@ -136,7 +136,7 @@ impl Reader<'_> {
             let about = self.view.path().display();
             self.inventory
                 .findings
-                .push(Finding::note("host_folders_closed", about, why));
+                .push(Finding::note("host-folders-closed", about, why));
         }
         lacking
     }
@@ -253,7 +253,7 @@ impl Reader<'_> {
         for name in owed {
             let path = Path::new(PENDING).join(name);
             let about = self.located(&path);
-            let found = hooks::found(self.view, &path, "hook_pending", about.display());
+            let found = hooks::found(self.view, &path, "hook-pending", about.display());
             self.inventory.findings.extend(found);
         }
     }

@@ -65,8 +65,9 @@ pub(in crate::commands) struct Done<'a> {
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SignedCrl {
-    /// CRL number.
-    pub crl_number: u128,
+    /// CRL number. A string as elsewhere: a CA that was imported may have come to 20 octets, of which readers
+    /// of JSON numbers keep 53 bits.
+    pub crl_number: String,
     /// thisUpdate.
     #[serde(with = "time::serde::rfc3339")]
     pub this_update: OffsetDateTime,
@@ -296,7 +297,7 @@ impl Reconciliation {
             revoked: record.revoked.into_iter().chain(revoked).collect(),
         };
         let signed = SignedCrl {
-            crl_number: number,
+            crl_number: number.to_string(),
             this_update: template.updates.not_before,
             next_update: template.updates.not_after,
             entries: template.revoked.len(),
