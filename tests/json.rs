@@ -208,6 +208,15 @@ struct Completions {
     script: String,
 }
 
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Template {
+    schema: u32,
+    at: Option<String>,
+    changed: bool,
+    text: String,
+}
+
 #[test]
 fn init_says_what_was_made() {
     let sandbox = Sandbox::new();
@@ -573,6 +582,23 @@ fn the_snippets_have_the_text_and_its_lines() {
             .lines
             .iter()
             .all(|line| !line.contains("verifyhost") && !line.contains("sni"))
+    );
+}
+
+#[test]
+fn what_runs_expiry_is_its_text() {
+    let sandbox = Sandbox::with_demo();
+    let print = ["-C", "demo", "expiry", "--print", "cron"];
+    let template: Template = json(&sandbox, &print);
+    assert_eq!((template.schema, template.changed), (1, false));
+    assert_eq!(template.at.as_deref(), Some(AT));
+    assert_eq!(sandbox.args(print).run().product(), template.text);
+    let nagios = [&print[..], &["--output", "nagios"]].concat();
+    sandbox.args(nagios).run().status(64).stderr(
+        "zpki: error: cannot see what runs out in the PKI directory
+  because: this command has no output format `nagios`
+  hint: it has text and json
+",
     );
 }
 

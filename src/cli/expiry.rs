@@ -6,6 +6,7 @@ use clap::builder::styling::Style;
 
 use super::args::{Expiry, IntegrationName, OutputFormat};
 use super::render::error::failure;
+use super::render::json::Template;
 use super::render::text::Verbosity;
 use super::render::{Rendered, expiry as render};
 use crate::commands::directory::PkiDirectory;
@@ -26,7 +27,10 @@ pub(super) fn run(
 ) -> Result<Rendered, Error> {
     if let Some(integration) = arguments.print {
         let text = expiry::print(integration.into(), directory, system)?;
-        return Ok(Rendered::product(&text));
+        let report = Template::new(text, system.now);
+        return Ok(super::render::report(format, &report, |it| {
+            Rendered::product(&it.text)
+        }));
     }
     let (textfile, all) = (arguments.textfile.clone(), arguments.all);
     if all && textfile.is_none() && format != OutputFormat::Prometheus {

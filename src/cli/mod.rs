@@ -381,7 +381,7 @@ fn outcome(rendered: Rendered, report: &ApplyReport, exit_code: bool) -> Rendere
 fn format(global: &Global, command: &Command) -> Result<OutputFormat, Error> {
     use OutputFormat::{Json, Jsonl, Nagios, Pem, Prometheus, Text};
     let (has, formats): (&[_], _) = match command {
-        Command::Expiry(_) => (
+        Command::Expiry(expiry) if expiry.print.is_none() => (
             &[Text, Json, Jsonl, Nagios, Prometheus],
             "text, json, jsonl, nagios and prometheus",
         ),

@@ -87,6 +87,28 @@ impl Completions {
     }
 }
 
+/// `zpki expiry --print`.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::cli) struct Template {
+    schema: u32,
+    #[serde(with = "time::serde::rfc3339::option")]
+    at: Option<OffsetDateTime>,
+    changed: bool,
+    pub(in crate::cli) text: String,
+}
+
+impl Template {
+    pub(in crate::cli) fn new(text: String, at: Option<OffsetDateTime>) -> Self {
+        Self {
+            schema: 1,
+            at,
+            changed: false,
+            text,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
