@@ -132,6 +132,21 @@ fn a_new_entry_gets_a_key_and_a_certificate() {
 }
 
 #[test]
+fn what_a_client_is_issued_goes_where_its_owner_knows() {
+    let sandbox = Sandbox::with_demo();
+    let text = sandbox.read("demo/zpki.toml");
+    sandbox.file("demo/zpki.toml", text + "\n[[clients]]\nname = \"cron\"\n");
+    let applied = apply_at(&sandbox, NOW);
+    let (_, next) = applied.split_once("\nnext:\n").unwrap();
+    let copy = format!(
+        "  1. copy the PEM files of cron to where they are read\n       \
+         rsync -pog --chown=zato:zato {}/*.pem HOST:DIRECTORY/\n",
+        sandbox.path("demo/clients/cron").display()
+    );
+    assert_eq!(next, copy);
+}
+
+#[test]
 fn a_name_that_is_added_or_removed_changes_one_file() {
     let sandbox = Sandbox::with_demo();
     let key = sandbox.read("demo/servers/server1/zato-server-priv-key.pem");

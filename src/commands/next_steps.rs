@@ -64,10 +64,7 @@ pub(super) fn of(
     for client in &cluster.settings().clients {
         let folder = of(&client.name, Role::Client);
         let what = format!("copy the files of {} to where it reads them", client.name);
-        steps.push(step(
-            what,
-            [format!("{COPY} {folder}/*.pem HOST:DIRECTORY/")],
-        ));
+        steps.push(step(what, [for_reader(&folder)]));
     }
     steps.push(for_haproxy(cluster, files, &load_balancer));
     steps.push(for_lines(&load_balancer));
@@ -107,14 +104,22 @@ pub(super) fn after(done: &Done<'_>, cluster: &Cluster, directory: &Path) -> Vec
     };
     let is_pem = |name: &str| name.ends_with(".pem");
     let mut steps = Vec::new();
-    let hosts = of(|role| role != Role::LoadBalancer, is_pem);
-    if let Some(first) = hosts.first() {
+    let renewed = of(|role| role == Role::Server, is_pem);
+    if let Some(first) = renewed.first() {
         let what = format!(
             "copy the PEM files of {} to where they are used; a server reads them at its next connection",
-            Named(&hosts)
+            Named(&renewed)
         );
         let to = "HOST:/opt/zato/server/config/repo/";
         steps.push(step(what, [format!("{COPY} {}/*.pem {to}", folder(first))]));
+    }
+    let clients = of(|role| role == Role::Client, is_pem);
+    if let Some(first) = clients.first() {
+        let what = format!(
+            "copy the PEM files of {} to where they are read",
+            Named(&clients)
+        );
+        steps.push(step(what, [for_reader(&folder(first))]));
     }
     let servers = of(|role| role == Role::Server, |name| name == SERVER_SETTINGS);
     if let Some(first) = servers.first() {
@@ -277,8 +282,13 @@ fn for_haproxy(cluster: &Cluster, files: &HaproxyFiles, folder: &str) -> NextSte
 pub(super) fn copy(folder: &ShellWord<'_>) -> NextStep {
     step(
         "copy the PEM files of each folder to where they are read",
-        [format!("{COPY} {folder}/*.pem HOST:DIRECTORY/")],
+        [for_reader(&folder.to_string())],
     )
+}
+
+/// The command that copies a client's files: only its owner knows where to.
+fn for_reader(folder: &str) -> String {
+    format!("{COPY} {folder}/*.pem HOST:DIRECTORY/")
 }
 
 /// When to ask again for what zpki.toml does not name.
