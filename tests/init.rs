@@ -1,7 +1,7 @@
 //! `zpki init`: what it writes, what it says, and what it leaves alone.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::fs::{MetadataExt, chown, symlink};
 
 use serde_json::Value;
 
@@ -998,4 +998,31 @@ fn in_somebody_s_directory_everything_is_theirs() {
         .run_program()
         .stdout_with("ok: ")
         .stderr("");
+}
+
+#[test]
+fn however_the_directory_is_spelt_the_lines_are_the_same() {
+    let sandbox = Sandbox::new();
+    sandbox.file("real/notes", "");
+    symlink("real", sandbox.path("link")).unwrap();
+    let init = ["init", "link/demo"].into_iter();
+    sandbox
+        .args(init.chain(DEMO.into_iter().skip(2)))
+        .run()
+        .product();
+    for spelling in [
+        "link/demo",
+        "real/demo",
+        "real/../link/./demo",
+        "link/demo/",
+    ] {
+        let plan = sandbox.args(["-C", spelling, "plan"]);
+        plan.run().stdout("nothing to do\n");
+    }
+    // Moved, with a link left behind, it has another name.
+    fs::rename(sandbox.path("real"), sandbox.path("moved")).unwrap();
+    symlink("moved", sandbox.path("real")).unwrap();
+    let plan = sandbox.args(["-C", "link/demo", "plan"]);
+    plan.run()
+        .stdout_with("[root]/moved/demo/load-balancer/ca.cert.pem");
 }

@@ -23,6 +23,7 @@ use crate::store::layout::{
     TRUST_BUNDLE, issued_directory,
 };
 use crate::store::snapshot::{FileKind, Metadata};
+use crate::store::target;
 use crate::store::{self, Snapshot, Store, Writer, cluster_file};
 use crate::system::System;
 use crate::x509::certificate::ParsedCertificate;
@@ -36,9 +37,10 @@ pub struct PkiDirectory {
 }
 
 impl PkiDirectory {
-    /// The directory at `path`.
+    /// The directory at `path`, under the name that `init` wrote into HAProxy's lines: without symbolic links.
     #[must_use]
     pub fn at(path: PathBuf) -> Self {
+        let path = target::resolved(&path).unwrap_or(path);
         Self {
             store: Store::at(&path),
             path,

@@ -83,9 +83,12 @@ pub fn is_same_file(one: &Path, other: &Path) -> bool {
     }
 }
 
-/// `path` without symbolic links, as far as it exists. What is above a directory that does not exist
-/// cannot be known.
-fn resolved(path: &Path) -> Result<PathBuf, Error> {
+/// `path`, which is absolute, without symbolic links, as far as it exists. What is above a directory that
+/// does not exist cannot be known.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn resolved(path: &Path) -> Result<PathBuf, Error> {
     match fs::canonicalize(path) {
         Ok(resolved) => Ok(resolved),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
