@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 use super::path::Path;
 use super::reason::{Reason, Rule};
-use crate::x509::extensions::{DistributionPoint, GeneralName, KeyUsage};
+use crate::x509::extensions::{ALL_REASONS, DistributionPoint, GeneralName, KeyUsage};
 use crate::x509::path_certificate::PathCertificate;
 use crate::x509::path_crl::{PathCrl, REMOVE_FROM_CRL};
 
@@ -42,20 +42,45 @@ struct Score {
     by_next: bool,
 }
 
+/// A CRL that is of the certificate's issuer.
+struct Fit<'c, 'p> {
+    crl: &'c PathCrl,
+    score: Score,
+    /// The certificate that it is checked with.
+    signer: &'p PathCertificate,
+    /// The reasons that it and those before it tell of.
+    covered: u16,
+}
+
 impl Subject<'_, '_> {
     fn check(&self, crls: &[PathCrl]) -> Vec<Rule> {
-        let certificate = self.certificate();
-        if certificate.extensions.proxy {
+        if self.certificate().extensions.proxy {
             return Vec::new();
         }
-        let best = self.best(crls);
-        let Some((crl, score, issuer)) =
-            best.and_then(|(crl, score)| Some((crl, score, self.signer(crl)?)))
-        else {
-            return vec![self.missing()];
-        };
+        let mut rules = Vec::new();
+        let mut covered = 0;
+        // Each CRL that is taken tells of one reason more at least.
+        while covered != ALL_REASONS {
+            let Some(fit) = self.best(crls, covered) else {
+                rules.push(self.missing());
+                break;
+            };
+            rules.extend(self.broken(&fit));
+            if !fit.score.in_scope {
+                break;
+            }
+            covered = fit.covered;
+        }
+        rules
+    }
+
+    /// What there is against a CRL, and whether it has the certificate.
+    fn broken(&self, fit: &Fit<'_, '_>) -> impl Iterator<Item = Rule> {
+        let Fit {
+            crl, score, signer, ..
+        } = *fit;
         let signature = match crl.signed() {
-            Some(signed) => signed.is_by(&issuer.public_key_der),
+            Some(signed) => signed.is_by(&signer.public_key_der),
             None => Some(false),
         };
         let dates = (!score.valid).then(|| date_problem(crl, self.at)).flatten();
@@ -64,30 +89,23 @@ impl Subject<'_, '_> {
             Some(false) => Some(Rule::CrlSignature),
             None => Some(Rule::CrlSignatureUnknown),
         };
-        let entry = crl.revoked.get(&certificate.serial_octets);
+        let entry = crl.revoked.get(&self.certificate().serial_octets);
         let is_revoked = entry.is_some_and(|reason| *reason != REMOVE_FROM_CRL);
         let broken = [
-            (!crl.delta && !issuer.may(KeyUsage::CRL_SIGN)).then_some(Rule::CrlSignMissing),
+            (!crl.delta && !signer.may(KeyUsage::CRL_SIGN)).then_some(Rule::CrlSignMissing),
             (!crl.delta && !score.in_scope).then_some(Rule::CrlScope),
             dates,
             signature,
             crl.unknown_critical.then_some(Rule::CrlCriticalExtension),
             is_revoked.then_some(Rule::Revoked),
-            self.is_partial(crl).then(|| self.missing()),
         ];
-        broken.into_iter().flatten().collect()
+        broken.into_iter().flatten()
     }
 
     fn missing(&self) -> Rule {
         Rule::CrlMissing {
             issuer: self.certificate().issuer.shown.clone(),
         }
-    }
-
-    /// Whether the CRL tells of some reasons only, so that OpenSSL misses another for the rest.
-    fn is_partial(&self, crl: &PathCrl) -> bool {
-        let point = self.distribution_point(crl);
-        point.is_some_and(|point| point.some_reasons)
     }
 
     /// The first of the certificate's distribution points that this CRL is for.
@@ -126,24 +144,21 @@ impl Subject<'_, '_> {
         next.or_else(|| above.find(is_meant))
     }
 
-    /// The CRL that fits best, of equals the newest.
-    fn best<'c>(&self, crls: &'c [PathCrl]) -> Option<(&'c PathCrl, Score)> {
-        let mut best: Option<(&PathCrl, Score)> = None;
-        for crl in crls {
-            let Some(score) = self.score(crl) else {
-                continue;
-            };
-            let is_better = best
-                .is_none_or(|(other, best)| (score, crl.this_update) > (best, other.this_update));
-            if is_better {
-                best = Some((crl, score));
+    /// The CRL that fits best, of equals the newest, when those before it told of the reasons `covered`.
+    fn best<'s>(&'s self, crls: &'s [PathCrl], covered: u16) -> Option<Fit<'s, 's>> {
+        let mut best: Option<Fit<'_, '_>> = None;
+        for fit in crls.iter().filter_map(|crl| self.fit(crl, covered)) {
+            let rank = |it: &Fit<'_, '_>| (it.score, it.crl.this_update);
+            if best.as_ref().is_none_or(|best| rank(&fit) > rank(best)) {
+                best = Some(fit);
             }
         }
         best
     }
 
-    /// None for a CRL of another issuer, or one that OpenSSL does not look into.
-    fn score(&self, crl: &PathCrl) -> Option<Score> {
+    /// None for a CRL of another issuer, one that OpenSSL does not look into, and one that tells of no
+    /// other reasons than those `covered`.
+    fn fit<'s>(&'s self, crl: &'s PathCrl, covered: u16) -> Option<Fit<'s, 's>> {
         let certificate = self.certificate();
         let signer = self.signer(crl)?;
         let scope = &crl.scope;
@@ -154,13 +169,26 @@ impl Subject<'_, '_> {
         let is_ca = certificate.is_ca();
         let other_kind =
             scope.only_attribute || (scope.only_user && is_ca) || (scope.only_ca && !is_ca);
-        let other_point =
-            scope.distribution_point.is_some() && self.distribution_point(crl).is_none();
-        Some(Score {
-            without_critical: !crl.unknown_critical,
-            in_scope: !other_kind && !other_point,
-            valid: date_problem(crl, self.at).is_none(),
-            by_next: std::ptr::eq(signer, self.issuer()),
+        let point = self.distribution_point(crl);
+        let in_scope = !other_kind && (scope.distribution_point.is_none() || point.is_some());
+        let reasons = match point {
+            _ if !in_scope => covered,
+            Some(point) => covered | point.reasons,
+            None => ALL_REASONS,
+        };
+        if in_scope && reasons == covered {
+            return None;
+        }
+        Some(Fit {
+            crl,
+            signer,
+            covered: reasons,
+            score: Score {
+                without_critical: !crl.unknown_critical,
+                in_scope,
+                valid: date_problem(crl, self.at).is_none(),
+                by_next: std::ptr::eq(signer, self.issuer()),
+            },
         })
     }
 }
@@ -191,7 +219,7 @@ mod tests {
     fn point(host: &str) -> DistributionPoint {
         DistributionPoint {
             names: names(host),
-            some_reasons: false,
+            reasons: ALL_REASONS,
             other_issuer: false,
         }
     }
@@ -215,6 +243,38 @@ mod tests {
             crl.scope.distribution_point = names(host);
             assert_eq!(subject.distribution_point(&crl).is_some(), is_named);
         }
+    }
+
+    #[test]
+    fn a_crl_that_tells_of_no_further_reason_is_not_taken_again() {
+        let mut certificate = root();
+        certificate.extensions.distribution_points = vec![DistributionPoint {
+            reasons: 0x06,
+            ..point("http:a")
+        }];
+        let path = Path {
+            certificates: vec![&certificate],
+            untrusted: 0,
+            is_anchored: true,
+        };
+        let subject = Subject {
+            path: &path,
+            depth: 0,
+            at: datetime!(2026-01-01 0:00 UTC),
+        };
+        let mut crls = [unsigned_crl(&[1], &[]), unsigned_crl(&[1], &[])];
+        for crl in &mut crls {
+            crl.issuer = certificate.subject.clone();
+        }
+        crls[1].scope.distribution_point = names("http:b");
+        let taken = |covered| {
+            let fit = subject.best(&crls, covered)?;
+            Some((std::ptr::eq(fit.crl, &crls[0]), fit.covered))
+        };
+        assert_eq!(taken(0), Some((true, 0x06)));
+        // The other is of another scope, which is what OpenSSL says then.
+        assert_eq!(taken(0x06), Some((false, 0x06)));
+        assert!(subject.best(&crls[..1], 0x06).is_none());
     }
 
     #[test]
@@ -260,6 +320,6 @@ mod tests {
             ..AuthorityKeyIdentifier::default()
         });
         assert!(std::ptr::eq(subject.signer(&crl).unwrap(), &above));
-        assert!(!subject.score(&crl).unwrap().by_next);
+        assert!(!subject.fit(&crl, 0).unwrap().score.by_next);
     }
 }

@@ -31,6 +31,18 @@ impl<'a> Element<'a> {
             .filter(|element| element.tag == tag)
     }
 
+    /// The SEQUENCE OF that `bytes` begins with, if they do.
+    pub(super) fn sequence_of(bytes: &'a [u8]) -> Option<Self> {
+        Self::first(bytes)
+            .map(|(element, _)| element)
+            .filter(Self::is_sequence_of)
+    }
+
+    /// Whether it is a SEQUENCE OF.
+    pub(super) fn is_sequence_of(&self) -> bool {
+        self.tag | CONSTRUCTED == SEQUENCE
+    }
+
     /// The elements in it, one after another; None for what is no element, which is the last.
     pub(super) fn each(&self) -> impl Iterator<Item = Option<Self>> {
         let mut rest = self.content;
@@ -93,6 +105,11 @@ impl<'a> Fields<'a> {
         Some(element)
     }
 
+    /// The next element, if it is the SEQUENCE OF or SET OF behind the implicit tag `[number]`.
+    pub(super) fn take_list(&mut self, number: u8) -> Option<Element<'a>> {
+        self.take_one_of(&[constructed(number), primitive(number)])
+    }
+
     /// Whether all of them are elements that are as `is_right` has it.
     pub(super) fn all(mut self, mut is_right: impl FnMut(&Element<'a>) -> bool) -> bool {
         while !self.0.is_empty() {
@@ -136,6 +153,10 @@ fn extent(bytes: &[u8]) -> Option<(usize, usize)> {
     (length <= bytes.len() - header).then_some((header, header + length))
 }
 
+/// The bit of a tag that says that there are elements behind it. OpenSSL wants it of a SEQUENCE and behind an
+/// explicit tag, but does not look at it where it reads a SEQUENCE OF or a SET OF.
+const CONSTRUCTED: u8 = 0x20;
+
 pub(super) const BIT_STRING: u8 = 0x03;
 pub(super) const BOOLEAN: u8 = 0x01;
 pub(super) const INTEGER: u8 = 0x02;
@@ -147,7 +168,7 @@ pub(super) const SET: u8 = 0x31;
 
 /// The tag `[number]` of a field that holds other elements, as in `[0] EXPLICIT`.
 pub(super) const fn constructed(number: u8) -> u8 {
-    0xa0 | number
+    CONSTRUCTED | primitive(number)
 }
 
 /// The tag `[number]` of a field that holds octets, as in `[0] IMPLICIT OCTET STRING`.

@@ -130,13 +130,17 @@ pub struct GeneralSubtree {
     pub bounds_valid: bool,
 }
 
+/// Every reason for revocation, as OpenSSL has ReasonFlags (RFC 5280 4.2.1.13): the octets of the BIT STRING, the
+/// first in the lower half.
+pub const ALL_REASONS: u16 = 0x807f;
+
 /// One of the places where CRLs are.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct DistributionPoint {
     /// Its names, if it has any; none of them is known when it has but the end of one.
     pub names: Option<Vec<GeneralName>>,
-    /// Whether its CRLs tell of some reasons for revocation only.
-    pub some_reasons: bool,
+    /// The reasons for revocation that its CRLs tell of, of [`ALL_REASONS`].
+    pub reasons: u16,
     /// Whether another than the certificate's issuer signs its CRLs.
     pub other_issuer: bool,
 }
@@ -243,7 +247,7 @@ impl Extensions {
             NETSCAPE_TYPE => keep(&mut self.netscape_type, first_octet(value)),
             PROXY => mark(&mut self.proxy, form::is_proxy_cert_info(value)),
             SUBJECT_ALT_NAME => {
-                let names = Element::tagged(value, der::SEQUENCE);
+                let names = Element::sequence_of(value);
                 let names = names.and_then(|names| general_names(&names));
                 let names = names.map(|names| SubjectAltName { names, critical });
                 keep(&mut self.subject_alt_name, names)
@@ -328,7 +332,7 @@ fn extended_key_usage(value: &[u8]) -> Option<ExtendedKeyUsage> {
     const CLIENT_AUTH: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 2];
     const NETSCAPE_SGC: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x86, 0xf8, 0x42, 4, 1];
     const MICROSOFT_SGC: &[u8] = &[0x2b, 6, 1, 4, 1, 0x82, 0x37, 10, 3, 3];
-    let purposes = Element::tagged(value, der::SEQUENCE)?;
+    let purposes = Element::sequence_of(value)?;
     let mut usage = ExtendedKeyUsage::default();
     for purpose in purposes.each() {
         let purpose = purpose?;
@@ -343,12 +347,13 @@ fn extended_key_usage(value: &[u8]) -> Option<ExtendedKeyUsage> {
 
 /// Reads an authorityKeyIdentifier, which CRLs have too.
 pub(super) fn authority(value: &[u8]) -> Option<AuthorityKeyIdentifier> {
-    const KEY_IDENTIFIER: u8 = der::primitive(0);
-    const ISSUER: u8 = der::constructed(1);
-    const SERIAL_NUMBER: u8 = der::primitive(2);
-    let sequence = Element::tagged(value, der::SEQUENCE)?;
-    let [key, issuer, serial_number] =
-        sequence.optional([KEY_IDENTIFIER, ISSUER, SERIAL_NUMBER])?;
+    let mut fields = Element::tagged(value, der::SEQUENCE)?.fields();
+    let key = fields.take(der::primitive(0));
+    let issuer = fields.take_list(1);
+    let serial_number = fields.take(der::primitive(2));
+    if !fields.is_empty() {
+        return None;
+    }
     let issuer = match issuer {
         None => None,
         Some(names) => general_names(&names)?
@@ -403,15 +408,18 @@ fn general_name(name: &Element<'_>) -> Option<GeneralName> {
 }
 
 fn distribution_points(value: &[u8]) -> Option<Vec<DistributionPoint>> {
-    let points = Element::tagged(value, der::SEQUENCE)?.elements()?;
-    points.iter().map(distribution_point).collect()
+    let points = Element::sequence_of(value)?;
+    points.each().map(|it| distribution_point(&it?)).collect()
 }
 
 fn distribution_point(point: &Element<'_>) -> Option<DistributionPoint> {
-    let tags = [der::constructed(0), der::primitive(1), der::constructed(2)];
-    let [name, reasons, issuer] = point
-        .optional(tags)
-        .filter(|_| point.tag == der::SEQUENCE)?;
+    let mut fields = point.fields();
+    let name = fields.take(der::constructed(0));
+    let reasons = fields.take(der::primitive(1));
+    let issuer = fields.take_list(2);
+    if point.tag != der::SEQUENCE || !fields.is_empty() {
+        return None;
+    }
     let names = match name {
         None => None,
         Some(name) => Some(distribution_point_names(&name)?),
@@ -421,41 +429,52 @@ fn distribution_point(point: &Element<'_>) -> Option<DistributionPoint> {
         Some(issuer) => general_names(&issuer)?,
     };
     // RFC 5280 4.2.1.13: it must not consist of reasons only.
-    let is_right = reasons.is_none_or(|reasons| form::are_bits(reasons.content))
-        && (names.is_some() || !issuers.is_empty());
+    let is_right = names.is_some() || !issuers.is_empty();
     is_right.then_some(DistributionPoint {
         names,
-        some_reasons: reasons.is_some(),
+        reasons: match reasons {
+            None => ALL_REASONS,
+            Some(reasons) => reason_flags(reasons.content)?,
+        },
         other_issuer: issuer.is_some(),
     })
+}
+
+fn reason_flags(bits: &[u8]) -> Option<u16> {
+    let (unused, octets) = bits.split_first().filter(|_| form::are_bits(bits))?;
+    let mask = 0xff << unused;
+    let (first, second) = match octets {
+        [] => (0, 0),
+        [only] => (only & mask, 0),
+        [first, last] => (*first, last & mask),
+        [first, second, ..] => (*first, *second),
+    };
+    Some(u16::from_le_bytes([first, second]) & ALL_REASONS)
 }
 
 /// The names of a DistributionPointName behind an explicit tag, which a CRL has too; of one that is given
 /// relative to the issuer's, none.
 pub(super) fn distribution_point_names(name: &Element<'_>) -> Option<Vec<GeneralName>> {
-    const FULL: u8 = der::constructed(0);
-    const RELATIVE: u8 = der::constructed(1);
-    let name = name.only()?;
-    match name.tag {
-        FULL => general_names(&name),
-        RELATIVE => {
-            let is_right = name.elements()?.iter().all(form::is_attribute);
-            is_right.then(Vec::new)
-        }
+    let mut names = name.fields();
+    let (full, relative) = (names.take_list(0), names.take_list(1));
+    let is_attributes = |name: Element<'_>| name.fields().all(form::is_attribute);
+    match (full, relative) {
+        _ if !names.is_empty() => None,
+        (Some(name), None) => general_names(&name),
+        (None, Some(name)) => is_attributes(name).then(Vec::new),
         _ => None,
     }
 }
 
 fn name_constraints(value: &[u8]) -> Option<NameConstraints> {
-    const PERMITTED: u8 = der::constructed(0);
-    const EXCLUDED: u8 = der::constructed(1);
     let sequence = Element::tagged(value, der::SEQUENCE)?;
     let subtrees = |field: Option<Element<'_>>| match field {
         None => Some(Vec::new()),
         Some(field) => field.elements()?.iter().map(subtree).collect(),
     };
-    let [permitted, excluded] = sequence.optional([PERMITTED, EXCLUDED])?;
-    Some(NameConstraints {
+    let mut fields = sequence.fields();
+    let (permitted, excluded) = (fields.take_list(0), fields.take_list(1));
+    fields.is_empty().then_some(NameConstraints {
         permitted: subtrees(permitted)?,
         excluded: subtrees(excluded)?,
     })
@@ -497,6 +516,36 @@ mod tests {
 
     fn is_valid(found: &[(&[u8], &[u8])]) -> bool {
         read(found).invalid.is_none()
+    }
+
+    #[test]
+    fn a_list_is_one_whether_its_tag_is_constructed_or_not() {
+        for list in [0x30, 0x10] {
+            assert!(is_valid(&[(SUBJECT_ALT_NAME, &[list, 3, 0x82, 1, b'a'])]));
+            assert!(is_valid(&[(EXTENDED_KEY_USAGE, &[list, 0])]));
+        }
+        let point = |issuer| [0x30, 8, 0x30, 6, issuer, 4, 0xa4, 2, 0x30, 0];
+        for (issuer, is_right) in [(0xa2, true), (0x82, true), (0x83, false)] {
+            let points = point(issuer);
+            assert_eq!(is_valid(&[(DISTRIBUTION_POINTS, &points)]), is_right);
+        }
+        // A SEQUENCE is not one of its bits.
+        assert!(!is_valid(&[(BASIC_CONSTRAINTS, &[0x10, 0])]));
+    }
+
+    #[test]
+    fn the_reasons_of_a_distribution_point_are_those_whose_bits_count() {
+        for (bits, reasons) in [
+            (&[1, 0x06][..], 0x06),
+            (&[2, 0x07], 0x04),
+            (&[0, 0xff, 0xff], ALL_REASONS),
+            (&[7, 0x06, 0xff], 0x8006 & ALL_REASONS),
+            (&[0], 0),
+        ] {
+            assert_eq!(reason_flags(bits), Some(reasons), "{bits:?}");
+        }
+        assert_eq!(reason_flags(&[]), None);
+        assert_eq!(reason_flags(&[8, 0xff]), None);
     }
 
     const PROXY_CERT_INFO: &[u8] = &[0x30, 7, 0x30, 5, 6, 3, 0x2a, 3, 4];

@@ -6,7 +6,7 @@ use super::der::{self, Element};
 /// A SEQUENCE of elements that all are as `is_right` has it; elements of a SEQUENCE OF.
 fn is_sequence_of(element: &Element<'_>, is_right: impl Fn(&Element<'_>) -> bool) -> bool {
     let elements = element.elements();
-    element.tag == der::SEQUENCE && elements.is_some_and(|all| all.iter().all(is_right))
+    element.is_sequence_of() && elements.is_some_and(|all| all.iter().all(is_right))
 }
 
 /// Whether it is an INTEGER, in the fewest octets.
@@ -110,7 +110,7 @@ pub(super) fn is_attribute(attribute: &Element<'_>) -> bool {
 
 /// IPAddrBlocks (RFC 3779 2.2.3).
 pub(super) fn is_ip_addr_blocks(value: &[u8]) -> bool {
-    let blocks = Element::tagged(value, der::SEQUENCE);
+    let blocks = Element::sequence_of(value);
     blocks.is_some_and(|blocks| is_sequence_of(&blocks, is_address_family))
 }
 
