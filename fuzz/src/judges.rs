@@ -61,13 +61,17 @@ pub const POLICIES: [Policy; 4] = [
     Policy::Strict(Purpose::Server),
 ];
 
-/// Whether zpki says the same, or does not know what OpenSSL finds last of all.
+/// Whether zpki says the same; or does not know what OpenSSL finds last of all, or what it makes of the
+/// signature of a CRL, which of an algorithm that it does not know itself is a wrong one for OpenSSL.
 #[must_use]
 pub fn agree(theirs: Answer, ours: Answer) -> bool {
+    const CRL_SIGNATURE_FAILURE: u32 = 8;
     const UNNESTED_RESOURCE: u32 = 46;
     match (theirs, ours) {
         (Answer::Accepted, Answer::Unknown) => true,
-        (Answer::Refused { error, .. }, Answer::Unknown) => error == UNNESTED_RESOURCE,
+        (Answer::Refused { error, .. }, Answer::Unknown) => {
+            [CRL_SIGNATURE_FAILURE, UNNESTED_RESOURCE].contains(&error)
+        }
         _ => theirs == ours,
     }
 }
