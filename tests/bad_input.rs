@@ -1045,6 +1045,7 @@ fn an_inventory_that_is_damaged_is_an_error_and_not_a_gap() {
     let der = "openssl x509 -in demo/servers/server1/zato-server-cert.pem -outform DER";
     let twice = shell(&format!("({der}; {der}) | base64"));
     let length = shell(&format!("{der} | wc -c"));
+    fs::remove_dir_all(sandbox.path("demo/servers/server1")).unwrap();
     let block = |base64: &str| {
         format!("-----BEGIN CERTIFICATE-----\n{base64}\n-----END CERTIFICATE-----\n")
     };
@@ -1090,6 +1091,9 @@ fn of_several_damaged_files_it_is_always_the_first_that_is_named() {
     for name in ["server2", "load-balancer", "stranger", "server1"] {
         sandbox.file(format!("demo/ca/issued/{name}/00.pem"), "");
         sandbox.file(format!("demo/ca/issued/{name}/01.pem"), "");
+    }
+    for folders in ["demo/servers", "demo/load-balancer"] {
+        fs::remove_dir_all(sandbox.path(folders)).unwrap();
     }
     let stderr = "\
 zpki: error: cannot list the entries

@@ -1597,17 +1597,70 @@ fn the_newest_of_one_second_is_the_one_made_last() {
         sandbox.args(renew).run().product();
         let superseded = ["-C", "demo", "revoke", "server1", "--superseded"];
         sandbox.args(superseded).run().product();
-        let list = ["-C", "demo", "list", "--output", "json"];
-        let listed: Value = serde_json::from_str(&sandbox.args(list).run().product()).unwrap();
-        let entries = listed["entries"].as_array().unwrap();
-        let server = entries.iter().find(|it| it["name"] == "server1").unwrap();
-        let serial_number = server["certificate"]["serialNumber"].as_str().unwrap();
-        let installed = ["x509", "-in", file, "-noout", "-serial"];
-        let installed = sandbox.tool("openssl", &installed).to_lowercase();
-        assert_eq!(installed, format!("serial={serial_number}\n"), "{again}");
-        assert!(server["certificate"]["revocation"].is_null(), "{again}");
-        let show = ["-C", "demo", "show", "server1"];
-        let shown = sandbox.args(show).run().product();
-        assert!(shown.contains(serial_number), "{again}: {shown}");
+        let installed = serial_number(&sandbox, file);
+        fs::remove_file(sandbox.path(file)).unwrap();
+        assert_eq!(in_use(&sandbox, "server1"), installed, "{again}");
+        sandbox.args(["-C", "demo", "apply"]).run().product();
     }
+}
+
+/// The serial number of a certificate's file.
+fn serial_number(sandbox: &Sandbox, file: &str) -> String {
+    let printed = sandbox.tool("openssl", &["x509", "-in", file, "-noout", "-serial"]);
+    let digits = printed.trim().strip_prefix("serial=").unwrap();
+    digits.to_lowercase()
+}
+
+/// The serial number of the certificate that `list` and `show` have for an entry; it is not revoked.
+fn in_use(sandbox: &Sandbox, name: &str) -> String {
+    let list = ["-C", "demo", "list", "--output", "json"];
+    let listed: Value = serde_json::from_str(&sandbox.args(list).run().product()).unwrap();
+    let mut entries = listed["entries"].as_array().unwrap().iter();
+    let certificate = &entries.find(|it| it["name"] == name).unwrap()["certificate"];
+    assert!(certificate["revocation"].is_null(), "{certificate}");
+    let serial_number = certificate["serialNumber"].as_str().unwrap();
+    let show = ["-C", "demo", "show", name];
+    let shown = sandbox.args(show).run().product();
+    assert!(shown.contains(serial_number), "{shown}");
+    serial_number.to_owned()
+}
+
+/// A host that was added to zpki.toml and taken out again leaves a newer certificate that nobody uses.
+#[test]
+fn an_entry_uses_the_certificate_that_was_restored() {
+    let sandbox = Sandbox::with_demo();
+    let file = "demo/servers/server1/zato-server-cert.pem";
+    let first = serial_number(&sandbox, file);
+    let settings = sandbox.read("demo/zpki.toml");
+    let host = "\"server1.demo.internal\"";
+    let more = settings.replace(host, &format!("{host}, \"more.demo.internal\""));
+    for (settings, at) in [(more, NOW), (settings, NOW + Duration::HOUR)] {
+        sandbox.file("demo/zpki.toml", settings);
+        let apply = sandbox.args(["-C", "demo", "apply"]);
+        apply.now(at).run().product();
+    }
+    assert_eq!(serial_number(&sandbox, file), first);
+    assert_eq!(in_use(&sandbox, "server1"), first);
+
+    let superseded = ["-C", "demo", "revoke", "server1", "--superseded"];
+    sandbox.args(superseded).run().product();
+    assert_eq!(in_use(&sandbox, "server1"), first);
+    fs::remove_dir_all(sandbox.path("demo/servers")).unwrap();
+    assert_eq!(in_use(&sandbox, "server1"), first);
+}
+
+#[test]
+fn a_client_that_zpki_toml_does_not_name_uses_what_is_in_its_folder() {
+    let sandbox = Sandbox::with_demo();
+    let client = ["-C", "demo", "issue", "app", "--role", "client"];
+    let file = "demo/clients/app/client.cert.pem";
+    sandbox.args(client).run().product();
+    let (first, text) = (serial_number(&sandbox, file), sandbox.read(file));
+    let again = sandbox.args(client.into_iter().chain(["--force"]));
+    again.now(NOW + Duration::days(300)).run().product();
+    let second = serial_number(&sandbox, file);
+    assert_ne!(second, first);
+    assert_eq!(in_use(&sandbox, "app"), second);
+    fs::write(sandbox.path(file), text).unwrap();
+    assert_eq!(in_use(&sandbox, "app"), first);
 }

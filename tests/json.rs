@@ -373,7 +373,7 @@ fn a_status_is_what_the_dates_say() {
 }
 
 #[test]
-fn show_of_an_entry_is_its_newest_certificate() {
+fn show_of_an_entry_is_its_certificate() {
     let sandbox = Sandbox::with_demo();
     let show: Show = json(&sandbox, &["-C", "demo", "show", "server1"]);
     assert_eq!(

@@ -925,7 +925,7 @@ zpki -C prod-pki revoke server3 --reason cessationOfOperation",
         "zpki-show",
         &[
             (
-                "The newest certificate of an entry:",
+                "The certificate that an entry uses:",
                 "zpki -C prod-pki show server1",
             ),
             (

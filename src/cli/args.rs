@@ -240,7 +240,7 @@ pub(super) enum Command {
     /// or in an `archive` there. The exit status is 0, 1 (warning), 2 (critical) or 3 (unknown), the worst
     /// of critical, unknown, warning; 64 for wrong usage.
     Expiry(Expiry),
-    /// List the entries of the cluster and their newest certificates
+    /// List the entries of the cluster and their certificates
     List,
     /// Show a certificate, request, CRL or key
     Show(Show),

@@ -16,6 +16,7 @@ use crate::domain::cluster::{Cluster, HaproxyFiles};
 use crate::domain::error::Invalid;
 use crate::domain::name::EntryName;
 use crate::domain::role::Role;
+use crate::domain::serial_number::SerialNumber;
 use crate::domain::settings::{AbsolutePath, LoadBalancerSettings};
 use crate::store::command::Command;
 use crate::store::layout::{
@@ -178,13 +179,18 @@ impl View<'_> {
         Ok(known.filter_map(EntryName::of_inventory).collect())
     }
 
-    /// The newest certificate that was issued to `name`: that with the latest notBefore, of such the one
-    /// that lasts longest, and of those, made within a second, the last by the log. Of the CA it is the one
-    /// in its place: one that was made elsewhere may be older than the one before it.
+    /// The newest certificate that was issued to `name` and is not revoked, or else the newest: that with
+    /// the latest notBefore, of such the one that lasts longest, and of those, made within a second, the
+    /// last by the log. Of the CA it is the one in its place: one that was made elsewhere may be older than
+    /// the one before it.
     ///
     /// # Errors
     /// When a certificate of the inventory cannot be read.
-    pub fn newest(&self, name: &EntryName) -> Result<Option<ParsedCertificate>, Error> {
+    pub fn newest(
+        &self,
+        name: &EntryName,
+        is_revoked: impl Fn(&SerialNumber) -> bool,
+    ) -> Result<Option<ParsedCertificate>, Error> {
         if *name == EntryName::ca()
             && let Some(bytes) = self.snapshot.bytes(Path::new(CA_CERTIFICATE))?
             && let Ok(ca) = certificate(&bytes, Path::new(CA_CERTIFICATE))
@@ -194,6 +200,10 @@ impl View<'_> {
         let directory = issued_directory(name);
         let mut files = self.snapshot.list(&directory)?;
         files.retain(|file| layout::is_issued(file));
+        let (revoked, live): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| {
+            layout::serial_number_of(file).is_some_and(|serial_number| is_revoked(&serial_number))
+        });
+        let files = if live.is_empty() { revoked } else { live };
         let issued = files.into_par_iter().filter_map(|file| {
             let path = directory.join(file);
             self.issued(path).transpose()

@@ -1,4 +1,4 @@
-//! `zpki list`: the entries of the cluster and the newest certificate of each.
+//! `zpki list`: the entries of the cluster and the certificate that each uses.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -44,11 +44,11 @@ pub struct Listed {
     pub name: EntryName,
     /// Its role; None when zpki.toml does not name it.
     pub role: Option<Role>,
-    /// Its newest certificate; None when it has none.
+    /// The certificate that it uses; None when it has none.
     pub certificate: Option<ListedCertificate>,
 }
 
-/// The newest certificate of an entry.
+/// The certificate that an entry uses.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ListedCertificate {
@@ -113,8 +113,8 @@ fn listed(
     revocations: &HashMap<SerialNumber, Revocation>,
     at: OffsetDateTime,
 ) -> Result<Listed, Error> {
-    let certificate = view.newest(&name)?.map(|newest| {
-        let details = newest.details;
+    let certificate = state::in_use(&name, role, revocations, view)?.map(|in_use| {
+        let details = in_use.details;
         ListedCertificate {
             status: details.validity.status(at, renew_within),
             revocation: revocations.get(&details.serial_number).cloned(),

@@ -117,7 +117,7 @@ pub fn run(
 
 type Found = (Option<String>, Vec<Shown>);
 
-/// The newest certificate of an entry of that name, if there is one.
+/// The certificate that an entry of that name uses, if there is one.
 fn entry(
     subject: &Path,
     directory: &PkiDirectory,
@@ -141,13 +141,14 @@ fn find(
 ) -> Result<Option<Found>, Error> {
     let cluster = view.cluster()?;
     let entry = cluster.entry(name.as_str());
-    let Some(newest) = view.newest(name)? else {
-        let name = name.clone();
-        return entry.map_or(Ok(None), |_| Err(Error::NoCertificate { name }));
-    };
     let role = entry
         .map(|entry| entry.role)
         .or_else(|| (*name == EntryName::ca()).then_some(Role::Ca));
+    let mut revocations = state::revocations(view)?;
+    let Some(in_use) = state::in_use(name, role, &revocations, view)? else {
+        let name = name.clone();
+        return entry.map_or(Ok(None), |_| Err(Error::NoCertificate { name }));
+    };
     let default = cluster.settings().certificates.renew_within;
     let renew_within = entry.map_or(default, |entry| entry.renew_within);
     let folder = role.filter(|role| *role != Role::Ca);
@@ -157,10 +158,10 @@ fn find(
             .display()
             .to_string()
     });
-    let revocation = state::revocations(view)?.remove(&newest.details.serial_number);
+    let revocation = revocations.remove(&in_use.details.serial_number);
     Ok(Some((
         folder,
-        vec![certificate(newest, None, now, renew_within, revocation)],
+        vec![certificate(in_use, None, now, renew_within, revocation)],
     )))
 }
 

@@ -470,6 +470,31 @@ pub(super) fn revocations(view: &View<'_>) -> Result<HashMap<SerialNumber, Revoc
         .collect())
 }
 
+/// The certificate that an entry uses: the one in its host folder; where that has none, the newest that was
+/// issued and is not revoked, or else the newest. One that zpki.toml does not name may be a client.
+pub(super) fn in_use(
+    name: &EntryName,
+    role: Option<Role>,
+    revocations: &HashMap<SerialNumber, Revocation>,
+    view: &View<'_>,
+) -> Result<Option<ParsedCertificate>, Error> {
+    match installed(name, role.unwrap_or(Role::Client), view) {
+        None => view.newest(name, |serial_number| {
+            revocations.contains_key(serial_number)
+        }),
+        installed => Ok(installed),
+    }
+}
+
+/// The certificate in a host folder. One that cannot be read is none: not everybody may enter the folder.
+fn installed(name: &EntryName, role: Role, view: &View<'_>) -> Option<ParsedCertificate> {
+    if role == Role::Ca {
+        return None;
+    }
+    let bytes = view.bytes(&HostFolder::of(name, role).certificate());
+    first_certificate(&bytes.ok()??)
+}
+
 /// What is wrong with a file that has several CRLs, where one alone has to be.
 pub(super) const SEVERAL_CRLS: &str = "it has more than one CRL";
 /// What to do about it.

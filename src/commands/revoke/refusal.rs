@@ -111,7 +111,7 @@ impl Refusal {
                 "name one by its serial number; or give --superseded, for all but the one that is installed, or --all".to_owned()
             }
             Self::Unknown { .. } => {
-                "give an entry's name, a serial number (8 digits or more of it), or a certificate's file; `zpki list --verbose` shows the newest of each name".to_owned()
+                "give an entry's name, a serial number (8 digits or more of it), or a certificate's file; `zpki list --verbose` shows what each entry uses".to_owned()
             }
             Self::Unlisted { .. } => {
                 "give more or all of its digits; or the certificate's file, if ca/issued has lost it".to_owned()
