@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::chown;
 
 use serde::Deserialize;
+use time::Duration;
 use time::macros::datetime;
 use zpki::x509::path_certificate::PathCertificate;
 
@@ -485,13 +486,34 @@ fn a_trust_bundle_that_trusts_more_is_a_warning() {
     said(add, &[], 1, &expected);
 }
 
+/// A server is given a newer certificate, and its host the older one again.
+fn supersede(sandbox: &Sandbox) {
+    let older = sandbox.read(CERTIFICATE_1);
+    let renew = sandbox.args(["-C", "demo", "renew", "server1", "--force"]);
+    renew.now(NOW + Duration::HOUR).run().product();
+    rewrite(sandbox, CERTIFICATE_1, &older);
+}
+
+/// Half a day later, when all that was made is valid.
+const LATER: [&str; 2] = ["--at", "2026-11-24T00:00:00Z"];
+
 #[test]
 fn a_newer_certificate_in_the_inventory_should_be_installed() {
-    let supersede = |sandbox: &Sandbox| {
-        // Another PKI's, an hour younger: the inventory holds whatever was issued for the name.
+    let expected = ["warning superseded servers/server1/zato-server-cert.pem"];
+    said(supersede, &LATER, 1, &expected);
+}
+
+#[test]
+fn a_newer_certificate_that_is_no_replacement_need_not_be_installed() {
+    let revoked = |sandbox: &Sandbox| {
+        supersede(sandbox);
+        let revoke = ["-C", "demo", "revoke", "server1", "--superseded"];
+        sandbox.args(revoke).run().product();
+    };
+    let by_another_ca = |sandbox: &Sandbox| {
         let mut args = crate::sandbox::DEMO.to_vec();
         args[1] = "younger";
-        let later = NOW + time::Duration::HOUR;
+        let later = NOW + Duration::HOUR;
         sandbox.args(args).now(later).run().product();
         let issued = fs::read_dir(sandbox.path("younger/ca/issued/server1")).unwrap();
         let file = issued.last().unwrap().unwrap();
@@ -499,8 +521,27 @@ fn a_newer_certificate_in_the_inventory_should_be_installed() {
         let text = fs::read_to_string(file.path()).unwrap();
         sandbox.file(format!("demo/ca/issued/server1/{name}"), text);
     };
-    let expected = ["warning superseded servers/server1/zato-server-cert.pem"];
-    said(supersede, &[], 1, &expected);
+    said(revoked, &LATER, 0, &[]);
+    said(by_another_ca, &LATER, 0, &[]);
+    for (setting, other) in [
+        ("\"server1.demo.internal\"", "\"other.demo.internal\""),
+        (
+            "address = \"127.0.0.1:17010\"",
+            "address = \"127.0.0.1:17010\"\ncalls_servers = true",
+        ),
+    ] {
+        let restored = |sandbox: &Sandbox| {
+            let settings = sandbox.read("demo/zpki.toml");
+            let changed = settings.replace(setting, other);
+            assert_ne!(changed, settings);
+            for (settings, at) in [(changed, NOW + Duration::HOUR), (settings, NOW)] {
+                rewrite(sandbox, "demo/zpki.toml", &settings);
+                let apply = sandbox.args(["-C", "demo", "apply"]);
+                apply.now(at).run().product();
+            }
+        };
+        said(restored, &LATER, 0, &[]);
+    }
 }
 
 #[test]

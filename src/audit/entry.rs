@@ -1,6 +1,6 @@
 //! The certificate that is installed for an entry, against zpki.toml and the inventory.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use time::OffsetDateTime;
 
@@ -9,6 +9,7 @@ use crate::domain::finding::Finding;
 use crate::domain::host::Host;
 use crate::domain::text::joined;
 use crate::x509::certificate::ParsedCertificate;
+use crate::x509::extensions::GeneralName;
 use crate::x509::path_certificate::PathCertificate;
 
 /// A certificate where a host finds it.
@@ -137,7 +138,7 @@ pub fn inventory(
         let is_revoked = revoked.contains_key(&issued.serial_octets);
         // One that is not valid yet would help nobody.
         let is_newer = begun(certificate) < begun(issued) && begun(issued) <= at;
-        is_newer && !is_revoked
+        is_newer && !is_revoked && replaces(issued, certificate)
     };
     let newer = issued.iter().find(is_newer)?;
     Some(Finding::warning(
@@ -149,4 +150,19 @@ pub fn inventory(
         ),
         "install the newer one",
     ))
+}
+
+/// Whether one certificate does for the other: it is by the same CA, for the same names and purposes. One
+/// that is not was made for what zpki.toml no longer says, and `apply` has restored the other.
+fn replaces(one: &PathCertificate, other: &PathCertificate) -> bool {
+    let names = |certificate: &PathCertificate| -> HashSet<GeneralName> {
+        let names = &certificate.extensions.subject_alt_name;
+        let names = names.iter().flat_map(|it| it.names.iter().cloned());
+        names.collect()
+    };
+    let (extensions, others) = (&one.extensions, &other.extensions);
+    one.issuer.canonical == other.issuer.canonical
+        && extensions.authority_key_identifier == others.authority_key_identifier
+        && extensions.extended_key_usage == others.extended_key_usage
+        && names(one) == names(other)
 }
