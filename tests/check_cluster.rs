@@ -319,8 +319,18 @@ fn the_certificate_of_another_server_breaks_every_rule_that_it_should() {
             "critical host-mismatch servers/server2/zato-server-cert.pem",
             "warning public-key-differs servers/server2/zato-server-pub-key.pem",
             "warning hosts-differ servers/server2/zato-server-cert.pem",
-            "warning not-in-inventory servers/server2/zato-server-cert.pem",
+            "warning issued-to-another servers/server2/zato-server-cert.pem",
         ],
+    );
+}
+
+#[test]
+fn a_certificate_that_the_inventory_has_lost_is_not_in_it() {
+    said(
+        |sandbox| fs::remove_dir_all(sandbox.path("demo/ca/issued/server2")).unwrap(),
+        &[],
+        1,
+        &["warning not-in-inventory servers/server2/zato-server-cert.pem"],
     );
 }
 

@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 use crate::domain::cluster::Entry;
 use crate::domain::finding::Finding;
 use crate::domain::host::Host;
+use crate::domain::name::EntryName;
 use crate::domain::text::joined;
 use crate::x509::certificate::ParsedCertificate;
 use crate::x509::extensions::GeneralName;
@@ -23,6 +24,8 @@ pub struct Installed<'a> {
     pub certificate: &'a PathCertificate,
     /// What the inventory has of the entry; None when that could not be read.
     pub issued: Option<&'a [PathCertificate]>,
+    /// By the inventory, who else the certificate was issued to when it was not to the entry.
+    pub issued_to_another: Option<&'a EntryName>,
     /// What is on the CRL, by the octets of serial numbers.
     pub revoked: &'a HashMap<Vec<u8>, u8>,
     /// The instant.
@@ -40,6 +43,7 @@ pub fn check(installed: &Installed<'_>) -> Vec<Finding> {
             installed.about,
             installed.certificate,
             installed.issued,
+            installed.issued_to_another,
             installed.revoked,
             installed.at,
         ),
@@ -118,10 +122,22 @@ pub fn inventory(
     about: &str,
     certificate: &PathCertificate,
     issued: Option<&[PathCertificate]>,
+    issued_to_another: Option<&EntryName>,
     revoked: &HashMap<Vec<u8>, u8>,
     at: OffsetDateTime,
 ) -> Option<Finding> {
     let issued = issued?;
+    if let Some(another) = issued_to_another {
+        return Some(Finding::warning(
+            "issued-to-another",
+            about,
+            format!(
+                "it was issued to `{another}` (serial number {})",
+                certificate.serial_number
+            ),
+            "install the certificate that was issued for it",
+        ));
+    }
     if !issued.iter().any(|issued| issued.der == certificate.der) {
         return Some(Finding::warning(
             "not-in-inventory",

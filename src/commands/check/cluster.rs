@@ -387,6 +387,19 @@ impl Installation {
         }
     }
 
+    /// Who else a certificate was issued to that was not to `name`.
+    fn another(&self, name: &EntryName, certificate: &PathCertificate) -> Option<&EntryName> {
+        let has = |issued: &Option<Vec<PathCertificate>>| {
+            let mut issued = issued.iter().flatten();
+            issued.any(|issued| issued.der == certificate.der)
+        };
+        if self.issued.get(name).is_some_and(has) {
+            return None;
+        }
+        let mut others = self.issued.iter();
+        others.find_map(|(other, issued)| has(issued).then_some(other))
+    }
+
     fn certificates(&self, path: &Path, source: Source) -> Result<Contents, Option<Error>> {
         let bytes = self.files.get(path).ok_or(None)?;
         Contents::of(bytes, path, source).map_err(Some)
@@ -624,6 +637,7 @@ impl Inspection<'_> {
             about: &leaf.shown(),
             certificate: &leaf.certificate,
             issued: self.installation.issued_to(&entry.name),
+            issued_to_another: self.installation.another(&entry.name, &leaf.certificate),
             revoked: &self.revoked,
             at: self.at,
         }));
@@ -649,9 +663,14 @@ impl Inspection<'_> {
         self.pair(&folder.private_key(), leaf, &command);
         self.revocation(leaf, &command);
         let issued = self.installation.issued_to(name);
-        let (about, revoked) = (leaf.shown(), &self.revoked);
-        let inventory = entry::inventory(&about, &leaf.certificate, issued, revoked, self.at);
-        self.findings.extend(inventory);
+        self.findings.extend(entry::inventory(
+            &leaf.shown(),
+            &leaf.certificate,
+            issued,
+            self.installation.another(name, &leaf.certificate),
+            &self.revoked,
+            self.at,
+        ));
         report.verdicts = self.verdicts_of_servers(&sent);
         report
     }
