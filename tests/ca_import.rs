@@ -8,7 +8,7 @@ use time::{Duration, OffsetDateTime};
 use zpki::domain::certificate::RevocationList;
 use zpki::domain::revocation::{Revocation, RevocationReason};
 use zpki::domain::serial_number::SerialNumber;
-use zpki::domain::validity::Validity;
+use zpki::domain::validity::{Validity, show};
 use zpki::x509::certificate::ParsedCertificate;
 use zpki::x509::crl::{self, CrlTemplate};
 use zpki::x509::issue::Authority;
@@ -1236,6 +1236,46 @@ fn what_a_ca_revoked_before_it_was_replaced_is_revoked_when_it_comes_back() {
     import(&sandbox, &COMPANY);
     import(&sandbox, &OWN);
     assert_eq!(record(&sandbox).revoked, after.revoked);
+}
+
+/// What a former CA has issued stays valid for whoever trusts that CA, and is on no CRL of this one.
+#[test]
+fn what_a_former_ca_issued_and_did_not_revoke_is_told_when_the_superseded_are_revoked() {
+    let sandbox = with_revocation();
+    let file = "demo/servers/server1/zato-server-cert.pem";
+    zpki(&sandbox, &["rekey", "server1", "--force"])
+        .run()
+        .product();
+    zpki(&sandbox, &["revoke", "server1", "--superseded"])
+        .run()
+        .product();
+    let former = certificate(&sandbox, file).details;
+    root(&sandbox, "company");
+    import(&sandbox, &COMPANY);
+    zpki(&sandbox, &["apply"]).run().product();
+    let before = sandbox.tree();
+    for which in ["--superseded", "--superseded --reason=keyCompromise"] {
+        let args: Vec<&str> = ["revoke", "server1"]
+            .into_iter()
+            .chain(which.split(' '))
+            .collect();
+        zpki(&sandbox, &args)
+            .run()
+            .stdout("unchanged\n")
+            .stderr(format!(
+                "\
+warning: server1 [serial]: it is valid until {}, and not by this CA, but by `{}`: it cannot be on this CA's CRL
+  hint: have the CA that issued it revoke it, or take that CA out of every trust bundle
+",
+                show(former.validity.not_after),
+                former.issuer
+            ));
+    }
+    assert!(sandbox.tree() == before);
+    let run = zpki(&sandbox, &["revoke", "server1", "--superseded"]);
+    run.now(former.validity.not_after)
+        .run()
+        .stdout("unchanged\n");
 }
 
 #[test]

@@ -12,11 +12,15 @@ use super::{Considered, Outcome, Request, Which};
 use crate::commands::directory::View;
 use crate::commands::error::Error;
 use crate::commands::reconcile::NewRevocation;
-use crate::commands::state::{State, certificates, first_certificate, inventory, issued};
+use crate::commands::state::{
+    State, certificates, first_certificate, former_crls, inventory, issued,
+};
 use crate::domain::finding::Finding;
 use crate::domain::name::EntryName;
 use crate::domain::revocation::{Revocation, RevocationReason};
 use crate::domain::serial_number::SerialNumber;
+use crate::domain::text::Quoted;
+use crate::domain::validity::show;
 use crate::store::file::File;
 use crate::store::layout::{self, HostFolder, PUBLIC};
 use crate::store::transaction::Change;
@@ -66,7 +70,7 @@ impl Choice {
             Subject::Name(name) => search.of_name(name)?,
             Subject::Unlisted(serial_number) => return search.on_the_crl(serial_number),
         };
-        let findings = match (search.reason, subject) {
+        let mut findings = match (search.reason, subject) {
             (RevocationReason::KeyCompromise, _) => {
                 let (twins, unread) = search.twins(&candidates)?;
                 candidates.extend(twins);
@@ -81,6 +85,9 @@ impl Choice {
             }
             _ => Vec::new(),
         };
+        if let (Subject::Name(name), Which::All | Which::Superseded) = (subject, request.which) {
+            findings.extend(search.by_other_cas(name)?);
+        }
         let considered: Vec<_> = candidates.iter().map(|it| search.consider(it)).collect();
         search.check_installed(&considered)?;
         let lost = candidates.iter().zip(&considered);
@@ -184,6 +191,20 @@ impl Search<'_> {
             certificate,
         });
         Ok(chosen.collect())
+    }
+
+    /// What is valid of a name by other CAs, and on none of their CRLs that were kept.
+    fn by_other_cas(&self, name: &EntryName) -> Result<Vec<Finding>, Error> {
+        let former = former_crls(self.view)?;
+        let revoked = former.iter().flat_map(|crl| &crl.list.revoked);
+        let revoked: HashSet<_> = revoked.map(|it| &it.serial_number).collect();
+        let mut issued = issued(name, self.view)?;
+        issued.retain(|it| {
+            let is_revoked = revoked.contains(&it.details.serial_number);
+            !self.state.ca.is_named_by(it) && !self.is_expired(it) && !is_revoked
+        });
+        let issued = issued.iter();
+        Ok(issued.map(|it| by_another_ca(name, it)).collect())
     }
 
     /// Whether they are one certificate; or one key, where it is the key that counts.
@@ -440,6 +461,20 @@ impl Search<'_> {
 fn not_by_ca(certificate: &ParsedCertificate) -> Error {
     let issuer = certificate.details.issuer.clone();
     Refusal::NotByCa { issuer }.into()
+}
+
+fn by_another_ca(name: &EntryName, certificate: &ParsedCertificate) -> Finding {
+    let details = &certificate.details;
+    Finding::warning(
+        "by-another-ca",
+        format!("{name} {}", details.serial_number),
+        format!(
+            "it is valid until {}, and not by this CA, but by {}: it cannot be on this CA's CRL",
+            show(details.validity.not_after),
+            Quoted(&details.issuer)
+        ),
+        "have the CA that issued it revoke it, or take that CA out of every trust bundle",
+    )
 }
 
 fn unread(path: &str) -> Finding {
