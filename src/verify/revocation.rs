@@ -224,20 +224,28 @@ mod tests {
         }
     }
 
+    fn path(certificates: Vec<&PathCertificate>) -> Path<'_> {
+        Path {
+            certificates,
+            untrusted: 0,
+            is_anchored: true,
+        }
+    }
+
+    fn leaf<'a, 'p>(path: &'p Path<'a>) -> Subject<'a, 'p> {
+        Subject {
+            path,
+            depth: 0,
+            at: datetime!(2026-01-01 0:00 UTC),
+        }
+    }
+
     #[test]
     fn a_crl_for_a_distribution_point_is_for_certificates_that_name_it() {
         let mut certificate = root();
         certificate.extensions.distribution_points = vec![point("http:a"), point("http:b")];
-        let path = Path {
-            certificates: vec![&certificate],
-            untrusted: 0,
-            is_anchored: true,
-        };
-        let subject = Subject {
-            path: &path,
-            depth: 0,
-            at: datetime!(2026-01-01 0:00 UTC),
-        };
+        let path = path(vec![&certificate]);
+        let subject = leaf(&path);
         for (host, is_named) in [("http:b", true), ("http:c", false)] {
             let mut crl = unsigned_crl(&[1], &[]);
             crl.scope.distribution_point = names(host);
@@ -252,16 +260,8 @@ mod tests {
             reasons: 0x06,
             ..point("http:a")
         }];
-        let path = Path {
-            certificates: vec![&certificate],
-            untrusted: 0,
-            is_anchored: true,
-        };
-        let subject = Subject {
-            path: &path,
-            depth: 0,
-            at: datetime!(2026-01-01 0:00 UTC),
-        };
+        let path = path(vec![&certificate]);
+        let subject = leaf(&path);
         let mut crls = [unsigned_crl(&[1], &[]), unsigned_crl(&[1], &[])];
         for crl in &mut crls {
             crl.issuer = certificate.subject.clone();
@@ -283,16 +283,8 @@ mod tests {
         let points = numbers.clone().map(|it| point(&format!("http:a{it}")));
         let mut certificate = root();
         certificate.extensions.distribution_points = points.collect();
-        let path = Path {
-            certificates: vec![&certificate],
-            untrusted: 0,
-            is_anchored: true,
-        };
-        let subject = Subject {
-            path: &path,
-            depth: 0,
-            at: datetime!(2026-01-01 0:00 UTC),
-        };
+        let path = path(vec![&certificate]);
+        let subject = leaf(&path);
         let mut crl = unsigned_crl(&[1], &[]);
         let uri = |it| GeneralName::Uri(format!("http:b{it}").into());
         crl.scope.distribution_point = Some(numbers.map(uri).collect());
@@ -303,16 +295,8 @@ mod tests {
     fn a_crl_may_be_signed_by_an_older_certificate_of_the_same_name_further_up() {
         let (mut next, above) = (root(), root());
         next.extensions.subject_key_identifier = Some(vec![4]);
-        let path = Path {
-            certificates: vec![&above, &next, &above],
-            untrusted: 0,
-            is_anchored: true,
-        };
-        let subject = Subject {
-            path: &path,
-            depth: 0,
-            at: datetime!(2026-01-01 0:00 UTC),
-        };
+        let path = path(vec![&above, &next, &above]);
+        let subject = leaf(&path);
         let mut crl = unsigned_crl(&[1], &[]);
         crl.issuer = above.subject.clone();
         crl.authority_key_identifier = Some(AuthorityKeyIdentifier {
