@@ -95,6 +95,36 @@ fn said(change: impl FnOnce(&Sandbox), more: &[&str], status: i32, expected: &[&
     assert_eq!(sandbox.tree(), before);
 }
 
+/// Does what a next step says, in the PKI directory or from anywhere, and asks again.
+#[track_caller]
+fn done(sandbox: &Sandbox, next: &str) -> Vec<String> {
+    let command = next.rsplit_once(": ").map_or(next, |(_, command)| command);
+    let here = sandbox.path("demo").display().to_string();
+    let words: Vec<_> = command.split(' ').collect();
+    match words.as_slice() {
+        ["zpki", "-C", directory, command @ ..] if *directory == here => {
+            let args = [&["-C", "demo"], command].concat();
+            sandbox.args(args).run().product();
+        }
+        ["chmod" | "chown", _, path] if path.starts_with(&here) => {
+            sandbox.tool(words[0], &words[1..]);
+        }
+        _ => panic!("{next}"),
+    }
+    findings(&check(sandbox, &[]).1)
+}
+
+/// The only finding that is no note.
+#[track_caller]
+fn only(sandbox: &Sandbox) -> (String, String) {
+    let (_, report) = check(sandbox, &[]);
+    let all = findings(&report);
+    assert_eq!(all.len(), 1, "{report:#?}");
+    let mut problems = report.findings.into_iter();
+    let problem = problems.find(|it| it.severity != "ok").unwrap();
+    (all[0].clone(), problem.next.unwrap())
+}
+
 /// Writes a file that is there, and changes no mode.
 fn rewrite(sandbox: &Sandbox, file: &str, text: &str) {
     fs::write(sandbox.path(file), text).unwrap();
@@ -258,6 +288,20 @@ fn a_file_that_is_missing_is_told_once() {
         };
         said(remove, &[], 2, &[&format!("critical {id} {file}")]);
     }
+}
+
+#[test]
+fn the_next_step_for_a_mode_or_an_owner_works_from_anywhere() {
+    for path in [".", "ca", "ca/issued", "ca/crl.pem", "servers/server1"] {
+        let sandbox = Sandbox::with_demo();
+        sandbox.mode(format!("demo/{path}"), 0o777);
+        let (_, next) = only(&sandbox);
+        assert_eq!(done(&sandbox, &next), [""; 0], "{next}");
+    }
+    let sandbox = Sandbox::with_demo();
+    chown(sandbox.path("demo/ca/crl.pem"), Some(65_534), None).unwrap();
+    let (_, next) = only(&sandbox);
+    assert_eq!(done(&sandbox, &next), [""; 0], "{next}");
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Modes and owners of files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::domain::finding::{Finding, Severity};
+use crate::domain::text::ShellWord;
 
 /// A file or directory, and what it should be.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -22,20 +23,20 @@ pub struct Observed {
 /// The user who can write whatever the owner is.
 const ROOT: u32 = 0;
 
-/// What is wrong with the modes and owners of `observed`, when `owner` owns the PKI directory.
+/// What is wrong with the modes and owners of `observed`, when `owner` owns the PKI directory at `directory`.
 ///
 /// A secret that others can read is critical, and so is whatever others can write; any other mode is a
 /// warning. An owner that is not the directory's is one too, for whoever renews the certificates could
 /// not write there: but root can, and may have given the files of a host to the user who reads them.
 #[must_use]
-pub fn check(observed: &[Observed], owner: u32) -> Vec<Finding> {
+pub fn check(observed: &[Observed], owner: u32, directory: &Path) -> Vec<Finding> {
     let findings = observed
         .iter()
-        .flat_map(|file| [mode(file), foreign(file, owner)]);
+        .flat_map(|file| [mode(file, directory), foreign(file, owner, directory)]);
     findings.flatten().collect()
 }
 
-fn mode(file: &Observed) -> Option<Finding> {
+fn mode(file: &Observed, directory: &Path) -> Option<Finding> {
     let Observed {
         path,
         mode,
@@ -59,11 +60,17 @@ fn mode(file: &Observed) -> Option<Finding> {
         id,
         about: about.to_string(),
         why: format!("its mode is {mode:04o}, and {expected:04o} is expected"),
-        next: Some(format!("chmod {expected:04o} {about}")),
+        next: Some(with_path(&format!("chmod {expected:04o}"), path, directory)),
     })
 }
 
-fn foreign(file: &Observed, owner: u32) -> Option<Finding> {
+/// A command for the file at `path`, wherever it is run.
+fn with_path(command: &str, path: &Path, directory: &Path) -> String {
+    let path: PathBuf = directory.join(path).components().collect();
+    format!("{command} {}", ShellWord(&path.display().to_string()))
+}
+
+fn foreign(file: &Observed, owner: u32, directory: &Path) -> Option<Finding> {
     let is_given_away = owner == ROOT && file.is_of_host;
     (file.owner != owner && !is_given_away).then(|| {
         Finding::warning(
@@ -73,7 +80,7 @@ fn foreign(file: &Observed, owner: u32) -> Option<Finding> {
                 "user {} owns it, and user {owner} the PKI directory",
                 file.owner
             ),
-            format!("chown {owner} {}", file.path.display()),
+            with_path(&format!("chown {owner}"), &file.path, directory),
         )
     })
 }
@@ -90,7 +97,7 @@ mod tests {
             owner: ROOT,
             is_of_host: true,
         };
-        words(&check(&[file], ROOT))
+        words(&check(&[file], ROOT, Path::new("/pki")))
     }
 
     fn words(findings: &[Finding]) -> Vec<String> {
@@ -112,6 +119,31 @@ mod tests {
     }
 
     #[test]
+    fn the_next_step_works_wherever_it_is_done() {
+        let next = |path: &str| {
+            let file = Observed {
+                path: path.into(),
+                mode: 0o777,
+                expected: 0o755,
+                owner: 7,
+                is_of_host: false,
+            };
+            let findings = check(&[file], ROOT, Path::new("/my pki"));
+            let next = findings.into_iter().filter_map(|finding| finding.next);
+            next.collect::<Vec<_>>()
+        };
+        assert_eq!(next("."), ["chmod 0755 '/my pki'", "chown 0 '/my pki'"]);
+        assert_eq!(
+            next("ca"),
+            ["chmod 0755 '/my pki/ca'", "chown 0 '/my pki/ca'"]
+        );
+        assert_eq!(
+            next("/vault/key"),
+            ["chmod 0755 /vault/key", "chown 0 /vault/key"]
+        );
+    }
+
+    #[test]
     fn another_owner_is_a_warning_but_where_root_gave_a_file_to_its_host() {
         let told = |is_of_host, of_file, of_directory| {
             let file = Observed {
@@ -121,7 +153,7 @@ mod tests {
                 owner: of_file,
                 is_of_host,
             };
-            words(&check(&[file], of_directory))
+            words(&check(&[file], of_directory, Path::new("/pki")))
         };
         assert_eq!(told(false, 7, ROOT), ["Warning owner-differs"]);
         assert_eq!(told(true, 7, ROOT), [""; 0]);

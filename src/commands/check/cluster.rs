@@ -158,9 +158,10 @@ impl Installation {
             installation.look(view, item, &mut observed);
         }
         observed.extend(OWN.iter().filter_map(|path| own(view, Path::new(path))));
+        let owner = owner.unwrap_or_default();
         installation
             .findings
-            .extend(files::check(&observed, owner.unwrap_or_default()));
+            .extend(files::check(&observed, owner, view.path()));
         if let Some(chain) = view.bytes(Path::new(CA_CHAIN))? {
             installation.files.insert(CA_CHAIN.into(), chain);
         }
