@@ -1002,6 +1002,49 @@ fn a_ca_that_is_in_use_is_replaced_only_with_force() {
     assert_eq!(sandbox.read("demo/ca/ca.cert.pem"), kept[0]);
 }
 
+/// The trust bundles alone would shut out every host that has its certificate of the former CA.
+#[test]
+fn check_leads_from_a_ca_that_was_imported_to_apply() {
+    let sandbox = Sandbox::new();
+    sandbox.args(DEMO).now(now()).run().product();
+    root(&sandbox, "company");
+    let import = [
+        "ca",
+        "import",
+        "company.crt",
+        "company.key",
+        "--no-ca-passphrase",
+        "--force",
+    ];
+    zpki(&sandbox, &import).run().product();
+    let (status, [told, _]) = zpki(&sandbox, &["check"]).run().all();
+    let here = sandbox.path("demo");
+    let next = format!("next: write it again: zpki -C {} apply\n", here.display());
+    assert_eq!(status, 1, "{told}");
+    assert_eq!(told.matches(&next).count(), 3, "{told}");
+    assert!(!told.contains("copy "), "{told}");
+    zpki(&sandbox, &["apply"]).run().product();
+    zpki(&sandbox, &["check"]).run().product();
+}
+
+#[test]
+fn check_has_an_intermediate_ca_renewed_where_it_was_made() {
+    let sandbox = fresh();
+    root(&sandbox, "company");
+    plain_intermediate(&sandbox, "issuing", "company");
+    let chain = ["issuing.crt", "issuing.key", "--chain", "company.crt"];
+    let more = ["--no-ca-passphrase", "-q"];
+    import_and_apply(&sandbox, &[&chain[..], &more].concat());
+    let ended = ["check", "--at", "2100-01-01"];
+    let (_, [told, _]) = zpki(&sandbox, &ended).run().all();
+    let here = sandbox.path("demo");
+    let next = format!(
+        "(ca-expired)\n  next: have it renewed where it was made, then: zpki -C {} ca import CERT KEY\n",
+        here.display()
+    );
+    assert!(told.contains(&next), "{told}");
+}
+
 #[test]
 fn the_renewed_certificate_of_the_same_ca_changes_no_leaf() {
     let sandbox = fresh();

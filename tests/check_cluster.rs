@@ -291,6 +291,74 @@ fn a_file_that_is_missing_is_told_once() {
 }
 
 #[test]
+fn what_apply_makes_again_is_made_by_apply() {
+    for file in [
+        "ca/ca-file.pem",
+        "load-balancer/ca.cert.pem",
+        "load-balancer/key-cert.pem",
+        "servers/server1/server.conf",
+        "servers/server1/zato-server-ca-certs.pem",
+        "servers/server1/zato-server-cert.pem",
+        "servers/server1/zato-server-priv-key.pem",
+        "servers/server1/zato-server-pub-key.pem",
+    ] {
+        let sandbox = Sandbox::with_demo();
+        fs::remove_file(sandbox.path(format!("demo/{file}"))).unwrap();
+        let (finding, next) = only(&sandbox);
+        assert_eq!(finding, format!("critical file-missing {file}"));
+        assert_eq!(done(&sandbox, &next), [""; 0], "{next}");
+    }
+    for (file, id) in [
+        ("zato-server-ca-certs.pem", "trust-bundle-differs"),
+        ("zato-server-pub-key.pem", "public-key-differs"),
+    ] {
+        let sandbox = Sandbox::with_demo();
+        let from = file.replace("ca-certs", "cert");
+        let other = sandbox.read(format!("demo/servers/server2/{from}"));
+        rewrite(&sandbox, &format!("demo/servers/server1/{file}"), &other);
+        let (_, report) = check(&sandbox, &[]);
+        let mut findings = report.findings.into_iter();
+        let next = findings.find(|it| it.id == id).unwrap().next.unwrap();
+        assert_eq!(done(&sandbox, &next), [""; 0], "{next}");
+    }
+}
+
+/// TLS needs none, and the next change begins another.
+#[test]
+fn a_log_that_is_gone_is_a_warning() {
+    let sandbox = Sandbox::with_demo();
+    let log = sandbox.path("demo/ca/log.jsonl");
+    let kept = sandbox.path("kept");
+    fs::rename(&log, &kept).unwrap();
+    let (finding, next) = only(&sandbox);
+    assert_eq!(finding, "warning file-missing ca/log.jsonl");
+    assert_eq!(
+        next,
+        "restore it from a backup; the next change begins a new one"
+    );
+    fs::rename(&kept, &log).unwrap();
+    assert_eq!(findings(&check(&sandbox, &[]).1), [""; 0]);
+    fs::remove_file(&log).unwrap();
+    let renew = ["-C", "demo", "renew", "server1", "--force"];
+    sandbox.args(renew).run().product();
+    assert_eq!(findings(&check(&sandbox, &[]).1), [""; 0]);
+}
+
+#[test]
+fn a_record_of_revocations_that_is_gone_is_restored_and_not_made_again() {
+    let sandbox = Sandbox::with_demo();
+    let record = sandbox.path("demo/ca/crl.pem");
+    let kept = sandbox.path("kept");
+    fs::rename(&record, &kept).unwrap();
+    let (finding, next) = only(&sandbox);
+    assert_eq!(finding, "critical file-missing ca/crl.pem");
+    let expected = "restore it from a backup: nothing else knows what was revoked";
+    assert_eq!(next, expected);
+    fs::rename(&kept, &record).unwrap();
+    assert_eq!(findings(&check(&sandbox, &[]).1), [""; 0]);
+}
+
+#[test]
 fn the_next_step_for_a_mode_or_an_owner_works_from_anywhere() {
     for path in [".", "ca", "ca/issued", "ca/crl.pem", "servers/server1"] {
         let sandbox = Sandbox::with_demo();
@@ -628,6 +696,45 @@ fn the_ca_is_to_be_replaced_before_certificates_are_cut_short() {
     assert!(runway("2035-07-25"));
     let (_, report) = check(&sandbox, &["--at", "2036-11-21"]);
     assert!(findings(&report).contains(&"critical ca-expired ca/ca.cert.pem".to_owned()));
+}
+
+#[test]
+fn near_its_end_and_after_it_the_ca_is_renewed() {
+    for (before, at, id, how, command) in [
+        (
+            datetime!(2035-07-24 0:00 UTC),
+            datetime!(2035-07-25 0:00 UTC),
+            "ca-runway",
+            "renew it",
+            "ca renew",
+        ),
+        (
+            datetime!(2036-01-01 0:00 UTC),
+            datetime!(2036-11-21 0:00 UTC),
+            "ca-expired",
+            "if the clock is right, renew it",
+            "ca renew --force",
+        ),
+    ] {
+        let sandbox = Sandbox::with_demo();
+        let run = |args: &[&str], now| {
+            let args = [&["-C", "demo"], args].concat();
+            sandbox.args(args).now(now).run()
+        };
+        run(&["renew", "--all", "--force"], before).product();
+        let ask = || {
+            let (_, text) = run(&["check", "--output", "json"], at).answer();
+            let report: Report = serde_json::from_str(&text).unwrap();
+            let mut findings = report.findings.into_iter();
+            findings.find(|finding| finding.id == id)
+        };
+        let here = sandbox.path("demo");
+        let expected = format!("{how}: zpki -C {} {command}", here.display());
+        assert_eq!(ask().unwrap().next.unwrap(), expected);
+        let command: Vec<_> = command.split(' ').collect();
+        run(&command, at).product();
+        assert!(ask().is_none());
+    }
 }
 
 #[test]

@@ -11,9 +11,14 @@ use crate::x509::path_certificate::PathCertificate;
 use crate::x509::path_crl::PathCrl;
 
 /// When the CA can no longer issue a certificate of the longest lifetime and its renewal window: from
-/// then on new certificates are cut short.
+/// then on new certificates are cut short. `renewal` is how it gets a certificate that ends later.
 #[must_use]
-pub fn runway(cluster: &Cluster, ca: &PathCertificate, at: OffsetDateTime) -> Option<Finding> {
+pub fn runway(
+    cluster: &Cluster,
+    ca: &PathCertificate,
+    at: OffsetDateTime,
+    renewal: &str,
+) -> Option<Finding> {
     let longest = cluster.longest_term()?;
     let not_after = ca.validity.not_after;
     let runway = not_after.checked_sub(longest)?;
@@ -25,14 +30,14 @@ pub fn runway(cluster: &Cluster, ca: &PathCertificate, at: OffsetDateTime) -> Op
                 "the CA ends on {}, before a certificate made now would have been renewed once",
                 show(not_after)
             ),
-            "plan for a new CA before then",
+            renewal,
         )
     })
 }
 
-/// The CA's own dates.
+/// The CA's own dates. `renewal` is how it gets a certificate that ends later.
 #[must_use]
-pub fn dates(ca: &PathCertificate, at: OffsetDateTime) -> Option<Finding> {
+pub fn dates(ca: &PathCertificate, at: OffsetDateTime, renewal: &str) -> Option<Finding> {
     let Validity {
         not_before,
         not_after,
@@ -46,8 +51,11 @@ pub fn dates(ca: &PathCertificate, at: OffsetDateTime) -> Option<Finding> {
     } else if not_after <= at {
         (
             "ca-expired",
-            format!("the CA expired on {}", show(not_after)),
-            "nothing that it signed is accepted: make a new CA",
+            format!(
+                "the CA expired on {}: nothing that it signed is accepted",
+                show(not_after)
+            ),
+            renewal,
         )
     } else {
         return None;

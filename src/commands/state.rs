@@ -365,7 +365,7 @@ pub(super) fn haproxy_crl() -> PathBuf {
 }
 
 /// Whether there is that file, of which nothing more is known.
-fn has_haproxy_crl(view: &View<'_>) -> bool {
+pub(super) fn has_haproxy_crl(view: &View<'_>) -> bool {
     matches!(view.metadata(&haproxy_crl()), Ok(Some(_)))
 }
 

@@ -21,20 +21,23 @@ use crate::commands::{extra_crls, hooks, state};
 use crate::domain::cluster::{Cluster, Entry};
 use crate::domain::finding::{Finding, Severity};
 use crate::domain::name::{ClusterName, EntryName};
+use crate::domain::revocation::restore_record;
 use crate::domain::role::Role;
 use crate::domain::text::ShellWord;
 use crate::domain::validity::Validity;
 use crate::store::layout::{
     self, CA, CA_CERTIFICATE, CA_CHAIN, CA_FILE, CA_FILES, CA_KEY, CLIENTS, CLOSED_DIRECTORY,
-    CLUSTER_FILE, CRL, CRL_FILE, HostFolder, ISSUED, OPEN_DIRECTORY, OWN, PENDING, PREVIOUS,
-    PUBLIC, SERVER_PUBLIC_KEY, SERVERS,
+    CLUSTER_FILE, CRL, CRL_FILE, HostFolder, ISSUED, LOG_FILE, OPEN_DIRECTORY, OWN, PENDING,
+    PREVIOUS, PUBLIC, SERVER_PUBLIC_KEY, SERVERS,
 };
 use crate::system::System;
 use crate::verify::policy::Policy;
+use crate::x509::certificate::ParsedCertificate;
 use crate::x509::crl;
 use crate::x509::path_certificate::PathCertificate;
 use crate::x509::path_crl::PathCrl;
 use crate::x509::pem::{self, Block};
+use crate::x509::profile::check_renewable;
 
 /// What there is to say of a cluster.
 #[derive(Clone, Debug, Serialize)]
@@ -180,7 +183,7 @@ impl Installation {
         let path = &expected.path;
         let metadata = match view.metadata(path) {
             Ok(Some(metadata)) => metadata,
-            Ok(None) => return self.missing(path),
+            Ok(None) => return self.missing(view, expected),
             Err(error) => return self.unreadable(path, &error.into()),
         };
         if metadata.is_directory != expected.is_directory {
@@ -216,22 +219,39 @@ impl Installation {
         }
         match view.bytes(path) {
             Ok(Some(bytes)) => _ = self.files.insert(path.clone(), bytes),
-            Ok(None) => self.missing(path),
+            Ok(None) => self.missing(view, expected),
             Err(error) => self.unreadable(path, &error.into()),
         }
     }
 
-    fn missing(&mut self, path: &Path) {
+    fn missing(&mut self, view: &View<'_>, expected: &Expected) {
+        let path = &expected.path;
         // The CA's key may well be kept where nobody can read it but to sign.
-        if path == self.ca_key() {
+        if *path == self.ca_key() {
             return;
         }
+        if path == Path::new(LOG_FILE) {
+            self.findings.push(Finding::warning(
+                "file-missing",
+                LOG_FILE,
+                "it is not there: nothing else tells who issued, renewed and revoked what, and why",
+                "restore it from a backup; the next change begins a new one",
+            ));
+            return;
+        }
+        let next = if path == Path::new(CRL) {
+            restore_record(state::has_haproxy_crl(view))
+        } else if expected.is_made_again() {
+            format!("make it again: {}", zpki(view.path(), "apply"))
+        } else {
+            "restore it from a backup".to_owned()
+        };
         self.findings.push(Finding {
             severity: Severity::Critical,
             id: "file-missing",
             about: shown(path),
             why: "it is not there".to_owned(),
-            next: Some("restore it from a backup, or make the certificate again".to_owned()),
+            next: Some(next),
         });
     }
 
@@ -432,10 +452,24 @@ impl Expected {
             ..Self::file(path, mode)
         }
     }
+
+    /// Whether `apply` makes it of what else there is.
+    fn is_made_again(&self) -> bool {
+        self.is_of_host
+            || [CA_FILE, SERVERS]
+                .iter()
+                .any(|it| self.path == Path::new(it))
+    }
 }
 
 /// The PKI directory.
 const HERE: &str = ".";
+
+/// A command for the PKI directory at `directory`, as a shell takes it.
+fn zpki(directory: &Path, arguments: &str) -> String {
+    let directory = directory.display().to_string();
+    format!("zpki -C {} {arguments}", ShellWord(&directory))
+}
 
 fn expected_files(cluster: &Cluster) -> Vec<Expected> {
     let mut expected = vec![
@@ -522,8 +556,10 @@ impl Inspection<'_> {
         let (at, cluster) = (self.at, &self.installation.cluster);
         let ca = &located.certificate;
         self.findings.extend(authority::is_one(ca));
-        self.findings.extend(authority::dates(ca, at));
-        self.findings.extend(authority::runway(cluster, ca, at));
+        let renewal = self.renewal(ca);
+        self.findings.extend(authority::dates(ca, at, &renewal));
+        self.findings
+            .extend(authority::runway(cluster, ca, at, &renewal));
         self.ca_key(&located);
         let in_use = cluster.settings().revocation.enabled;
         let crls = self.crls(Path::new(CRL));
@@ -546,8 +582,26 @@ impl Inspection<'_> {
 
     /// A command for this directory, as a shell takes it.
     fn zpki(&self, arguments: &str) -> String {
-        let directory = self.directory.display().to_string();
-        format!("zpki -C {} {arguments}", ShellWord(&directory))
+        zpki(self.directory, arguments)
+    }
+
+    /// How the CA gets a certificate that ends later.
+    fn renewal(&self, ca: &PathCertificate) -> String {
+        let constraints = &self.installation.cluster.settings().ca.name_constraints;
+        let is_renewable = ParsedCertificate::from_der(&ca.der)
+            .is_ok_and(|ca| check_renewable(&ca, constraints).is_ok());
+        if !is_renewable {
+            let import = self.zpki("ca import CERT KEY");
+            return format!("have it renewed where it was made, then: {import}");
+        }
+        // All that it issued has ended with it, and so no run believes the clock.
+        match ca.validity.not_after <= self.at {
+            true => format!(
+                "if the clock is right, renew it: {}",
+                self.zpki("ca renew --force")
+            ),
+            false => format!("renew it: {}", self.zpki("ca renew")),
+        }
     }
 
     /// The CA's private key is its own; one that is encrypted is not opened for that.
@@ -593,7 +647,7 @@ impl Inspection<'_> {
                 "trust-bundle-differs",
                 CA_FILE,
                 format!("it lacks the certificate of the {what}"),
-                format!("add that of {file} to it"),
+                format!("add that of {file} to it: {}", self.zpki("apply")),
             ));
         }
         let own = self.installation.issued_to(&EntryName::ca());
@@ -728,7 +782,7 @@ impl Inspection<'_> {
                 "public-key-differs",
                 shown(&path),
                 "it is not the public key of the certificate beside it",
-                "write it again: openssl x509 -pubkey -noout",
+                format!("write it again: {}", self.zpki("apply")),
             ));
         }
     }
@@ -793,7 +847,7 @@ impl Inspection<'_> {
                 "trust-bundle-differs",
                 shown(path),
                 format!("it does not have the certificates of {CA_FILE}, and those only"),
-                format!("copy {CA_FILE} there"),
+                format!("write it again: {}", self.zpki("apply")),
             ));
         }
     }
