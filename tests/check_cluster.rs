@@ -246,7 +246,9 @@ fn what_is_zpki_s_own_is_to_belong_to_the_owner_of_the_directory() {
     said(one, &[], 1, &[&expected[2]]);
     // What is owed is the user's who has to run it.
     let owed = |sandbox: &Sandbox| {
-        sandbox.file("demo/.zpki/pending/server1", "[]");
+        sandbox
+            .file("demo/.zpki/pending/server1", "[]")
+            .mode("demo/.zpki/pending", 0o700);
         give(sandbox, "demo/.zpki/pending/server1");
     };
     said(
@@ -356,6 +358,109 @@ fn a_record_of_revocations_that_is_gone_is_restored_and_not_made_again() {
     assert_eq!(next, expected);
     fs::rename(&kept, &record).unwrap();
     assert_eq!(findings(&check(&sandbox, &[]).1), [""; 0]);
+}
+
+/// A demo that has a host folder and a CA that were put away, and a command that is owed.
+fn with_what_was_put_away() -> Sandbox {
+    let sandbox = Sandbox::with_demo();
+    let run = |args: &[&str]| {
+        let args = [&["-C", "demo"], args].concat();
+        sandbox.args(args).run().product();
+    };
+    run(&["server", "remove", "server2", "--yes"]);
+    let mut other = crate::sandbox::DEMO.to_vec();
+    other[1] = "other";
+    sandbox.args(other).run().product();
+    run(&[
+        "ca",
+        "import",
+        "other/ca/ca.cert.pem",
+        "other/ca/ca.key.pem",
+        "--no-ca-passphrase",
+        "--force",
+    ]);
+    run(&["apply"]);
+    sandbox
+        .file("demo/ca/log.1.jsonl", "")
+        .mode("demo/ca/log.1.jsonl", 0o640)
+        .file("demo/.zpki/pending/server1.1", "true")
+        .mode("demo/.zpki", 0o700)
+        .mode("demo/.zpki/pending", 0o700)
+        .mode("demo/.zpki/pending/server1.1", 0o500);
+    sandbox
+}
+
+/// The one name in a directory.
+fn below(sandbox: &Sandbox, directory: &str) -> String {
+    let mut names = fs::read_dir(sandbox.path(directory)).unwrap();
+    let name = names.next().unwrap().unwrap().file_name();
+    format!("{directory}/{}", name.to_str().unwrap())
+}
+
+#[test]
+fn what_was_put_away_is_no_wider_than_what_is_in_use() {
+    let sandbox = with_what_was_put_away();
+    let owed = "warning hook-pending .zpki/pending/server1.1";
+    assert_eq!(findings(&check(&sandbox, &[]).1), [owed]);
+    let retired = below(&sandbox, "demo/retired");
+    let previous = below(&sandbox, "demo/ca/previous");
+    let place = |directory: &str, file: &str| format!("{directory}/{file}");
+    for (path, mode, id) in [
+        (
+            place(&retired, "zato-server-priv-key.pem"),
+            0o640,
+            "secret-readable",
+        ),
+        (
+            place(&retired, "zato-server-cert.pem"),
+            0o666,
+            "writable-by-others",
+        ),
+        (retired, 0o755, "secret-readable"),
+        ("demo/retired".to_owned(), 0o775, "writable-by-others"),
+        (place(&previous, "ca.key.pem"), 0o604, "secret-readable"),
+        (place(&previous, "crl.pem"), 0o664, "writable-by-others"),
+        (previous, 0o777, "writable-by-others"),
+        ("demo/ca/previous".to_owned(), 0o770, "writable-by-others"),
+        (
+            "demo/ca/log.1.jsonl".to_owned(),
+            0o662,
+            "writable-by-others",
+        ),
+        (
+            "demo/ca/issued/server1".to_owned(),
+            0o775,
+            "writable-by-others",
+        ),
+        ("demo/.zpki".to_owned(), 0o777, "writable-by-others"),
+        ("demo/.zpki/lock".to_owned(), 0o666, "writable-by-others"),
+        ("demo/.zpki/pending".to_owned(), 0o770, "secret-readable"),
+    ] {
+        let before = fs::metadata(sandbox.path(&path)).unwrap().permissions();
+        sandbox.mode(&path, mode);
+        let (_, report) = check(&sandbox, &[]);
+        let about = path.strip_prefix("demo/").unwrap();
+        let expected = format!("critical {id} {about}");
+        assert_eq!(findings(&report), [expected.as_str(), owed]);
+        let next = report.findings[0].next.as_ref().unwrap();
+        assert_eq!(done(&sandbox, next), [owed], "{next}");
+        fs::set_permissions(sandbox.path(&path), before).unwrap();
+    }
+}
+
+#[test]
+fn a_key_that_others_can_read_is_critical_in_a_folder_without_an_entry_too() {
+    let sandbox = Sandbox::with_demo();
+    let key = "servers/gone/zato-server-priv-key.pem";
+    sandbox.file(format!("demo/{key}"), "a key");
+    assert_eq!(
+        findings(&check(&sandbox, &[]).1),
+        [
+            "critical secret-readable servers/gone",
+            &format!("critical secret-readable {key}"),
+            "warning unknown-entry servers/gone",
+        ]
+    );
 }
 
 #[test]
@@ -518,7 +623,10 @@ fn a_file_of_the_inventory_with_another_name_is_a_warning() {
 
 #[test]
 fn a_host_folder_that_zpki_toml_does_not_name_is_a_warning() {
-    let add = |sandbox: &Sandbox| fs::create_dir(sandbox.path("demo/servers/old")).unwrap();
+    let add = |sandbox: &Sandbox| {
+        fs::create_dir(sandbox.path("demo/servers/old")).unwrap();
+        sandbox.mode("demo/servers/old", 0o700);
+    };
     said(add, &[], 1, &["warning unknown-entry servers/old"]);
 }
 
@@ -782,7 +890,11 @@ fn a_clock_that_cannot_be_right_is_told() {
 #[test]
 fn a_hook_that_is_owed_and_a_passphrase_beside_the_key_are_warnings() {
     said(
-        |sandbox| _ = sandbox.file("demo/.zpki/pending/server1.1", ""),
+        |sandbox| {
+            sandbox
+                .file("demo/.zpki/pending/server1.1", "")
+                .mode("demo/.zpki/pending", 0o700);
+        },
         &[],
         1,
         &["warning hook-pending .zpki/pending/server1.1"],

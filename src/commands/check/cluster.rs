@@ -28,8 +28,9 @@ use crate::domain::validity::Validity;
 use crate::store::layout::{
     self, CA, CA_CERTIFICATE, CA_CHAIN, CA_FILE, CA_FILES, CA_KEY, CLIENTS, CLOSED_DIRECTORY,
     CLUSTER_FILE, CRL, CRL_FILE, HostFolder, ISSUED, LOG_FILE, OPEN_DIRECTORY, OWN, PENDING,
-    PREVIOUS, PUBLIC, SERVER_PUBLIC_KEY, SERVERS,
+    PREVIOUS, PUBLIC, RETIRED, SERVER_PUBLIC_KEY, SERVERS,
 };
+use crate::store::snapshot::FileKind;
 use crate::system::System;
 use crate::verify::policy::Policy;
 use crate::x509::certificate::ParsedCertificate;
@@ -160,7 +161,10 @@ impl Installation {
         for item in &expected {
             installation.look(view, item, &mut observed);
         }
-        observed.extend(OWN.iter().filter_map(|path| own(view, Path::new(path))));
+        let kept = installation.unnamed(view).into_iter();
+        let kept = kept.chain(issued.iter().map(layout::issued_directory));
+        let kept = kept.chain(OWN.into_iter().chain([PENDING]).map(PathBuf::from));
+        observed.extend(kept.filter_map(|path| at_most(view, path)));
         let owner = owner.unwrap_or_default();
         installation
             .findings
@@ -274,6 +278,40 @@ impl Installation {
                 None
             }
         }
+    }
+
+    /// What stands in ca/, and in folders that zpki.toml does not name. Nobody knows what should be there.
+    fn unnamed(&mut self, view: &View<'_>) -> Vec<PathBuf> {
+        let in_ca = self.list(view, Path::new(CA)).unwrap_or_default();
+        let mut all: Vec<_> = in_ca.iter().map(|name| Path::new(CA).join(name)).collect();
+        for above in [SERVERS, CLIENTS, RETIRED, PREVIOUS].map(Path::new) {
+            all.push(above.to_owned());
+            for name in self.list(view, above).unwrap_or_default() {
+                let folder = above.join(&name);
+                if !self.is_host_folder(&folder) {
+                    let files = self.files(view, &folder);
+                    all.push(folder);
+                    all.extend(files);
+                }
+            }
+        }
+        all
+    }
+
+    /// Whether it is the host folder of an entry of zpki.toml.
+    fn is_host_folder(&self, path: &Path) -> bool {
+        let name = path.file_name().and_then(|name| name.to_str());
+        let entry = name.and_then(|name| self.cluster.entry(name));
+        entry.is_some_and(|it| HostFolder::of(&it.name, it.role).directory() == path)
+    }
+
+    /// What stands in a directory; nothing in what is none.
+    fn files(&mut self, view: &View<'_>, directory: &Path) -> Vec<PathBuf> {
+        if !matches!(view.kind(directory), Ok(Some(FileKind::Directory))) {
+            return Vec::new();
+        }
+        let names = self.list(view, directory).unwrap_or_default();
+        names.iter().map(|name| directory.join(name)).collect()
     }
 
     /// The certificates that were issued for a name; None when that is not known.
@@ -497,16 +535,20 @@ fn expected_files(cluster: &Cluster) -> Vec<Expected> {
     expected
 }
 
-/// What is zpki's own, of which the owner matters: whoever renews must be able to write it. What is not there
-/// is made again, and who may not look is told so of what is in it.
-fn own(view: &View<'_>, path: &Path) -> Option<Observed> {
-    let metadata = view.metadata(path).ok()??;
+/// What may be closed to more than it need be, and is to be no wider than zpki makes it. What is not there is
+/// made again, and who may not look is told so of what is in it.
+fn at_most(view: &View<'_>, path: PathBuf) -> Option<Observed> {
+    let metadata = view.metadata(&path).ok()??;
+    let widest = layout::widest_mode(&path, metadata.is_directory);
+    let is_wider = metadata.mode & !widest != 0;
     Some(Observed {
-        path: path.to_owned(),
         mode: metadata.mode,
-        expected: metadata.mode,
+        expected: if is_wider { widest } else { metadata.mode },
         owner: metadata.owner,
-        is_of_host: false,
+        is_of_host: [SERVERS, CLIENTS, RETIRED]
+            .iter()
+            .any(|above| path.parent().is_some_and(|it| it.starts_with(above))),
+        path,
     })
 }
 
