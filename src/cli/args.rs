@@ -165,9 +165,10 @@ pub(super) enum Command {
     /// Show what `apply` would do, and why
     ///
     /// Compares zpki.toml with the PKI directory: entries without a certificate, names that were added or
-    /// removed, certificates that are due, files that are missing or differ or have a wrong mode, lines
-    /// for HAProxy that are out of date, entries that were removed. Neither the CA's private key nor its
-    /// passphrase is needed. What was changed by hand in a host folder is shown as `diff -u` shows it.
+    /// removed, certificates that are due, files of host folders that are missing or differ or have a
+    /// wrong mode, lines for HAProxy that are out of date, entries that were removed. Neither the CA's
+    /// private key nor its passphrase is needed. What was changed by hand in a host folder is shown as
+    /// `diff -u` shows it. Of wrong modes elsewhere, as of ca/, `check` tells.
     Plan(apply::Plan),
     /// Make the PKI directory what zpki.toml says
     ///
