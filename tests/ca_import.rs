@@ -1008,15 +1008,7 @@ fn check_leads_from_a_ca_that_was_imported_to_apply() {
     let sandbox = Sandbox::new();
     sandbox.args(DEMO).now(now()).run().product();
     root(&sandbox, "company");
-    let import = [
-        "ca",
-        "import",
-        "company.crt",
-        "company.key",
-        "--no-ca-passphrase",
-        "--force",
-    ];
-    zpki(&sandbox, &import).run().product();
+    import(&sandbox, &COMPANY);
     let (status, [told, _]) = zpki(&sandbox, &["check"]).run().all();
     let here = sandbox.path("demo");
     let next = format!("next: write it again: zpki -C {} apply\n", here.display());
@@ -1786,15 +1778,7 @@ fn the_names_of_what_a_former_ca_issued_do_not_bind_the_next() {
     let constraints =
         "[ca]\npermitted_domains = [\"demo.internal\"]\npermitted_networks = [\"127.0.0.0/8\"]\n";
     sandbox.file("demo/zpki.toml", text.replace("[ca]\n", constraints));
-    let import = [
-        "ca",
-        "import",
-        "company.crt",
-        "company.key",
-        "--no-ca-passphrase",
-        "--force",
-    ];
-    zpki(&sandbox, &import).run().product();
+    import(&sandbox, &COMPANY);
     zpki(&sandbox, &["apply"]).run().product();
     zpki(&sandbox, &["ca", "renew"]).run().product();
 }

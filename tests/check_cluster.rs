@@ -325,22 +325,28 @@ fn what_apply_makes_again_is_made_by_apply() {
     }
 }
 
+/// Takes a file of demo's away, asks what is wrong and what to do, and puts it back: then nothing is.
+#[track_caller]
+fn without(sandbox: &Sandbox, file: &str) -> (String, String) {
+    let (place, kept) = (sandbox.path(format!("demo/{file}")), sandbox.path("kept"));
+    fs::rename(&place, &kept).unwrap();
+    let told = only(sandbox);
+    fs::rename(&kept, &place).unwrap();
+    assert_eq!(findings(&check(sandbox, &[]).1), [""; 0]);
+    told
+}
+
 /// TLS needs none, and the next change begins another.
 #[test]
 fn a_log_that_is_gone_is_a_warning() {
     let sandbox = Sandbox::with_demo();
-    let log = sandbox.path("demo/ca/log.jsonl");
-    let kept = sandbox.path("kept");
-    fs::rename(&log, &kept).unwrap();
-    let (finding, next) = only(&sandbox);
+    let (finding, next) = without(&sandbox, "ca/log.jsonl");
     assert_eq!(finding, "warning file-missing ca/log.jsonl");
     assert_eq!(
         next,
         "restore it from a backup; the next change begins a new one"
     );
-    fs::rename(&kept, &log).unwrap();
-    assert_eq!(findings(&check(&sandbox, &[]).1), [""; 0]);
-    fs::remove_file(&log).unwrap();
+    fs::remove_file(sandbox.path("demo/ca/log.jsonl")).unwrap();
     let renew = ["-C", "demo", "renew", "server1", "--force"];
     sandbox.args(renew).run().product();
     assert_eq!(findings(&check(&sandbox, &[]).1), [""; 0]);
@@ -349,15 +355,10 @@ fn a_log_that_is_gone_is_a_warning() {
 #[test]
 fn a_record_of_revocations_that_is_gone_is_restored_and_not_made_again() {
     let sandbox = Sandbox::with_demo();
-    let record = sandbox.path("demo/ca/crl.pem");
-    let kept = sandbox.path("kept");
-    fs::rename(&record, &kept).unwrap();
-    let (finding, next) = only(&sandbox);
+    let (finding, next) = without(&sandbox, "ca/crl.pem");
     assert_eq!(finding, "critical file-missing ca/crl.pem");
     let expected = "restore it from a backup: nothing else knows what was revoked";
     assert_eq!(next, expected);
-    fs::rename(&kept, &record).unwrap();
-    assert_eq!(findings(&check(&sandbox, &[]).1), [""; 0]);
 }
 
 /// A demo that has a host folder and a CA that were put away, and a command that is owed.
